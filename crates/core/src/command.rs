@@ -1,0 +1,336 @@
+//! What the world may ask of the engine: hot commands as borrowed structs, cold requests as
+//! serde types, completions of the effects that the host performed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::QueueOptions;
+use crate::time::Timestamp;
+
+macro_rules! newtype {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+    };
+}
+
+newtype!(
+    /// Correlates a command with its reply; chosen by the host, below 2^53, never 0.
+    Ticket(u64)
+);
+newtype!(
+    /// A queue of this box, numbered in the order of definition.
+    QueueId(u32)
+);
+newtype!(
+    /// A `process` worker of this run.
+    WorkerId(u32)
+);
+newtype!(
+    /// Fencing number of one delivery: later deliveries have higher ones. Below 2^53.
+    Token(u64)
+);
+newtype!(
+    /// Correlates a read with its chunk.
+    ReadId(u64)
+);
+
+/// A hot command.
+#[derive(Clone, Debug)]
+pub enum Command<'a> {
+    /// Accept one message. Answered by one receipt or a failed reply.
+    Enqueue(Enqueue<'a>),
+    /// Accept all of these or none. Answered by one receipt for each (`index` from 0) or one failed reply.
+    EnqueueMany(Vec<Enqueue<'a>>),
+    /// End a delivery. The ticket may be 0: then nothing is answered (a handler that returned).
+    Settle(Settle<'a>),
+    /// The handler of a delivery that it had settled by hand is done: its slot is free.
+    Returned {
+        /// The delivery.
+        token: Token,
+    },
+    /// Prolong a lease: it ends `ms` from now.
+    Extend {
+        /// The delivery.
+        token: Token,
+        /// Milliseconds from now.
+        ms: u64,
+    },
+    /// Claim up to `max` messages for manual settling. Answered by deliveries that carry the
+    /// ticket, then by a reply whose value is their number.
+    Dequeue {
+        /// From where.
+        queue: QueueId,
+        /// At most so many, at least 1.
+        max: u32,
+        /// Lease; the queue's when none.
+        lease_ms: Option<u64>,
+        /// How long to wait for a first message; 0: not at all.
+        wait_ms: u64,
+    },
+    /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has.
+    StopWaiting,
+}
+
+/// One message to accept.
+#[derive(Clone, Debug)]
+pub struct Enqueue<'a> {
+    /// Where to.
+    pub queue: QueueId,
+    /// The caller's identity and idempotency key, 1 to 256 bytes; generated when none.
+    pub id: Option<&'a str>,
+    /// Not delivered before now plus this.
+    pub delay_ms: Option<u64>,
+    /// Not delivered before this instant. At most one of `delay_ms` and `at` is given.
+    pub at: Option<Timestamp>,
+    /// No delivery starts later than now plus this.
+    pub ttl_ms: Option<u64>,
+    /// Higher first.
+    pub priority: u8,
+    /// The queue's when none; `u32::MAX` is without limit.
+    pub max_attempts: Option<u32>,
+    /// Ordering key.
+    pub group: Option<&'a str>,
+    /// What it goes to.
+    pub destination: Option<&'a str>,
+    /// Encoded by the host, opaque here.
+    pub headers: &'a [u8],
+    /// Encoded by the host, opaque here.
+    pub body: &'a [u8],
+}
+
+/// The end of a delivery.
+#[derive(Clone, Debug)]
+pub struct Settle<'a> {
+    /// The delivery.
+    pub token: Token,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The handler is done as well (true for a handler that returned or threw and for `dequeue`).
+    pub returned: bool,
+    /// Encoded result of an ack; empty for none.
+    pub result: &'a [u8],
+    /// Encoded error of a rejection (JSON, at most 4 KiB); empty for none.
+    pub error: &'a [u8],
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Done.
+    Ack,
+    /// Failed: retried after the queue's backoff, or after `delay_ms`; dead when attempts ran out.
+    Reject {
+        /// Instead of the backoff.
+        delay_ms: Option<u64>,
+    },
+    /// Failed for good.
+    Dead(Reason),
+    /// Not before `at`; costs an attempt only if told so.
+    RetryAt {
+        /// The earliest next delivery.
+        at: Timestamp,
+        /// Whether this delivery counts as an attempt.
+        costs_attempt: bool,
+    },
+    /// Given back without cost (shutdown, an abandoned delivery): ready again at once.
+    Return,
+}
+
+/// Why a message is dead, or why an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Reason {
+    /// The last attempt threw.
+    Exhausted = 1,
+    /// Attempts ran out and the last one timed out.
+    Timeout = 2,
+    /// Attempts ran out and the last one lost its lease.
+    LeaseExpired = 3,
+    /// Attempts ran out and the last one died with its process.
+    OwnerDied = 4,
+    /// The handler said that no retry will help.
+    Permanent = 5,
+    /// No delivery started within the time to live.
+    Expired = 6,
+    /// The body could not be decoded.
+    Invalid = 7,
+    /// The stored bytes fail their checksum.
+    Corrupt = 8,
+    /// The circuit was open and the worker wants such messages dead.
+    CircuitOpen = 9,
+    /// Accepted by a tab, refused by the box.
+    Refused = 10,
+}
+
+/// A state as users see it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum MessageState {
+    /// Waits for its time.
+    Scheduled = 0,
+    /// May be delivered.
+    Ready = 1,
+    /// Is being handled.
+    Leased = 2,
+    /// Acknowledged.
+    Completed = 3,
+    /// Will not be delivered again unless redriven.
+    Dead = 4,
+    /// Withdrawn.
+    Cancelled = 5,
+}
+
+/// How the host fared with an effect.
+#[derive(Clone, Debug)]
+pub enum Completion<'a> {
+    /// The one append in flight is durable.
+    Appended,
+    /// The one append in flight failed; `clean`: it wrote nothing at all.
+    AppendFailed {
+        /// Nothing was written: the box lives on.
+        clean: bool,
+    },
+    /// What a read returned.
+    Chunk {
+        /// Which read.
+        read: ReadId,
+        /// Exactly the bytes asked for.
+        bytes: &'a [u8],
+    },
+    /// A read failed.
+    ReadFailed {
+        /// Which read.
+        read: ReadId,
+    },
+    /// The truncation asked for is done.
+    Truncated,
+    /// A segment was removed.
+    Removed {
+        /// Which one.
+        segment: u32,
+    },
+    /// A truncation or removal failed: final, like a failed append.
+    MaintenanceFailed,
+}
+
+/// One stored segment, as the storage lists it when it opens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SegmentInfo {
+    /// Its number.
+    pub segment: u32,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Which dead letters.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DeadFilter {
+    /// Only these.
+    pub ids: Option<Vec<String>>,
+    /// Only those that died of this.
+    pub reason: Option<Reason>,
+    /// Only those that died before.
+    pub before: Option<Timestamp>,
+    /// Only those that died after.
+    pub after: Option<Timestamp>,
+    /// At most so many, oldest first.
+    pub limit: Option<u32>,
+}
+
+/// A cold request. Those marked *at once* answer from the call itself; all others with a reply to
+/// the request's ticket, whose object is then taken with `take`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "fields are named as in the public contract")]
+pub enum Request {
+    /// Recovers what these segments hold; reads follow. First request of a box.
+    Open { segments: Vec<SegmentInfo> },
+    /// At once: [`crate::effect::Object::Defined`]. Creates the queue or applies named options.
+    DefineQueue { name: String, #[serde(default)] options: QueueOptions },
+    /// At once: [`crate::effect::Object::Worker`].
+    OpenWorker { queue: QueueId, concurrency: u32 },
+    /// At once. Claims no more until resumed; what was written ahead is taken back.
+    PauseWorker { worker: WorkerId },
+    /// At once.
+    ResumeWorker { worker: WorkerId },
+    /// Claims no more, takes back what was not handed out; answers when its handlers are done and
+    /// everything is durable.
+    CloseWorker { worker: WorkerId },
+    /// Stops claiming, takes back manual deliveries; answers when all handlers are done and all is
+    /// durable; the reply's value is the number of returned messages.
+    Close {},
+    /// Durable pause of a queue.
+    PauseQueue { queue: QueueId },
+    /// Durable resume.
+    ResumeQueue { queue: QueueId },
+    /// Value 1 if it was cancelled.
+    Cancel { queue: QueueId, id: String },
+    /// Value 1 if it was scheduled and is ready now.
+    RetryNow { queue: QueueId, id: String },
+    /// Value: how many waiting messages were dropped.
+    Purge { queue: QueueId },
+    /// Value 1 if the id was known and is free now.
+    Forget { queue: QueueId, id: String },
+    /// [`crate::effect::Object::Infos`] with none or one entry; its content comes as a `Body` before the reply.
+    Get { queue: QueueId, id: String },
+    /// [`crate::effect::Object::Infos`]; contents come as `Body` before the reply.
+    Peek { queue: QueueId, state: Option<MessageState>, limit: u32 },
+    /// [`crate::effect::Object::DeadPage`]; contents come as `Body` before the reply.
+    DeadPage { queue: QueueId, #[serde(default)] filter: DeadFilter, after: Option<String>, limit: u32 },
+    /// Value: how many.
+    DeadCount { queue: QueueId, #[serde(default)] filter: DeadFilter },
+    /// [`crate::effect::Object::Redriven`].
+    Redrive { queue: QueueId, #[serde(default)] filter: DeadFilter },
+    /// Value: how many were removed.
+    RemoveDead { queue: QueueId, #[serde(default)] filter: DeadFilter },
+    /// At once: [`crate::effect::Object::QueueStats`].
+    QueueStats { queue: QueueId },
+    /// At once: [`crate::effect::Object::BoxStats`].
+    BoxStats {},
+    /// At once: [`crate::effect::Object::Queues`].
+    Queues {},
+    /// At once. Which event kinds of a queue are emitted, a bit set of `1 << EventKind`.
+    Listen { queue: QueueId, events: u32 },
+}
+
+impl Reason {
+    /// The reason with this number, as journals and boundaries store it.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Exhausted,
+            2 => Self::Timeout,
+            3 => Self::LeaseExpired,
+            4 => Self::OwnerDied,
+            5 => Self::Permanent,
+            6 => Self::Expired,
+            7 => Self::Invalid,
+            8 => Self::Corrupt,
+            9 => Self::CircuitOpen,
+            10 => Self::Refused,
+            _ => return None,
+        })
+    }
+}
+
+impl MessageState {
+    /// The state with this number, as journals and boundaries store it.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Scheduled,
+            1 => Self::Ready,
+            2 => Self::Leased,
+            3 => Self::Completed,
+            4 => Self::Dead,
+            5 => Self::Cancelled,
+            _ => return None,
+        })
+    }
+}

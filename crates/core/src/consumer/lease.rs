@@ -1,0 +1,118 @@
+//! Deliveries that were claimed and are not over.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::command::Token;
+use crate::effect::{Content, Recipient};
+use crate::time::Timestamp;
+
+/// What has become of a delivery so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// It may be settled.
+    Open,
+    /// It was settled by hand; its handler still runs.
+    Settled,
+    /// It was taken away; its handler still runs.
+    Lost,
+}
+
+/// One claimed delivery.
+#[derive(Debug)]
+pub struct Lease {
+    /// Whose it is.
+    pub to: Recipient,
+    /// Its queue.
+    pub queue: u32,
+    /// Its message's number.
+    pub number: u64,
+    /// Its message; none after an at-most-once hand-over, or once it was settled.
+    pub slot: Option<u32>,
+    /// The group that an at-most-once delivery keeps busy.
+    pub handed_over_group: Option<u32>,
+    /// Settled before its handler starts.
+    pub handed_over: bool,
+    /// Which attempt.
+    pub attempt: u32,
+    /// When its handler started.
+    pub delivered_at: Timestamp,
+    /// Length of a manual lease, which runs from the hand-out on; none for a handler's.
+    pub lease_ms: Option<u64>,
+    /// When it runs out; never for a handler that runs.
+    pub until: Timestamp,
+    /// Its start is durable.
+    pub durable: bool,
+    /// It was handed out.
+    pub delivered: bool,
+    /// What has become of it.
+    pub progress: Progress,
+    /// A message that was settled by hand and waits again, but not before the handler returned.
+    pub held: Option<u32>,
+    /// Its content, once loaded.
+    pub content: Option<Content>,
+    /// What a handler is told of it.
+    pub id: String,
+    /// Ordering key, empty for none.
+    pub group: Rc<str>,
+    /// Destination, empty for none.
+    pub destination: Rc<str>,
+    /// Priority.
+    pub priority: u8,
+    /// When its message was accepted.
+    pub enqueued_at: Timestamp,
+}
+
+/// All claimed deliveries by token.
+#[derive(Debug, Default)]
+pub struct Leases {
+    by_token: BTreeMap<u64, Lease>,
+}
+
+impl Leases {
+    /// Adds one.
+    pub fn insert(&mut self, token: Token, lease: Lease) {
+        self.by_token.insert(token.0, lease);
+    }
+
+    /// Looks one up.
+    #[must_use]
+    pub fn get(&self, token: Token) -> Option<&Lease> {
+        self.by_token.get(&token.0)
+    }
+
+    /// Looks one up.
+    pub fn get_mut(&mut self, token: Token) -> Option<&mut Lease> {
+        self.by_token.get_mut(&token.0)
+    }
+
+    /// Ends one.
+    pub fn remove(&mut self, token: Token) -> Option<Lease> {
+        self.by_token.remove(&token.0)
+    }
+
+    /// The delivery in flight of a message.
+    #[must_use]
+    pub fn of_slot(&self, slot: u32) -> Option<Token> {
+        let mut leases = self.by_token.iter();
+        leases.find(|(_, lease)| lease.slot == Some(slot)).map(|(token, _)| Token(*token))
+    }
+
+    /// All tokens, oldest first.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<Token> {
+        self.by_token.keys().copied().map(Token).collect()
+    }
+
+    /// Deliveries that run or are about to.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_token.len()
+    }
+
+    /// Whether nothing is in flight.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_token.is_empty()
+    }
+}

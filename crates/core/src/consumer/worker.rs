@@ -1,0 +1,76 @@
+//! One `process` worker: its slots, and how many starts may be written ahead of them.
+//!
+//! A claim is written to the journal before its handler starts. So that this costs no latency in
+//! a backlog, starts are claimed ahead of free slots: as many as handlers returned during the last
+//! append, since so many slots will probably be free when the next one is done.
+
+use std::collections::VecDeque;
+
+use crate::command::{Ticket, Token};
+
+/// More starts are never written ahead: a bound on what one crash can cost.
+const AHEAD_MAX: u32 = 8192;
+
+/// A worker and its deliveries.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its queue.
+    pub queue: u32,
+    /// Handlers at once.
+    pub concurrency: u32,
+    /// Handlers that run.
+    pub running: u32,
+    /// Claimed and not handed out yet, in hand-out order.
+    pub claimed: VecDeque<Token>,
+    /// Claims nothing for now.
+    pub paused: bool,
+    /// Claims nothing any more; who wants to know when it is done.
+    pub closing: Option<Ticket>,
+    returned: u32,
+    ahead: u32,
+}
+
+impl Worker {
+    /// A worker with free slots only.
+    #[must_use]
+    pub fn new(queue: u32, concurrency: u32) -> Self {
+        Self {
+            queue,
+            concurrency,
+            running: 0,
+            claimed: VecDeque::new(),
+            paused: false,
+            closing: None,
+            returned: 0,
+            ahead: 0,
+        }
+    }
+
+    /// Whether it may claim one more message; `ahead`: even one that has no slot yet.
+    #[must_use]
+    pub fn has_room(&self, ahead: bool) -> bool {
+        if self.paused || self.closing.is_some() {
+            return false;
+        }
+        let allowance = if ahead { self.ahead } else { 0 };
+        u64::from(self.running) + (self.claimed.len() as u64)
+            < u64::from(self.concurrency) + u64::from(allowance)
+    }
+
+    /// Whether a slot is free for what was claimed.
+    #[must_use]
+    pub fn has_slot(&self) -> bool {
+        self.running < self.concurrency
+    }
+
+    /// A handler returned.
+    pub fn handler_returned(&mut self) {
+        self.running -= 1;
+        self.returned = self.returned.saturating_add(1);
+    }
+
+    /// An append ended: what returned meanwhile is what may be written ahead from now on.
+    pub fn append_ended(&mut self) {
+        self.ahead = std::mem::take(&mut self.returned).min(AHEAD_MAX);
+    }
+}

@@ -1,0 +1,112 @@
+//! Closing: no new claims, manual deliveries back to their queue, handlers awaited, all of it durable.
+//!
+//! The deadline is the host's: when it passes, the host aborts its handlers and settles their
+//! deliveries with [`Verdict::Return`](crate::command::Verdict::Return).
+
+use super::{Engine, Phase};
+use crate::command::{Ticket, WorkerId};
+use crate::effect::{AbortReason, Answer, Effect, Object, Recipient};
+use crate::error::{ErrorCode, Failure};
+
+/// A closing under way.
+#[derive(Debug)]
+pub(super) struct Closing {
+    tickets: Vec<Ticket>,
+    returned: u64,
+}
+
+impl Closing {
+    /// Who waits for it.
+    pub(super) fn tickets(self) -> Vec<Ticket> {
+        self.tickets
+    }
+}
+
+impl Engine {
+    pub(super) fn close(&mut self, ticket: Ticket) -> Option<Object> {
+        if !self.is_open() {
+            if matches!(self.phase, Phase::New) {
+                self.phase = Phase::Closed;
+            }
+            self.output.push_back(Effect::Reply { ticket, result: Ok(Answer::Value(0)) });
+            return None;
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.tickets.push(ticket);
+            return None;
+        }
+        self.take_back_claimed();
+        let returned = self.take_back_manual();
+        self.closing = Some(Closing { tickets: vec![ticket], returned });
+        for queue in 0..self.desks.len() as u32 {
+            self.answer_waiters(queue);
+        }
+        None
+    }
+
+    /// Takes manual deliveries back: nobody will settle them any more.
+    fn take_back_manual(&mut self) -> u64 {
+        let mut returned = 0;
+        for token in self.leases.tokens() {
+            let lease = self.leases.get(token).expect("listed just now");
+            if !matches!(lease.to, Recipient::Dequeue(_)) {
+                continue;
+            }
+            let (slot, delivered) = (lease.slot, lease.delivered);
+            self.lose_lease(token, AbortReason::Closed);
+            if let Some(slot) = slot {
+                self.give_back(slot);
+                returned += u64::from(delivered);
+            }
+        }
+        returned
+    }
+
+    /// Counts a delivery that a closing host gave back.
+    pub(super) fn count_returned(&mut self) {
+        if let Some(closing) = &mut self.closing {
+            closing.returned += 1;
+        }
+    }
+
+    pub(super) fn close_worker(&mut self, ticket: Ticket, id: WorkerId) -> Result<(), Failure> {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return Err(Failure::new(ErrorCode::Closed, "the worker is closed"));
+        };
+        worker.closing = Some(ticket);
+        let queue = worker.queue;
+        self.desks[queue as usize].workers.retain(|worker| *worker != id);
+        self.take_back_from(id);
+        self.ledger.touch(queue);
+        Ok(())
+    }
+
+    /// Answers those who wait for workers or the box to be done.
+    pub(super) fn check_closing(&mut self) {
+        let closed = |worker: &&crate::consumer::worker::Worker| {
+            worker.closing.is_some() && worker.running == 0 && worker.claimed.is_empty()
+        };
+        let done: Vec<WorkerId> =
+            self.workers.iter().filter(|(_, worker)| closed(worker)).map(|(id, _)| *id).collect();
+        for id in done {
+            let worker = self.workers.remove(&id).expect("listed just now");
+            self.reply(worker.closing.expect("checked above"), Ok(Answer::Value(0)));
+        }
+        let over = self.closing.is_some()
+            && self.leases.is_empty()
+            && self.commit.is_durable()
+            && self.dead_jobs.is_idle()
+            && !self.ledger.is_purging()
+            && self.output.is_empty();
+        if over && let Some(closing) = self.closing.take() {
+            self.phase = Phase::Closed;
+            for ticket in closing.tickets {
+                let result = Ok(Answer::Value(closing.returned));
+                self.output.push_back(Effect::Reply { ticket, result });
+            }
+        } else if self.closing.is_some() && self.commit.is_durable() && !self.output.is_empty() {
+            // Once this output is drained, nothing else may call again.
+            self.more = true;
+        }
+    }
+}

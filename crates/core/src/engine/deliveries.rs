@@ -1,0 +1,398 @@
+//! The end of deliveries: settled, prolonged, expired, cancelled, returned.
+
+use super::Engine;
+use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
+use crate::consumer::lease::{Lease, Progress};
+use crate::effect::{AbortReason, Answer, Effect, Event, EventKind, Recipient};
+use crate::error::{ErrorCode, Failure};
+use crate::ledger::message::Standing;
+
+impl Engine {
+    pub(super) fn settle(&mut self, ticket: Ticket, settle: &Settle<'_>) {
+        let token = settle.token;
+        let outcome = match self.leases.get(token) {
+            Some(lease) if lease.delivered => match lease.progress {
+                Progress::Open => self.settle_open(ticket, settle),
+                Progress::Settled => Err(already_settled()),
+                Progress::Lost => Err(lease_lost()),
+            },
+            _ => Err(lease_lost()),
+        };
+        match outcome {
+            Ok(()) => self.reply(ticket, Ok(Answer::Value(0))),
+            Err(failure) => self.refuse(ticket, failure),
+        }
+        if settle.returned {
+            self.handler_returned(token);
+        }
+    }
+
+    fn settle_open(&mut self, ticket: Ticket, settle: &Settle<'_>) -> Result<(), Failure> {
+        let token = settle.token;
+        let lease = self.leases.get(token).expect("looked up before");
+        if lease.handed_over {
+            return self.settle_handed_over(ticket, settle);
+        }
+        let slot = lease.slot.expect("open leases that were not handed over have a message");
+        let queue = lease.queue;
+        let limit = self.ledger.queues[queue as usize].settings.max_result_bytes as usize;
+        let mut verdict = settle.verdict;
+        let mut error = settle.error.to_vec();
+        if verdict == Verdict::Ack && settle.result.len() > limit {
+            let message =
+                format!("expected a result of at most {limit} bytes, got {}", settle.result.len());
+            if ticket.0 != 0 {
+                return Err(Failure::new(ErrorCode::BodyTooLarge, message));
+            }
+            verdict = Verdict::Reject { delay_ms: None };
+            error = format!(r#"{{"name":"AckboxError","code":"ERR_BODY_TOO_LARGE","message":"{message}"}}"#).into();
+        }
+        self.settled_suspect(token);
+        self.ledger.unlease(slot);
+        self.note_handling(token);
+        let stays = self.apply(token, slot, verdict, settle.result, &error);
+        let runs_on = !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));
+        let lease = self.leases.get_mut(token).expect("looked up before");
+        lease.progress = Progress::Settled;
+        lease.slot = None;
+        if stays && runs_on {
+            // One process never runs a message twice at once: it waits until the handler returned.
+            lease.held = Some(slot);
+        } else if stays {
+            self.ledger.enter(slot, self.now);
+        }
+        if !runs_on {
+            self.end_lease(token);
+        }
+        if stays {
+            self.promote_group_of(slot);
+        }
+        self.note_drained(queue);
+        Ok(())
+    }
+
+    /// Carries a verdict out on a held message; true if the message waits again.
+    fn apply(
+        &mut self,
+        token: Token,
+        slot: u32,
+        verdict: Verdict,
+        result: &[u8],
+        error: &[u8],
+    ) -> bool {
+        let message = &self.ledger.messages[slot];
+        let (queue, attempt) = (message.queue, message.attempt);
+        match verdict {
+            Verdict::Ack => {
+                self.tell_completed(token, slot);
+                self.ledger.complete(slot, self.now, result, false, &mut self.commit);
+                self.ledger.queues[queue as usize].counters.acked += 1;
+                false
+            }
+            Verdict::Reject { delay_ms } => {
+                self.ledger.queues[queue as usize].counters.rejected += 1;
+                self.fail_attempt(slot, Reason::Exhausted, delay_ms, error)
+            }
+            Verdict::Dead(reason) => {
+                self.ledger.queues[queue as usize].counters.rejected += 1;
+                self.emit_failed(slot, queue, attempt, error);
+                self.kill(slot, reason, true, error);
+                false
+            }
+            Verdict::RetryAt { at, costs_attempt } => {
+                self.ledger.queues[queue as usize].counters.rejected += 1;
+                if costs_attempt {
+                    return self.fail_attempt(slot, Reason::Exhausted, Some(at.since(self.now)), error);
+                }
+                self.emit_failed(slot, queue, attempt, error);
+                self.ledger.messages[slot].suspect = false;
+                self.ledger.put_off(slot, self.now, at, error, &mut self.commit);
+                self.tell_retry(slot, queue, attempt, error);
+                true
+            }
+            Verdict::Return => {
+                self.count_returned();
+                self.ledger.give_back(slot, self.now, &mut self.commit);
+                true
+            }
+        }
+    }
+
+    /// Ends a counted attempt; true if the message waits for another.
+    pub(super) fn fail_attempt(
+        &mut self,
+        slot: u32,
+        reason: Reason,
+        delay_ms: Option<u64>,
+        error: &[u8],
+    ) -> bool {
+        let message = &mut self.ledger.messages[slot];
+        let (queue, attempt) = (message.queue, message.attempt);
+        message.suspect = false;
+        self.emit_failed(slot, queue, attempt, error);
+        let failed = self.ledger.fail_attempt(slot, self.now, reason, delay_ms, error, &mut self.commit);
+        match failed {
+            crate::ledger::Failed::Retried(_) => {
+                self.tell_retry(slot, queue, attempt, error);
+                true
+            }
+            crate::ledger::Failed::Dead(reason) => {
+                if self.listens(queue, EventKind::Dead) {
+                    let event = Event {
+                        attempt,
+                        reason: Some(reason),
+                        id: self.ledger.id_text(slot),
+                        error: error.into(),
+                        ..Event::of(EventKind::Dead, QueueId(queue))
+                    };
+                    self.emit(queue, event);
+                }
+                false
+            }
+        }
+    }
+
+    fn settle_handed_over(&mut self, ticket: Ticket, settle: &Settle<'_>) -> Result<(), Failure> {
+        let token = settle.token;
+        let lease = self.leases.get_mut(token).expect("looked up before");
+        let (queue, attempt, id) = (lease.queue, lease.attempt, lease.id.clone());
+        let acked = settle.verdict == Verdict::Ack;
+        if !acked && ticket.0 != 0 {
+            return Err(lease_lost());
+        }
+        lease.progress = Progress::Settled;
+        self.settled_suspect(token);
+        self.note_handling(token);
+        let counters = &mut self.ledger.queues[queue as usize].counters;
+        let kind = if acked {
+            counters.acked += 1;
+            EventKind::Completed
+        } else {
+            counters.rejected += 1;
+            EventKind::Failed
+        };
+        if self.listens(queue, kind) {
+            let event = Event { attempt, id, error: settle.error.into(), ..Event::of(kind, QueueId(queue)) };
+            self.emit(queue, self.timed(token, event));
+        }
+        if matches!(self.recipient_of(token), Some(Recipient::Dequeue(_))) {
+            self.end_lease(token);
+        }
+        self.note_drained(queue);
+        Ok(())
+    }
+
+    /// The handler of a delivery is done: its slot is free, and what waited for it may go on.
+    pub(super) fn handler_returned(&mut self, token: Token) {
+        if self.leases.get(token).is_some_and(|lease| lease.delivered && lease.progress != Progress::Open) {
+            self.end_lease(token);
+        }
+    }
+
+    /// Removes a delivery that is over, and frees what it held.
+    fn end_lease(&mut self, token: Token) {
+        let Some(lease) = self.leases.remove(token) else { return };
+        self.settled_suspect(token);
+        let desk = &mut self.desks[lease.queue as usize];
+        desk.lease_ends.remove(&(lease.until, token.0));
+        if let Recipient::Worker(id) = lease.to
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.handler_returned();
+            self.fill_slots(id);
+        }
+        if let Some(slot) = lease.held
+            && self.ledger.is_tenant(slot, lease.number)
+            && self.ledger.messages[slot].standing == Standing::Held
+        {
+            self.ledger.enter(slot, self.now);
+            self.promote_group_of(slot);
+        }
+        self.end_hand_over(&lease);
+        self.ledger.touch(lease.queue);
+        if self.leases.is_empty() {
+            // A suspect may have waited for quiet.
+            self.release_held_back();
+        }
+    }
+
+    /// The group of an at-most-once delivery may go on.
+    pub(super) fn end_hand_over(&mut self, lease: &Lease) {
+        if let Some(group) = lease.handed_over_group {
+            self.ledger.queues[lease.queue as usize].groups.end(group);
+            self.ledger.promote(lease.queue, group, self.now);
+        }
+    }
+
+    pub(super) fn extend(&mut self, ticket: Ticket, token: Token, ms: u64) {
+        let now = self.now;
+        let outcome = match self.leases.get_mut(token) {
+            Some(lease) if lease.delivered && !lease.handed_over => match lease.progress {
+                Progress::Open => {
+                    if matches!(lease.to, Recipient::Dequeue(_)) {
+                        let ends = &mut self.desks[lease.queue as usize].lease_ends;
+                        ends.remove(&(lease.until, token.0));
+                        lease.until = now.plus(ms);
+                        ends.insert((lease.until, token.0));
+                    }
+                    let queue = lease.queue;
+                    self.ledger.touch(queue);
+                    Ok(Answer::Value(0))
+                }
+                Progress::Settled => Err(already_settled()),
+                Progress::Lost => Err(lease_lost()),
+            },
+            _ => Err(lease_lost()),
+        };
+        self.output.push_back(Effect::Reply { ticket, result: outcome });
+    }
+
+    /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due.
+    pub(super) fn pass_time(&mut self, queue: u32) -> bool {
+        let now = self.now;
+        let mut more = self.ledger.advance(queue, now, super::SLICE);
+        for _ in 0..super::SLICE {
+            match self.desks[queue as usize].lease_ends.first().copied() {
+                Some((until, token)) if until <= now => self.lease_ran_out(Token(token)),
+                _ => break,
+            }
+        }
+        for _ in 0..super::SLICE {
+            match self.ledger.next_expired(queue, now) {
+                Some(slot) if self.ledger.is_purged(slot) => self.ledger.leave(slot),
+                Some(slot) => self.expire(slot),
+                None => break,
+            }
+        }
+        if !self.dead_jobs.is_redriving(queue) {
+            for _ in 0..super::SLICE {
+                match self.ledger.next_outlived(queue, now) {
+                    Some(slot) => self.ledger.remove_dead(slot, now, &mut self.commit),
+                    None => break,
+                }
+            }
+        }
+        more |= self.ledger.expire_entries(queue, now, super::SLICE);
+        more || self.ledger.next_expired(queue, now).is_some()
+    }
+
+    /// A manual lease ended: that was an attempt.
+    fn lease_ran_out(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token) else { return };
+        let (queue, slot, attempt, until) = (lease.queue, lease.slot, lease.attempt, lease.until);
+        self.desks[queue as usize].lease_ends.remove(&(until, token.0));
+        self.ledger.queues[queue as usize].counters.leases_lost += 1;
+        if self.listens(queue, EventKind::Stalled) {
+            let id = self.leases.get(token).map(|lease| lease.id.clone()).unwrap_or_default();
+            self.emit(queue, Event { attempt, id, ..Event::of(EventKind::Stalled, QueueId(queue)) });
+        }
+        self.output.push_back(Effect::Abort { token, reason: AbortReason::LeaseLost });
+        if let Some(slot) = slot {
+            self.ledger.unlease(slot);
+            if self.fail_attempt(slot, Reason::LeaseExpired, None, b"") {
+                self.ledger.enter(slot, self.now);
+            }
+            self.promote_group_of(slot);
+        }
+        self.end_lease(token);
+        self.note_drained(queue);
+    }
+
+    /// The message of a delivery in flight is withdrawn: its handler is told.
+    pub(super) fn lose_lease(&mut self, token: Token, reason: AbortReason) {
+        self.settled_suspect(token);
+        let Some(lease) = self.leases.get_mut(token) else { return };
+        lease.progress = Progress::Lost;
+        lease.slot = None;
+        let (delivered, to) = (lease.delivered, lease.to);
+        if delivered {
+            self.after_commit(Effect::Abort { token, reason });
+        }
+        if !delivered || matches!(to, Recipient::Dequeue(_)) {
+            let lease = self.leases.remove(token).expect("found above");
+            self.desks[lease.queue as usize].lease_ends.remove(&(lease.until, token.0));
+            if let (false, Recipient::Dequeue(ticket)) = (delivered, to)
+                && let Some(waiter) = self.desks[lease.queue as usize].waiter(ticket)
+            {
+                waiter.claimed -= 1;
+            }
+        }
+    }
+
+    pub(super) fn settled_suspect(&mut self, token: Token) {
+        if self.suspects.settled(token) {
+            self.held_back = true;
+            self.release_held_back();
+        }
+    }
+
+    fn recipient_of(&self, token: Token) -> Option<Recipient> {
+        self.leases.get(token).map(|lease| lease.to)
+    }
+
+    fn note_handling(&mut self, token: Token) {
+        if let Some(lease) = self.leases.get(token) {
+            let ms = self.now.since(lease.delivered_at);
+            self.ledger.queues[lease.queue as usize].counters.handle.record(ms);
+        }
+    }
+
+    fn note_drained(&mut self, queue: u32) {
+        let target = &self.ledger.queues[queue as usize];
+        if self.listens(queue, EventKind::Drained) && target.ready_count() == 0 && target.leased.is_empty() {
+            self.emit(queue, Event::of(EventKind::Drained, QueueId(queue)));
+        }
+    }
+
+    fn timed(&self, token: Token, event: Event) -> Event {
+        match self.leases.get(token) {
+            Some(lease) => Event {
+                wait_ms: lease.delivered_at.since(lease.enqueued_at),
+                handle_ms: self.now.since(lease.delivered_at),
+                ..event
+            },
+            None => event,
+        }
+    }
+
+    fn tell_completed(&mut self, token: Token, slot: u32) {
+        let message = &self.ledger.messages[slot];
+        let (queue, attempt) = (message.queue, message.attempt);
+        if self.listens(queue, EventKind::Completed) {
+            let id = self.ledger.id_text(slot);
+            let event = Event { attempt, id, ..Event::of(EventKind::Completed, QueueId(queue)) };
+            self.emit(queue, self.timed(token, event));
+        }
+    }
+
+    fn emit_failed(&mut self, slot: u32, queue: u32, attempt: u32, error: &[u8]) {
+        if self.listens(queue, EventKind::Failed) {
+            let id = self.ledger.id_text(slot);
+            let event = Event { attempt, id, error: error.into(), ..Event::of(EventKind::Failed, QueueId(queue)) };
+            self.emit(queue, event);
+        }
+    }
+
+    fn tell_retry(&mut self, slot: u32, queue: u32, attempt: u32, error: &[u8]) {
+        if self.listens(queue, EventKind::Retry) {
+            let at = self.ledger.messages[slot].due;
+            let event = Event {
+                attempt,
+                wait_ms: at.since(self.now),
+                at,
+                id: self.ledger.id_text(slot),
+                error: error.into(),
+                ..Event::of(EventKind::Retry, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
+    }
+}
+
+pub(super) fn lease_lost() -> Failure {
+    Failure::new(ErrorCode::LeaseLost, "the lease of this delivery is gone: nothing was changed")
+}
+
+fn already_settled() -> Failure {
+    Failure::new(ErrorCode::AlreadySettled, "this delivery was settled before: nothing was changed")
+}

@@ -1,0 +1,133 @@
+//! Accepting messages and telling so.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use super::commit::STAGED_BYTES_MAX;
+use crate::command::{Enqueue, QueueId, Ticket};
+use crate::effect::{Effect, Event, EventKind};
+use crate::error::{ErrorCode, Failure};
+use crate::ledger::Accepted;
+use crate::time::Timestamp;
+
+/// One atomic unit is at most so large.
+const UNIT_BYTES_MAX: usize = 8 << 20;
+/// And has at most so many items.
+const UNIT_ITEMS_MAX: usize = 10_000;
+
+impl Engine {
+    pub(super) fn enqueue(&mut self, ticket: Ticket, enqueue: &Enqueue<'_>) {
+        self.commit.begin_unit();
+        let outcome = self.room_to_stage().and_then(|()| self.accept(enqueue));
+        match outcome {
+            Ok(accepted) => self.tell_accepted(ticket, 0, enqueue, accepted),
+            Err(failure) => self.refuse(ticket, failure),
+        }
+    }
+
+    /// All or nothing: what was accepted before a refusal is taken back.
+    pub(super) fn enqueue_many(&mut self, ticket: Ticket, items: &[Enqueue<'_>]) {
+        if let Err(failure) = self.room_to_stage().and_then(|()| check_unit(items)) {
+            return self.refuse(ticket, failure);
+        }
+        self.commit.begin_unit();
+        let mark = self.commit.mark();
+        let mut outcomes = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match self.accept(item) {
+                Ok(accepted) => outcomes.push(accepted),
+                Err(failure) => {
+                    let message = format!("item {index}: {}", failure.message);
+                    self.take_back(&outcomes, mark);
+                    return self.refuse(ticket, Failure { message, ..failure });
+                }
+            }
+        }
+        for (index, (item, accepted)) in items.iter().zip(outcomes).enumerate() {
+            self.tell_accepted(ticket, index as u32, item, accepted);
+        }
+    }
+
+    fn accept(&mut self, enqueue: &Enqueue<'_>) -> Result<Accepted, Failure> {
+        if enqueue.queue.0 as usize >= self.ledger.queues.len() {
+            let message = format!("expected the number of a queue, got {}", enqueue.queue.0);
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        self.ledger.accept(self.now, enqueue, &mut self.commit)
+    }
+
+    fn take_back(&mut self, outcomes: &[Accepted], mark: super::commit::UnitMark) {
+        let mut seen = BTreeSet::new();
+        for accepted in outcomes.iter().rev() {
+            if let Accepted::New(slot) = accepted
+                && seen.insert(*slot)
+            {
+                self.ledger.retract(*slot, self.now);
+            }
+        }
+        self.commit.truncate_to(mark);
+    }
+
+    fn room_to_stage(&self) -> Result<(), Failure> {
+        let staged = self.commit.staged_bytes();
+        if staged < STAGED_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Failure::new(
+            ErrorCode::QueueFull,
+            format!("{staged} bytes wait for the storage, more than {STAGED_BYTES_MAX} must not"),
+        ))
+    }
+
+    fn tell_accepted(&mut self, ticket: Ticket, index: u32, enqueue: &Enqueue<'_>, accepted: Accepted) {
+        let queue = enqueue.queue;
+        let (duplicate, state, number, id) = match accepted {
+            Accepted::New(slot) => {
+                let message = &self.ledger.messages[slot];
+                (false, message.state(), message.number, self.ledger.id_text(slot))
+            }
+            Accepted::Duplicate { state, number } => {
+                (true, state, number, enqueue.id.unwrap_or_default().to_owned())
+            }
+        };
+        let kind = if duplicate { EventKind::Duplicate } else { EventKind::Enqueued };
+        if self.listens(queue.0, kind) {
+            self.emit(queue.0, Event { number, id: id.clone(), ..Event::of(kind, queue) });
+        }
+        self.after_commit(Effect::Receipt { ticket, index, duplicate, state, number, id });
+    }
+}
+
+impl Event {
+    /// An event of a kind with nothing told yet.
+    #[must_use]
+    pub fn of(kind: EventKind, queue: QueueId) -> Self {
+        Self {
+            kind,
+            queue,
+            attempt: 0,
+            reason: None,
+            wait_ms: 0,
+            handle_ms: 0,
+            at: Timestamp(0),
+            number: 0,
+            id: String::new(),
+            error: Box::default(),
+        }
+    }
+}
+
+fn check_unit(items: &[Enqueue<'_>]) -> Result<(), Failure> {
+    let bytes: usize = items.iter().map(|item| item.body.len() + item.headers.len()).sum();
+    if items.len() > UNIT_ITEMS_MAX || bytes > UNIT_BYTES_MAX {
+        return Err(Failure::new(
+            ErrorCode::BodyTooLarge,
+            format!(
+                "expected at most {UNIT_ITEMS_MAX} items and {UNIT_BYTES_MAX} bytes in one atomic unit, \
+                 got {} items and {bytes} bytes",
+                items.len()
+            ),
+        ));
+    }
+    Ok(())
+}

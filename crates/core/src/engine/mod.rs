@@ -1,0 +1,338 @@
+//! The engine: ledger, journal and consumers put together.
+//!
+//! # Contract
+//!
+//! The engine performs nothing. Inputs are commands, cold requests, completions of effects, and the
+//! passing of time; outputs are effects. Every input names the instant at which it happens.
+//!
+//! **After a batch of inputs at one instant, call [`Engine::handle_timeout`], then drain
+//! [`Engine::poll_effect`]; while [`Engine::has_more`], do both again. Only then may a later
+//! instant be passed in.**
+//!
+//! What is told (receipts, deliveries, replies, events) is durable: it waits inside the engine for
+//! the append that holds its record. One append is in flight at a time; what happens meanwhile is
+//! gathered and goes into the next one.
+//!
+//! # Panics
+//!
+//! On a broken invariant or an impossible completion (an append confirmed that was never asked
+//! for). A panicked engine must be dropped: its memory is no longer to be trusted, its journal is.
+
+mod cleaning;
+mod closing;
+mod commit;
+mod contents;
+mod deadjobs;
+mod deliveries;
+mod dispatch;
+mod enqueueing;
+mod failing;
+mod inspecting;
+mod opening;
+mod requests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::command::{Command, Completion, Request, Ticket, Token, WorkerId};
+use crate::config::Config;
+use crate::consumer::desk::Desk;
+use crate::consumer::lease::Leases;
+use crate::consumer::suspects::Suspects;
+use crate::consumer::worker::Worker;
+use crate::effect::{Answer, Effect, Event, EventKind, Notice, Object};
+use crate::error::{ErrorCode, Failure};
+use crate::ledger::Ledger;
+use crate::time::Timestamp;
+use cleaning::Cleaning;
+use closing::Closing;
+use commit::{Commit, Gate, Totals};
+use contents::Reads;
+use deadjobs::DeadJobs;
+use inspecting::Inspections;
+use opening::Opening;
+
+/// Messages that one step moves, frees or walks over before it lets others in.
+const SLICE: usize = 1000;
+
+/// Why the engine wants to be called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Wakeup {
+    /// Outputs or work of the last input are still to come.
+    More,
+    /// A message becomes due or expires, a lease or a wait ends, an id or a dead letter is forgotten.
+    Queue(u32),
+    /// A suspect has held other work back long enough.
+    Suspect,
+}
+
+#[derive(Debug)]
+enum Phase {
+    New,
+    Opening(Box<Opening>),
+    Open,
+    Failed(Failure),
+    Closed,
+}
+
+/// The engine. See the module's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    entropy: [u8; 32],
+    now: Timestamp,
+    phase: Phase,
+    ledger: Ledger,
+    commit: Commit,
+    reads: Reads,
+    leases: Leases,
+    last_token: u64,
+    workers: BTreeMap<WorkerId, Worker>,
+    last_worker: u32,
+    desks: Vec<Desk>,
+    suspects: Suspects,
+    suspect_queues: BTreeSet<u32>,
+    held_back: bool,
+    agenda: BTreeSet<(Timestamp, u32)>,
+    wakes: Vec<Timestamp>,
+    inspections: Inspections,
+    dead_jobs: DeadJobs,
+    cleaning: Cleaning,
+    closing: Option<Closing>,
+    output: VecDeque<Effect>,
+    more: bool,
+}
+
+impl Engine {
+    /// An engine that knows of no storage yet: its first request is [`Request::Open`]. `entropy` is
+    /// drawn by the host and used when the box is created.
+    pub fn new(config: Config, entropy: [u8; 32], now: Timestamp) -> Result<Self, Failure> {
+        opening::check(&config)?;
+        let (ledger, commit) = opening::blank(&config, &entropy);
+        Ok(Self {
+            config,
+            entropy,
+            now,
+            phase: Phase::New,
+            ledger,
+            commit,
+            reads: Reads::default(),
+            leases: Leases::default(),
+            last_token: 0,
+            workers: BTreeMap::new(),
+            last_worker: 0,
+            desks: Vec::new(),
+            suspects: Suspects::default(),
+            suspect_queues: BTreeSet::new(),
+            held_back: false,
+            agenda: BTreeSet::new(),
+            wakes: Vec::new(),
+            inspections: Inspections::default(),
+            dead_jobs: DeadJobs::default(),
+            cleaning: Cleaning::default(),
+            closing: None,
+            output: VecDeque::new(),
+            more: false,
+        })
+    }
+
+    /// A hot command.
+    pub fn handle_command(&mut self, now: Timestamp, ticket: Ticket, command: Command<'_>) {
+        self.advance_to(now);
+        if let Err(failure) = self.accepting() {
+            return self.refuse_command(ticket, &command, failure);
+        }
+        match command {
+            Command::Enqueue(enqueue) => self.enqueue(ticket, &enqueue),
+            Command::EnqueueMany(items) => self.enqueue_many(ticket, &items),
+            Command::Settle(settle) => self.settle(ticket, &settle),
+            Command::Returned { token } => self.handler_returned(token),
+            Command::Extend { token, ms } => self.extend(ticket, token, ms),
+            Command::Dequeue { queue, max, lease_ms, wait_ms } => {
+                self.dequeue(ticket, queue, max, lease_ms, wait_ms);
+            }
+            Command::StopWaiting => self.stop_waiting(ticket),
+        }
+    }
+
+    /// A cold request; `Some` answers it at once, `None` means that a reply comes later.
+    pub fn handle_request(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        request: Request,
+    ) -> Result<Option<Object>, Failure> {
+        self.advance_to(now);
+        self.request(ticket, request)
+    }
+
+    /// How an effect went.
+    pub fn handle_completion(&mut self, now: Timestamp, completion: Completion<'_>) {
+        self.advance_to(now);
+        match completion {
+            Completion::Appended => self.appended(),
+            Completion::AppendFailed { clean } => self.append_failed(clean),
+            Completion::Chunk { read, bytes } => self.chunk(read, bytes),
+            Completion::ReadFailed { .. } => self.fail_storage("a read of the journal failed"),
+            Completion::Truncated => self.truncated(),
+            Completion::Removed { segment } => self.removed(segment),
+            Completion::MaintenanceFailed => self.fail_storage("a segment could not be cut or removed"),
+        }
+    }
+
+    /// Time has passed, or a batch of inputs is complete: claims, cleans and seals what there is.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.advance_to(now);
+        self.more = false;
+        if !matches!(self.phase, Phase::Open) {
+            return;
+        }
+        self.run_agenda();
+        self.more |= self.ledger.carry_out_purges(self.now, SLICE);
+        self.work_on_dead_jobs();
+        self.dispatch();
+        self.clean();
+        self.reads.begin(&mut self.output);
+        self.seal();
+        self.check_closing();
+    }
+
+    /// Whether the last inputs still have work to come; call [`Engine::handle_timeout`] again.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.more
+    }
+
+    /// The next thing to do or to tell.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.output.pop_front()
+    }
+
+    /// When to call [`Engine::handle_timeout`] next, and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Timestamp, Wakeup)> {
+        if !matches!(self.phase, Phase::Open) {
+            return None;
+        }
+        if self.more {
+            return Some((self.now, Wakeup::More));
+        }
+        let queue = self.agenda.first().map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
+        let suspect = Some((self.suspects.next_change(), Wakeup::Suspect));
+        queue.into_iter().chain(suspect).filter(|(at, _)| *at != Timestamp::NEVER).min()
+    }
+
+    /// Time never runs backwards within a run.
+    fn advance_to(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+
+    /// Whether new work is taken.
+    fn accepting(&self) -> Result<(), Failure> {
+        match &self.phase {
+            Phase::Open => Ok(()),
+            Phase::Failed(failure) => Err(failure.clone()),
+            Phase::New | Phase::Opening(_) => {
+                Err(Failure::new(ErrorCode::Closed, "the box is not open yet"))
+            }
+            Phase::Closed => Err(Failure::new(ErrorCode::Closed, "the box is closed")),
+        }
+    }
+
+    /// Tells something once everything written so far is durable.
+    fn after_commit(&mut self, effect: Effect) {
+        if let Some(Gate::Effect(effect)) = self.commit.gate(Gate::Effect(effect)) {
+            self.output.push_back(effect);
+        }
+    }
+
+    /// Answers once everything written so far is durable. Ticket 0 asks for no answer.
+    fn reply(&mut self, ticket: Ticket, result: Result<Answer, Failure>) {
+        if ticket.0 != 0 {
+            self.after_commit(Effect::Reply { ticket, result });
+        }
+    }
+
+    /// Refuses at once: nothing was written for it.
+    fn refuse(&mut self, ticket: Ticket, failure: Failure) {
+        if ticket.0 != 0 {
+            self.output.push_back(Effect::Reply { ticket, result: Err(failure) });
+        }
+    }
+
+    /// Emits an event of a queue if anyone listens.
+    fn emit(&mut self, queue: u32, event: Event) {
+        if self.listens(queue, event.kind) {
+            self.after_commit(Effect::Event(event));
+        }
+    }
+
+    fn listens(&self, queue: u32, kind: EventKind) -> bool {
+        self.ledger.queues[queue as usize].listens & (1 << kind as u32) != 0
+    }
+
+    fn warn(&mut self, queue: Option<u32>, message: String) {
+        let queue = queue.map(|queue| self.ledger.queues[queue as usize].name.to_string());
+        self.output.push_back(Effect::Notice(Notice::Warning { message, queue }));
+    }
+
+    fn next_token(&mut self) -> Token {
+        self.last_token += 1;
+        Token(self.last_token)
+    }
+
+    fn seal(&mut self) {
+        let totals = Totals {
+            last_number: self.ledger.last_number,
+            last_token: self.last_token,
+            deaths: self.ledger.last_death,
+        };
+        if let Some(sealed) = self.commit.seal(self.now, totals) {
+            for (note, span) in sealed.notes {
+                self.ledger.place(note, span.at(sealed.segment, sealed.frame_offset));
+            }
+            self.output.push_back(sealed.append);
+        }
+    }
+
+    /// Lets time do its work in every queue where something is due.
+    fn run_agenda(&mut self) {
+        while let Some((at, queue)) = self.agenda.first().copied() {
+            if at > self.now {
+                break;
+            }
+            self.agenda.remove(&(at, queue));
+            self.wakes[queue as usize] = Timestamp::NEVER;
+            if self.pass_time(queue) {
+                self.more = true;
+            }
+            self.ledger.touch(queue);
+            if self.more {
+                break;
+            }
+        }
+    }
+
+    /// Notes when time next changes something in a queue.
+    fn rearm(&mut self, queue: u32) {
+        let target = &self.ledger.queues[queue as usize];
+        let retention = match (target.settings.dead_retain_ms, target.dead.first_key_value()) {
+            (Some(retain), Some((_, slot))) if !self.dead_jobs.is_redriving(queue) => {
+                let death = self.ledger.messages[*slot].death.as_ref();
+                death.map_or(Timestamp::NEVER, |death| death.at.plus(retain))
+            }
+            _ => Timestamp::NEVER,
+        };
+        let next = target
+            .next_change()
+            .min(self.desks[queue as usize].next_change())
+            .min(self.ledger.next_entry_expiry(queue))
+            .min(retention);
+        let old = std::mem::replace(&mut self.wakes[queue as usize], next);
+        if old != next {
+            self.agenda.remove(&(old, queue));
+            if next != Timestamp::NEVER {
+                self.agenda.insert((next, queue));
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Opening a box: what the segments hold becomes the ledger, and a torn tail is cut.
+
+use std::collections::VecDeque;
+
+use super::commit::Commit;
+use super::{Engine, Phase};
+use crate::command::{ReadId, Reason, SegmentInfo, Ticket};
+use crate::config::Config;
+use crate::effect::{Answer, Effect, Object, OpenReport};
+use crate::error::{ErrorCode, Failure};
+use crate::hash;
+use crate::journal::{FrameInfo, Place, Record, Recovery, RecoveryReport, Replay, SegmentHeader};
+use crate::ledger::Ledger;
+use crate::time::Timestamp;
+
+/// Smallest segment: a header, and a frame or two.
+const SEGMENT_BYTES_MIN: u32 = 4 << 10;
+/// Largest: offsets have 32 bits, and a frame may be larger than what is left.
+const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+/// No token of an earlier run is given out again, whatever of its tail was lost.
+const TOKENS_SKIPPED: u64 = 1 << 24;
+
+/// An opening under way.
+#[derive(Debug)]
+pub(super) struct Opening {
+    ticket: Ticket,
+    /// Until everything was read.
+    recovery: Option<Recovery>,
+    /// From then on.
+    report: RecoveryReport,
+    replayer: Replayer,
+    /// Segments still to be removed, then the one to be cut.
+    repairs: VecDeque<Effect>,
+}
+
+/// Turns records into a ledger.
+#[derive(Debug)]
+struct Replayer {
+    ledger: Option<Ledger>,
+    time: Timestamp,
+    last_token: u64,
+    opens: u32,
+    cache_limit: u64,
+    free_deaths: u32,
+}
+
+impl Replay for Replayer {
+    fn segment(&mut self, header: &SegmentHeader) {
+        let ledger = self
+            .ledger
+            .get_or_insert_with(|| Ledger::new(&header.box_id, header.hash_key, header.jitter_seed));
+        ledger.last_number = ledger.last_number.max(header.last_number);
+        ledger.last_death = ledger.last_death.max(header.deaths);
+        self.last_token = self.last_token.max(header.last_token);
+        self.opens = self.opens.max(header.opens);
+    }
+
+    fn frame(&mut self, info: &FrameInfo) {
+        self.time = self.time.max(Timestamp(info.time));
+    }
+
+    fn record(&mut self, record: Record<'_>, place: Place, payload: &[u8]) -> Result<(), &'static str> {
+        match record {
+            Record::Started { token, .. } => self.last_token = self.last_token.max(token),
+            Record::Opened { open, last_token, .. } => {
+                self.opens = self.opens.max(open);
+                self.last_token = self.last_token.max(last_token);
+            }
+            _ => {}
+        }
+        let ledger = self.ledger.as_mut().ok_or("a record before any segment's header")?;
+        ledger.replay(record, self.time, place, payload, self.cache_limit, self.free_deaths)
+    }
+}
+
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    let segment_bytes = config.segment_bytes;
+    if (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) {
+        return Ok(());
+    }
+    let message =
+        format!("segmentBytes: expected {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, got {segment_bytes}");
+    Err(Failure::new(ErrorCode::InvalidOption, message))
+}
+
+/// Ledger and journal of a box that does not exist yet.
+pub(super) fn blank(config: &Config, entropy: &[u8; 32]) -> (Ledger, Commit) {
+    let identity = identity(config, entropy);
+    let mut ledger = Ledger::new(&identity.box_id, identity.hash_key, identity.jitter_seed);
+    ledger.note_open(identity.opens, 0);
+    let commit = Commit::new(identity, config.durability, config.segment_bytes, VecDeque::new(), 0);
+    (ledger, commit)
+}
+
+fn identity(config: &Config, entropy: &[u8; 32]) -> SegmentHeader {
+    let keys = hash::Keys::draw(entropy, config.seed.as_deref());
+    SegmentHeader {
+        box_id: hash::derive(entropy, "box id"),
+        hash_key: keys.hash_key,
+        jitter_seed: keys.jitter_seed,
+        segment: 0,
+        first_frame: 0,
+        last_number: 0,
+        last_token: 0,
+        deaths: 0,
+        opens: 1,
+        time: 0,
+    }
+}
+
+impl Engine {
+    pub(super) fn open(&mut self, ticket: Ticket, segments: &[SegmentInfo]) -> Result<(), Failure> {
+        if !matches!(self.phase, Phase::New) {
+            return Err(Failure::new(ErrorCode::Closed, "a box is opened once"));
+        }
+        let recovery = Recovery::new(segments).map_err(Failure::from)?;
+        let replayer = Replayer {
+            ledger: None,
+            time: Timestamp(0),
+            last_token: 0,
+            opens: 0,
+            cache_limit: self.config.max_memory_bytes,
+            free_deaths: self.config.free_owner_deaths,
+        };
+        self.phase = Phase::Opening(Box::new(Opening {
+            ticket,
+            recovery: Some(recovery),
+            report: RecoveryReport::default(),
+            replayer,
+            repairs: VecDeque::new(),
+        }));
+        self.continue_opening();
+        Ok(())
+    }
+
+    pub(super) fn opening_chunk(&mut self, bytes: &[u8]) {
+        let Phase::Opening(opening) = &mut self.phase else { return };
+        let Some(recovery) = &mut opening.recovery else { return };
+        match recovery.handle_chunk(bytes, &mut opening.replayer) {
+            Ok(()) => self.continue_opening(),
+            Err(error) => {
+                let ticket = opening.ticket;
+                self.phase = Phase::Closed;
+                self.output.push_back(Effect::Reply { ticket, result: Err(Failure::from(error)) });
+            }
+        }
+    }
+
+    fn continue_opening(&mut self) {
+        let Phase::Opening(opening) = &mut self.phase else { return };
+        let Some(mut recovery) = opening.recovery.take() else { return };
+        if let Some(request) = recovery.poll_read() {
+            self.output.push_back(Effect::Read {
+                read: ReadId(0),
+                segment: request.segment,
+                offset: request.offset,
+                length: request.length,
+            });
+            opening.recovery = Some(recovery);
+            return;
+        }
+        let report = recovery.into_report();
+        opening.repairs = report.remove.iter().map(|segment| Effect::Remove { segment: *segment }).collect();
+        if let Some((segment, bytes)) = report.truncate() {
+            opening.repairs.push_back(Effect::Truncate { segment, bytes });
+        }
+        opening.report = report;
+        self.repair();
+    }
+
+    /// A repair of the torn tail at a time, then the box is open.
+    fn repair(&mut self) {
+        let Phase::Opening(opening) = &mut self.phase else { return };
+        match opening.repairs.pop_front() {
+            Some(effect) => self.output.push_back(effect),
+            None => self.opened(),
+        }
+    }
+
+    pub(super) fn truncated(&mut self) {
+        self.repair();
+    }
+
+    pub(super) fn opening_removed(&mut self) -> bool {
+        let opening = matches!(self.phase, Phase::Opening(_));
+        if opening {
+            self.repair();
+        }
+        opening
+    }
+
+    fn opened(&mut self) {
+        let Phase::Opening(opening) = std::mem::replace(&mut self.phase, Phase::Open) else { return };
+        let Opening { ticket, report, replayer, .. } = *opening;
+        let created = report.header.is_none();
+        let mut interrupted = 0;
+        if let (Some(header), Some(ledger)) = (&report.header, replayer.ledger) {
+            interrupted = self.take_over(*header, ledger, &report, replayer.last_token, replayer.opens);
+        } else {
+            let (ledger, commit) = blank(&self.config, &self.entropy);
+            (self.ledger, self.commit) = (ledger, commit);
+        }
+        for _ in 0..self.ledger.queues.len() {
+            self.add_desk();
+        }
+        for queue in 0..self.ledger.queues.len() as u32 {
+            self.ledger.touch(queue);
+        }
+        self.tell_opened(ticket, created, interrupted, &report);
+    }
+
+    /// Goes on where the last owner stopped; returns how many deliveries died with it.
+    fn take_over(
+        &mut self,
+        header: SegmentHeader,
+        mut ledger: Ledger,
+        report: &RecoveryReport,
+        last_token: u64,
+        opens: u32,
+    ) -> u64 {
+        let last_time = Timestamp(report.last_time);
+        let now = self.now;
+        let interrupted = ledger.finish_replay(now, self.config.free_owner_deaths);
+        if last_time > now {
+            ledger.clamp_times(now);
+            let message = format!(
+                "the clock was set back: the journal was last written at {} ms, now is {} ms",
+                last_time.0, now.0
+            );
+            self.warn(None, message);
+        }
+        let open = opens + 1;
+        let identity = SegmentHeader { opens: open, last_number: ledger.last_number, last_token, ..header };
+        ledger.note_open(open, ledger.last_number);
+        self.last_token = last_token + TOKENS_SKIPPED;
+        self.commit = Commit::new(
+            identity,
+            self.config.durability,
+            self.config.segment_bytes,
+            report.segments.iter().copied().collect(),
+            report.last_frame,
+        );
+        self.ledger = ledger;
+        for slot in interrupted.exhausted {
+            self.kill(slot, Reason::OwnerDied, false, b"");
+        }
+        interrupted.count
+    }
+
+    fn tell_opened(&mut self, ticket: Ticket, created: bool, interrupted: u64, report: &RecoveryReport) {
+        let stats = |count: fn(&crate::ledger::queue::Queue) -> u64| -> u64 {
+            self.ledger.queues.iter().map(count).sum()
+        };
+        let dead_letters = stats(|queue| queue.dead.len() as u64);
+        let opened = OpenReport {
+            created,
+            segments: report.segments.len() as u32,
+            bytes: report.segments.iter().map(|(_, bytes)| bytes).sum(),
+            frames: report.frames,
+            messages: stats(|queue| queue.depth) - dead_letters,
+            dead_letters,
+            interrupted,
+            cut: report.cut,
+        };
+        let result = Ok(Answer::Object(Object::Opened(opened)));
+        self.output.push_back(Effect::Reply { ticket, result });
+    }
+}

@@ -1,0 +1,321 @@
+//! Cold requests: definitions, workers, durable switches, single messages, statistics.
+
+use super::{Engine, Phase};
+use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, WorkerId};
+use crate::config::QueueOptions;
+use crate::consumer::desk::Desk;
+use crate::consumer::worker::Worker;
+use crate::effect::{
+    AbortReason, Answer, BoxStats, Defined, Event, EventKind, Object, WorkerOpened,
+};
+use crate::error::{ErrorCode, Failure};
+use crate::journal::Record;
+use crate::ledger::message::Standing;
+use crate::ledger::queue::Queue;
+use crate::ledger::settings::Settings;
+use crate::ledger::{Note, QUEUES_MAX, Recorder};
+use crate::time::Timestamp;
+
+/// Bytes of a queue's name.
+const QUEUE_NAME_BYTES_MAX: usize = 256;
+
+type Requested = Result<Option<Object>, Failure>;
+
+impl Engine {
+    pub(super) fn request(&mut self, ticket: Ticket, request: Request) -> Requested {
+        match request {
+            Request::Open { segments } => return self.open(ticket, &segments).map(|()| None),
+            Request::Close {} => return Ok(self.close(ticket)),
+            Request::CloseWorker { worker } => return self.close_worker(ticket, worker).map(|()| None),
+            Request::QueueStats { queue } => {
+                let queue = self.known(queue)?;
+                return Ok(Some(Object::QueueStats(Box::new(self.ledger.stats(queue, self.now)))));
+            }
+            Request::BoxStats {} => return Ok(Some(Object::BoxStats(self.box_stats()))),
+            Request::Queues {} => return Ok(Some(Object::Queues(self.ledger.summaries()))),
+            _ => self.accepting()?,
+        }
+        self.request_open(ticket, request)
+    }
+
+    /// Requests that need an open box.
+    fn request_open(&mut self, ticket: Ticket, request: Request) -> Requested {
+        match request {
+            Request::DefineQueue { name, options } => self.define(&name, options).map(Some),
+            Request::OpenWorker { queue, concurrency } => self.open_worker(queue, concurrency).map(Some),
+            Request::PauseWorker { worker } => self.pause_worker(worker, true),
+            Request::ResumeWorker { worker } => self.pause_worker(worker, false),
+            Request::Listen { queue, events } => {
+                let queue = self.known(queue)?;
+                self.ledger.queues[queue as usize].listens = events;
+                Ok(Some(Object::None))
+            }
+            Request::PauseQueue { queue } => self.pause_queue(ticket, queue, true),
+            Request::ResumeQueue { queue } => self.pause_queue(ticket, queue, false),
+            Request::Cancel { queue, id } => {
+                let queue = self.known(queue)?;
+                let value = u64::from(self.cancel(queue, &id));
+                self.answer(ticket, value)
+            }
+            Request::RetryNow { queue, id } => {
+                let queue = self.known(queue)?;
+                let value = u64::from(self.retry_now(queue, &id));
+                self.answer(ticket, value)
+            }
+            Request::Purge { queue } => {
+                let queue = self.known(queue)?;
+                self.take_back_queue(queue);
+                let count = self.ledger.purge(queue, &mut self.commit);
+                self.more = true;
+                self.answer(ticket, count)
+            }
+            Request::Forget { queue, id } => {
+                let queue = self.known(queue)?;
+                let value = u64::from(self.forget(queue, &id));
+                self.answer(ticket, value)
+            }
+            Request::Get { queue, id } => {
+                let queue = self.known(queue)?;
+                self.inspect_one(ticket, queue, &id);
+                Ok(None)
+            }
+            Request::Peek { queue, state, limit } => {
+                let queue = self.known(queue)?;
+                self.inspect_many(ticket, queue, state, limit);
+                Ok(None)
+            }
+            Request::DeadPage { queue, filter, after, limit } => {
+                let queue = self.known(queue)?;
+                self.dead_page(ticket, queue, filter, after.as_deref(), limit)?;
+                Ok(None)
+            }
+            Request::DeadCount { queue, filter } => {
+                let queue = self.known(queue)?;
+                if filter == DeadFilter::default() {
+                    let count = self.ledger.queues[queue as usize].dead.len() as u64;
+                    return self.answer(ticket, count);
+                }
+                self.count_dead(ticket, queue, filter);
+                Ok(None)
+            }
+            Request::Redrive { queue, filter } => {
+                let queue = self.known(queue)?;
+                self.redrive_dead(ticket, queue, filter);
+                Ok(None)
+            }
+            Request::RemoveDead { queue, filter } => {
+                let queue = self.known(queue)?;
+                self.remove_dead(ticket, queue, filter);
+                Ok(None)
+            }
+            _ => unreachable!("answered by the caller"),
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, value: u64) -> Requested {
+        self.reply(ticket, Ok(Answer::Value(value)));
+        Ok(None)
+    }
+
+    /// The number of a queue that exists.
+    fn known(&self, queue: QueueId) -> Result<u32, Failure> {
+        if (queue.0 as usize) < self.ledger.queues.len() {
+            return Ok(queue.0);
+        }
+        let message = format!("expected the number of a queue, got {}", queue.0);
+        Err(Failure::new(ErrorCode::InvalidOption, message))
+    }
+
+    fn define(&mut self, name: &str, options: QueueOptions) -> Result<Object, Failure> {
+        if name.is_empty() || name.len() > QUEUE_NAME_BYTES_MAX {
+            let length = name.len();
+            let message = format!("queue name: expected 1 to {QUEUE_NAME_BYTES_MAX} bytes, got {length}");
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        let known = self.ledger.queue_named(name);
+        let (queue, changed) = match known {
+            Some(queue) => {
+                let target = &self.ledger.queues[queue as usize];
+                let (settings, changed) = target.settings.amend(options)?;
+                self.check_switch(queue, &settings)?;
+                if settings.named != target.settings.named {
+                    self.ledger.queues[queue as usize].settings = settings;
+                    self.ledger.write_queue(queue, &mut self.commit);
+                }
+                (queue, changed)
+            }
+            None => (self.create_queue(name, options)?, Vec::new()),
+        };
+        self.ledger.touch(queue);
+        Ok(Object::Defined(Defined {
+            queue: QueueId(queue),
+            created: known.is_none(),
+            changed,
+            options: self.ledger.queues[queue as usize].settings.in_force(),
+        }))
+    }
+
+    fn create_queue(&mut self, name: &str, options: QueueOptions) -> Result<u32, Failure> {
+        let settings = Settings::resolve(options)?;
+        if self.ledger.queues.len() >= QUEUES_MAX {
+            let message = format!("a box holds at most {QUEUES_MAX} queues");
+            return Err(Failure::new(ErrorCode::QueueFull, message));
+        }
+        let queue = self.ledger.add_queue(Queue::new(name, settings));
+        self.add_desk();
+        self.ledger.write_queue(queue, &mut self.commit);
+        Ok(queue)
+    }
+
+    pub(super) fn add_desk(&mut self) {
+        self.desks.push(Desk::default());
+        self.wakes.push(Timestamp::NEVER);
+    }
+
+    /// A queue becomes exactly-once only when every unfinished message has an id of its caller's.
+    fn check_switch(&self, queue: u32, settings: &Settings) -> Result<(), Failure> {
+        let target = &self.ledger.queues[queue as usize];
+        let exactly_once = crate::config::Guarantee::ExactlyOnce;
+        if settings.guarantee != exactly_once || target.settings.guarantee == exactly_once {
+            return Ok(());
+        }
+        let without = self.ledger.messages.iter().any(|(slot, message)| {
+            message.queue == queue && message.id.is_none() && !self.ledger.is_purged(slot)
+        });
+        if !without {
+            return Ok(());
+        }
+        let message = format!(
+            "queue '{}' cannot become exactly-once: it holds unfinished messages without an id of the caller's",
+            target.name
+        );
+        Err(Failure::new(ErrorCode::IdRequired, message))
+    }
+
+    fn open_worker(&mut self, queue: QueueId, concurrency: u32) -> Result<Object, Failure> {
+        let queue = self.known(queue)?;
+        if concurrency == 0 {
+            let message = "concurrency: expected 1 or more, got 0";
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        if self.closing.is_some() {
+            return Err(Failure::new(ErrorCode::Closed, "the box is closing"));
+        }
+        self.last_worker += 1;
+        let worker = WorkerId(self.last_worker);
+        self.workers.insert(worker, Worker::new(queue, concurrency));
+        self.desks[queue as usize].workers.push_back(worker);
+        self.ledger.touch(queue);
+        Ok(Object::Worker(WorkerOpened { worker }))
+    }
+
+    fn pause_worker(&mut self, id: WorkerId, paused: bool) -> Requested {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return Err(Failure::new(ErrorCode::Closed, "the worker is closed"));
+        };
+        worker.paused = paused;
+        let queue = worker.queue;
+        if paused {
+            self.take_back_from(id);
+        }
+        self.ledger.touch(queue);
+        Ok(Some(Object::None))
+    }
+
+    fn pause_queue(&mut self, ticket: Ticket, queue: QueueId, paused: bool) -> Requested {
+        let queue = self.known(queue)?;
+        if self.ledger.queues[queue as usize].paused != paused {
+            self.ledger.queues[queue as usize].paused = paused;
+            if paused {
+                self.take_back_queue(queue);
+            }
+            self.ledger.write_queue(queue, &mut self.commit);
+            let kind = if paused { EventKind::Paused } else { EventKind::Resumed };
+            self.emit(queue, Event::of(kind, QueueId(queue)));
+            self.ledger.touch(queue);
+        }
+        self.answer(ticket, 0)
+    }
+
+    /// Takes back what the workers of a queue have claimed and not handed out.
+    fn take_back_queue(&mut self, queue: u32) {
+        let workers: Vec<WorkerId> = self.desks[queue as usize].workers.iter().copied().collect();
+        for worker in workers {
+            self.take_back_from(worker);
+        }
+    }
+
+    fn cancel(&mut self, queue: u32, id: &str) -> bool {
+        let Some(slot) = self.ledger.by_id(queue, id) else { return false };
+        match self.ledger.messages[slot].standing {
+            Standing::Dead => return false,
+            Standing::Leased => {
+                if let Some(token) = self.leases.of_slot(slot) {
+                    self.lose_lease(token, AbortReason::LeaseLost);
+                }
+                self.ledger.unlease(slot);
+            }
+            _ => self.ledger.leave(slot),
+        }
+        self.ledger.cancel(slot, self.now, &mut self.commit);
+        true
+    }
+
+    fn retry_now(&mut self, queue: u32, id: &str) -> bool {
+        let Some(slot) = self.ledger.by_id(queue, id) else { return false };
+        let message = &self.ledger.messages[slot];
+        if message.standing != Standing::Scheduled {
+            return false;
+        }
+        let number = message.number;
+        self.ledger.leave(slot);
+        self.ledger.messages[slot].due = self.now;
+        self.commit.write(&Record::Rescheduled { number, due: self.now.0 }, Note::None);
+        self.ledger.enter(slot, self.now);
+        true
+    }
+
+    fn forget(&mut self, queue: u32, id: &str) -> bool {
+        let hash = self.ledger.id_hash(queue, id);
+        let Some(entry) = self.ledger.dedup.find(queue, hash) else { return false };
+        self.commit.write(&Record::Forgotten { queue, hash }, Note::None);
+        self.ledger.forget_entry(entry);
+        true
+    }
+
+    fn box_stats(&self) -> BoxStats {
+        let queues = &self.ledger.queues;
+        BoxStats {
+            queues: queues.len() as u32,
+            messages: queues.iter().map(|queue| queue.depth - queue.dead.len() as u64).sum(),
+            dead_letters: queues.iter().map(|queue| queue.dead.len() as u64).sum(),
+            segments: self.commit.segments.len() as u32,
+            journal_bytes: self.commit.total_bytes(),
+            live_bytes: self.ledger.live_bytes,
+            memory_bytes: self.ledger.cached_bytes,
+            appends: self.commit.appends,
+            records: self.commit.records,
+            cleaned_segments: self.cleaning.segments,
+            running: self.leases.len() as u64,
+        }
+    }
+
+    /// Whether the box works: open and not failed.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Messages in one state, or in all of them in the order in which they would go on.
+    pub(super) fn peek_slots(&self, queue: u32, state: Option<MessageState>, limit: usize) -> Vec<u32> {
+        use MessageState::{Dead, Leased, Ready, Scheduled};
+        let states = match state {
+            Some(state) => vec![state],
+            None => vec![Leased, Ready, Scheduled, Dead],
+        };
+        let mut slots = Vec::new();
+        for state in states {
+            slots.extend(self.ledger.slots_in(queue, state, limit - slots.len()));
+        }
+        slots
+    }
+}

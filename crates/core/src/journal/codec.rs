@@ -1,0 +1,269 @@
+//! Records to payloads and back: a kind byte, flags where there are some, then the fields.
+
+use super::attempt::AttemptRecord;
+use super::bytes::{Reader, cut_inside, put_bytes, put_u32, put_u64, put_u128};
+use super::entry::{EntryKey, EntryRecord};
+use super::message::MessageRecord;
+use super::record::Record;
+
+/// First byte of a payload. Zero is none, so that zeroed bytes are no record.
+mod kind {
+    pub(super) const OPENED: u8 = 1;
+    pub(super) const OPENS: u8 = 2;
+    pub(super) const QUEUE: u8 = 3;
+    pub(super) const MESSAGE: u8 = 4;
+    pub(super) const STARTED: u8 = 5;
+    pub(super) const RETURNED: u8 = 6;
+    pub(super) const RETRIED: u8 = 7;
+    pub(super) const COMPLETED: u8 = 8;
+    pub(super) const DEAD: u8 = 9;
+    pub(super) const CANCELLED: u8 = 10;
+    pub(super) const REMOVED: u8 = 11;
+    pub(super) const RESCHEDULED: u8 = 12;
+    pub(super) const PURGED: u8 = 13;
+    pub(super) const REDRIVEN: u8 = 14;
+    pub(super) const FORGOTTEN: u8 = 15;
+    pub(super) const ENTRY: u8 = 16;
+}
+
+const QUEUE_PAUSED: u8 = 1;
+const RETRIED_COSTS: u8 = 1;
+const COMPLETED_HANDED_OVER: u8 = 1;
+const COMPLETED_ENTRY: u8 = 2;
+const DEAD_ATTEMPT: u8 = 1;
+
+impl<'a> Record<'a> {
+    /// Appends its payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Opened {
+                open,
+                last_number,
+                last_token,
+            } => {
+                out.push(kind::OPENED);
+                put_u32(out, *open);
+                put_u64(out, *last_number);
+                put_u64(out, *last_token);
+            }
+            Self::Opens(opens) => {
+                out.push(kind::OPENS);
+                for &(open, last_number) in opens {
+                    put_u32(out, open);
+                    put_u64(out, last_number);
+                }
+            }
+            Self::Queue {
+                queue,
+                paused,
+                name,
+                options,
+            } => {
+                out.extend_from_slice(&[kind::QUEUE, if *paused { QUEUE_PAUSED } else { 0 }]);
+                put_u32(out, *queue);
+                put_bytes(out, name.as_bytes());
+                out.extend_from_slice(options);
+            }
+            Self::Message(message) => message.encode(kind::MESSAGE, out),
+            Self::Started { number, token } => put_pair(out, kind::STARTED, *number, *token),
+            Self::Returned { number } => put_number(out, kind::RETURNED, *number),
+            Self::Retried {
+                number,
+                due,
+                costs,
+                attempt,
+            } => {
+                out.extend_from_slice(&[kind::RETRIED, if *costs { RETRIED_COSTS } else { 0 }]);
+                put_u64(out, *number);
+                put_u64(out, *due);
+                attempt.encode(out);
+            }
+            Self::Completed {
+                number,
+                handed_over,
+                entry,
+                result,
+            } => {
+                let handed_over = if *handed_over {
+                    COMPLETED_HANDED_OVER
+                } else {
+                    0
+                };
+                let with_entry = if entry.is_some() { COMPLETED_ENTRY } else { 0 };
+                out.extend_from_slice(&[kind::COMPLETED, handed_over | with_entry]);
+                put_u64(out, *number);
+                if let Some(key) = entry {
+                    key.encode(out);
+                }
+                out.extend_from_slice(result);
+            }
+            Self::Dead {
+                number,
+                reason,
+                attempt,
+                error,
+                history,
+            } => {
+                out.extend_from_slice(&[
+                    kind::DEAD,
+                    if attempt.is_some() { DEAD_ATTEMPT } else { 0 },
+                ]);
+                put_u64(out, *number);
+                out.push(*reason);
+                if let Some(attempt) = attempt {
+                    attempt.encode(out);
+                }
+                put_bytes(out, error);
+                out.extend_from_slice(history);
+            }
+            Self::Cancelled { number } => put_number(out, kind::CANCELLED, *number),
+            Self::Removed { number } => put_number(out, kind::REMOVED, *number),
+            Self::Rescheduled { number, due } => put_pair(out, kind::RESCHEDULED, *number, *due),
+            Self::Purged { queue, last_number } => {
+                out.push(kind::PURGED);
+                put_u32(out, *queue);
+                put_u64(out, *last_number);
+            }
+            Self::Redriven {
+                queue,
+                filter,
+                last_death,
+                first_order,
+            } => {
+                out.push(kind::REDRIVEN);
+                put_u32(out, *queue);
+                put_bytes(out, filter);
+                put_u64(out, *last_death);
+                put_u64(out, *first_order);
+            }
+            Self::Forgotten { queue, hash } => {
+                out.push(kind::FORGOTTEN);
+                put_u32(out, *queue);
+                put_u128(out, *hash);
+            }
+            Self::Entry(entry) => {
+                out.push(kind::ENTRY);
+                entry.encode(out);
+            }
+        }
+    }
+
+    /// Reads a payload back.
+    ///
+    /// # Errors
+    /// What is wrong with it: cut off, too long, not UTF-8, or a kind, flag or state that this
+    /// format does not have.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, &'static str> {
+        let mut reader = Reader::new(payload);
+        let record = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(record)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, &'static str> {
+        const NUMBER: &str = cut_inside!("message number");
+        const QUEUE: &str = cut_inside!("queue number");
+        Ok(match reader.u8("the record is empty")? {
+            kind::OPENED => Self::Opened {
+                open: reader.u32(cut_inside!("run"))?,
+                last_number: reader.u64(cut_inside!("last message number"))?,
+                last_token: reader.u64(cut_inside!("last token"))?,
+            },
+            kind::OPENS => Self::Opens(read_opens(reader)?),
+            kind::QUEUE => Self::Queue {
+                paused: reader.flags(QUEUE_PAUSED)? & QUEUE_PAUSED != 0,
+                queue: reader.u32(QUEUE)?,
+                name: reader.str(cut_inside!("queue name"), "the queue name is not UTF-8")?,
+                options: reader.rest(),
+            },
+            kind::MESSAGE => Self::Message(MessageRecord::read(reader)?),
+            kind::STARTED => Self::Started {
+                number: reader.u64(NUMBER)?,
+                token: reader.u64(cut_inside!("token"))?,
+            },
+            kind::RETURNED => Self::Returned {
+                number: reader.u64(NUMBER)?,
+            },
+            kind::RETRIED => Self::Retried {
+                costs: reader.flags(RETRIED_COSTS)? & RETRIED_COSTS != 0,
+                number: reader.u64(NUMBER)?,
+                due: reader.u64(cut_inside!("due time"))?,
+                attempt: AttemptRecord::read(reader)?,
+            },
+            kind::COMPLETED => {
+                let flags = reader.flags(COMPLETED_HANDED_OVER | COMPLETED_ENTRY)?;
+                Self::Completed {
+                    number: reader.u64(NUMBER)?,
+                    handed_over: flags & COMPLETED_HANDED_OVER != 0,
+                    entry: if flags & COMPLETED_ENTRY != 0 {
+                        Some(EntryKey::read(reader)?)
+                    } else {
+                        None
+                    },
+                    result: reader.rest(),
+                }
+            }
+            kind::DEAD => {
+                let flags = reader.flags(DEAD_ATTEMPT)?;
+                Self::Dead {
+                    number: reader.u64(NUMBER)?,
+                    reason: reader.u8(cut_inside!("reason"))?,
+                    attempt: if flags & DEAD_ATTEMPT != 0 {
+                        Some(AttemptRecord::read(reader)?)
+                    } else {
+                        None
+                    },
+                    error: reader.bytes(cut_inside!("error"))?,
+                    history: reader.rest(),
+                }
+            }
+            kind::CANCELLED => Self::Cancelled {
+                number: reader.u64(NUMBER)?,
+            },
+            kind::REMOVED => Self::Removed {
+                number: reader.u64(NUMBER)?,
+            },
+            kind::RESCHEDULED => Self::Rescheduled {
+                number: reader.u64(NUMBER)?,
+                due: reader.u64(cut_inside!("due time"))?,
+            },
+            kind::PURGED => Self::Purged {
+                queue: reader.u32(QUEUE)?,
+                last_number: reader.u64(cut_inside!("last message number"))?,
+            },
+            kind::REDRIVEN => Self::Redriven {
+                queue: reader.u32(QUEUE)?,
+                filter: reader.bytes(cut_inside!("filter"))?,
+                last_death: reader.u64(cut_inside!("last death"))?,
+                first_order: reader.u64(cut_inside!("first order"))?,
+            },
+            kind::FORGOTTEN => Self::Forgotten {
+                queue: reader.u32(QUEUE)?,
+                hash: reader.u128(cut_inside!("hash"))?,
+            },
+            kind::ENTRY => Self::Entry(EntryRecord::read(reader)?),
+            _ => return Err("the record is of a kind that this format does not have"),
+        })
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, kind: u8, number: u64) {
+    out.push(kind);
+    put_u64(out, number);
+}
+
+fn put_pair(out: &mut Vec<u8>, kind: u8, number: u64, other: u64) {
+    put_number(out, kind, number);
+    put_u64(out, other);
+}
+
+fn read_opens(reader: &mut Reader<'_>) -> Result<Vec<(u32, u64)>, &'static str> {
+    let mut opens = Vec::new();
+    while !reader.is_empty() {
+        opens.push((
+            reader.u32(cut_inside!("run"))?,
+            reader.u64(cut_inside!("last message number"))?,
+        ));
+    }
+    Ok(opens)
+}

@@ -1,0 +1,127 @@
+//! Everything that can have happened, one record each.
+//!
+//! A field that is documented as opaque belongs to the ledger.
+
+use super::attempt::AttemptRecord;
+use super::entry::{EntryKey, EntryRecord};
+use super::message::MessageRecord;
+
+/// One thing that happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record<'a> {
+    /// First record of a run. All leases of the run before ended.
+    Opened {
+        /// The run, from 1.
+        open: u32,
+        /// Last message number of the run before.
+        last_number: u64,
+        /// Last token of the run before.
+        last_token: u64,
+    },
+    /// All known runs, each with the last message number of the one before; rewritten by cleaning.
+    Opens(Vec<(u32, u64)>),
+    /// A queue was defined, or changed.
+    Queue {
+        /// Its number, from 0.
+        queue: u32,
+        /// Nothing of it is delivered.
+        paused: bool,
+        /// Its name.
+        name: &'a str,
+        /// Opaque.
+        options: &'a [u8],
+    },
+    /// A message was accepted, or moved by cleaning, then with its whole state.
+    Message(MessageRecord<'a>),
+    /// A delivery started.
+    Started {
+        /// Of this message.
+        number: u64,
+        /// Of its lease.
+        token: u64,
+    },
+    /// A start was taken back, without cost.
+    Returned {
+        /// Of this message.
+        number: u64,
+    },
+    /// A delivery failed and the message waits again.
+    Retried {
+        /// The message.
+        number: u64,
+        /// Not delivered again before, in ms.
+        due: u64,
+        /// The delivery counts as an attempt.
+        costs: bool,
+        /// How the delivery ended.
+        attempt: AttemptRecord<'a>,
+    },
+    /// A message is done.
+    Completed {
+        /// The message.
+        number: u64,
+        /// At most once: settled before its handler starts.
+        handed_over: bool,
+        /// What deduplication remembers of it.
+        entry: Option<EntryKey>,
+        /// Encoded result, empty for none.
+        result: &'a [u8],
+    },
+    /// A message became a dead letter.
+    Dead {
+        /// The message.
+        number: u64,
+        /// Why, as [`crate::command::Reason`].
+        reason: u8,
+        /// The last attempt, none if it died without one.
+        attempt: Option<AttemptRecord<'a>>,
+        /// Encoded error, empty for none.
+        error: &'a [u8],
+        /// The whole history: [`AttemptRecord`]s in a row.
+        history: &'a [u8],
+    },
+    /// A message was withdrawn.
+    Cancelled {
+        /// The message.
+        number: u64,
+    },
+    /// A dead letter was removed.
+    Removed {
+        /// The message.
+        number: u64,
+    },
+    /// A waiting message got another time.
+    Rescheduled {
+        /// The message.
+        number: u64,
+        /// Not delivered before, in ms.
+        due: u64,
+    },
+    /// All waiting messages of a queue were dropped.
+    Purged {
+        /// The queue.
+        queue: u32,
+        /// Those accepted later are not meant.
+        last_number: u64,
+    },
+    /// Dead letters of a queue wait again.
+    Redriven {
+        /// The queue.
+        queue: u32,
+        /// Which ones; opaque.
+        filter: &'a [u8],
+        /// Those that died later are not meant.
+        last_death: u64,
+        /// The order given to the first of them.
+        first_order: u64,
+    },
+    /// An id is free again.
+    Forgotten {
+        /// Its queue.
+        queue: u32,
+        /// Its hash.
+        hash: u128,
+    },
+    /// What deduplication remembers of a finished message, moved by cleaning.
+    Entry(EntryRecord<'a>),
+}

@@ -1,0 +1,322 @@
+//! Accepting messages: limits, identity, and the record.
+
+use std::rc::Rc;
+
+use super::Ledger;
+use super::message::{Message, NONE, Standing};
+use super::recorder::{Note, Recorder};
+use crate::command::{Enqueue, MessageState};
+use crate::config::{Compare, Guarantee, WhenFull};
+use crate::error::{ErrorCode, Failure};
+use crate::hash;
+use crate::id::GeneratedId;
+use crate::journal::{MessageRecord, Place, Record, StoredState};
+use crate::time::Timestamp;
+
+/// Bytes of a caller's id.
+pub(super) const ID_BYTES_MAX: usize = 256;
+/// Bytes of a group's or destination's name.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What became of an enqueue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accepted {
+    /// Accepted under this slot.
+    New(u32),
+    /// Known: nothing was enqueued.
+    Duplicate {
+        /// The original's state.
+        state: MessageState,
+        /// The original's number.
+        number: u64,
+    },
+}
+
+/// A caller's id, hashed.
+#[derive(Clone, Copy)]
+struct Identity {
+    hash: u128,
+    fingerprint: u64,
+}
+
+impl Ledger {
+    /// Accepts one message, or tells why not; a refusal changes nothing.
+    pub fn accept(
+        &mut self,
+        now: Timestamp,
+        enqueue: &Enqueue<'_>,
+        out: &mut impl Recorder,
+    ) -> Result<Accepted, Failure> {
+        self.check(enqueue)?;
+        let identity = match enqueue.id {
+            Some(id) => {
+                if let Some(known) = self.recognise(now, enqueue, id)? {
+                    self.queues[enqueue.queue.0 as usize].counters.duplicates += 1;
+                    return Ok(known);
+                }
+                self.make_room_for_id(now, enqueue.queue.0)?;
+                Some(Identity {
+                    hash: hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes()),
+                    fingerprint: hash::fingerprint(&self.hash_key, enqueue.body),
+                })
+            }
+            None => None,
+        };
+        self.check_room(enqueue)?;
+        let slot = self.admit(now, enqueue, identity);
+        self.record_accepted(slot, enqueue, identity, out);
+        self.queues[enqueue.queue.0 as usize].counters.enqueued += 1;
+        self.join_group(slot, now);
+        self.enter(slot, now);
+        Ok(Accepted::New(slot))
+    }
+
+    /// Takes back a message that was accepted just now and whose record will never be durable.
+    pub fn retract(&mut self, slot: u32, now: Timestamp) {
+        match self.messages[slot].standing {
+            Standing::Leased => self.unlease(slot),
+            _ => self.leave(slot),
+        }
+        let message = &self.messages[slot];
+        let (queue, entry) = (message.queue, message.entry);
+        self.queues[queue as usize].counters.enqueued -= 1;
+        self.drop_entry(entry);
+        self.erase(slot, now);
+    }
+
+    fn check(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
+        let queue = &self.queues[enqueue.queue.0 as usize];
+        let name = &queue.name;
+        if let Some(id) = enqueue.id
+            && !(1..=ID_BYTES_MAX).contains(&id.len())
+        {
+            return Err(Failure::new(
+                ErrorCode::InvalidOption,
+                format!("id: expected 1 to {ID_BYTES_MAX} bytes, got {} (queue '{name}')", id.len()),
+            ));
+        }
+        if enqueue.id.is_none() && queue.settings.guarantee == Guarantee::ExactlyOnce {
+            return Err(Failure::new(
+                ErrorCode::IdRequired,
+                format!("queue '{name}' is exactly-once: expected an id of the caller's, got none"),
+            ));
+        }
+        for (option, text) in [("group", enqueue.group), ("destination", enqueue.destination)] {
+            let length = text.map_or(0, str::len);
+            if length > NAME_BYTES_MAX {
+                return Err(Failure::new(
+                    ErrorCode::InvalidOption,
+                    format!("{option}: expected at most {NAME_BYTES_MAX} bytes, got {length} (queue '{name}')"),
+                ));
+            }
+        }
+        if enqueue.ttl_ms == Some(0) || enqueue.max_attempts == Some(0) {
+            return Err(Failure::new(
+                ErrorCode::InvalidOption,
+                format!("ttlMs and maxAttempts: expected 1 or more, got 0 (queue '{name}')"),
+            ));
+        }
+        let (length, limit) = (enqueue.body.len(), queue.settings.max_body_bytes as usize);
+        if length > limit {
+            return Err(Failure::new(
+                ErrorCode::BodyTooLarge,
+                format!("expected a body of at most {limit} bytes, got {length} (queue '{name}')"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_room(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
+        let queue = &self.queues[enqueue.queue.0 as usize];
+        let bytes = enqueue.stored_bytes();
+        let (depth, max_depth) = (queue.depth, queue.settings.max_depth);
+        if depth >= max_depth {
+            return Err(Failure::new(
+                ErrorCode::QueueFull,
+                format!("queue '{}' holds {depth} messages, its maxDepth is {max_depth}", queue.name),
+            ));
+        }
+        if queue.bytes.saturating_add(bytes.into()) > queue.settings.max_bytes {
+            return Err(Failure::new(
+                ErrorCode::QueueFull,
+                format!(
+                    "queue '{}' holds {} bytes, {bytes} more would pass its maxBytes of {}",
+                    queue.name, queue.bytes, queue.settings.max_bytes
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The original, if this id was accepted before and is still remembered.
+    fn recognise(
+        &mut self,
+        now: Timestamp,
+        enqueue: &Enqueue<'_>,
+        id: &str,
+    ) -> Result<Option<Accepted>, Failure> {
+        if let Some(known) = self.recognise_generated(id) {
+            return Ok(Some(known));
+        }
+        let queue = enqueue.queue.0;
+        let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
+        let Some(entry) = self.dedup.find(queue, hash) else { return Ok(None) };
+        if let Some(slot) = self.dedup.live(entry)
+            && self.is_purged(slot)
+        {
+            self.messages[slot].standing = Standing::Held;
+            self.erase_purged(slot, now);
+            return Ok(None);
+        }
+        if self.is_outside_window(queue, entry, now) {
+            self.drop_entry(entry);
+            return Ok(None);
+        }
+        let compare = self.queues[queue as usize].settings.dedup_compare;
+        if compare == Compare::Body
+            && self.dedup.fingerprint(entry) != hash::fingerprint(&self.hash_key, enqueue.body)
+        {
+            return Err(Failure {
+                id: Some(id.to_owned()),
+                ..Failure::new(
+                    ErrorCode::IdConflict,
+                    format!(
+                        "id '{id}' was accepted before with another body (queue '{}')",
+                        self.queues[queue as usize].name
+                    ),
+                )
+            });
+        }
+        Ok(Some(match self.dedup.live(entry) {
+            Some(slot) => {
+                let message = &self.messages[slot];
+                Accepted::Duplicate { state: message.state(), number: message.number }
+            }
+            None => Accepted::Duplicate {
+                state: self.dedup.finished_state(entry).unwrap_or(MessageState::Completed),
+                number: self.dedup.finished_number(entry).unwrap_or(0),
+            },
+        }))
+    }
+
+    /// A generated id of this box that is passed back: known if it became durable.
+    fn recognise_generated(&self, id: &str) -> Option<Accepted> {
+        let parsed = GeneratedId::parse(id).filter(|parsed| parsed.tag == self.box_tag)?;
+        if let Some(slot) = self.by_number(parsed.number) {
+            let message = &self.messages[slot];
+            if message.id.is_none() && message.open == parsed.open {
+                return Some(Accepted::Duplicate { state: message.state(), number: message.number });
+            }
+        }
+        let durable = match self.opens.was_durable(parsed.open, parsed.number) {
+            Some(durable) => durable,
+            None => parsed.open == self.open && parsed.number <= self.last_number,
+        };
+        durable.then_some(Accepted::Duplicate { state: MessageState::Completed, number: parsed.number })
+    }
+
+    fn make_room_for_id(&mut self, now: Timestamp, queue: u32) -> Result<(), Failure> {
+        let settings = &self.queues[queue as usize].settings;
+        let limit = settings.dedup_max_entries;
+        if self.dedup.count(queue) < limit {
+            return Ok(());
+        }
+        if settings.dedup_when_full == WhenFull::Shorten
+            && let Some((entry, at)) = self.dedup.oldest_finished(queue)
+        {
+            self.drop_entry(entry);
+            let next = self.dedup.oldest_finished(queue).map_or(at, |(_, at)| at);
+            self.queues[queue as usize].shorten_window(now, next);
+            return Ok(());
+        }
+        Err(Failure::new(
+            ErrorCode::DedupFull,
+            format!(
+                "queue '{}' remembers {limit} ids, its dedup.maxEntries",
+                self.queues[queue as usize].name
+            ),
+        ))
+    }
+
+    fn admit(&mut self, now: Timestamp, enqueue: &Enqueue<'_>, identity: Option<Identity>) -> u32 {
+        self.last_number += 1;
+        let queue = &mut self.queues[enqueue.queue.0 as usize];
+        let group = match enqueue.group {
+            Some(name) if !name.is_empty() => queue.groups.ensure(name),
+            _ => NONE,
+        };
+        let due = enqueue.at.unwrap_or_else(|| now.plus(enqueue.delay_ms.unwrap_or(0)));
+        let message = Message {
+            number: self.last_number,
+            order: self.last_number,
+            enqueued_at: now,
+            due: due.max(now),
+            deadline: enqueue.ttl_ms.map_or(Timestamp::NEVER, |ttl| now.plus(ttl)),
+            id: enqueue.id.map(Box::from),
+            place: Place::default(),
+            queue: enqueue.queue.0,
+            group,
+            destination: self.destinations.acquire(enqueue.destination.unwrap_or("")),
+            max_attempts: enqueue.max_attempts.unwrap_or(queue.settings.max_attempts),
+            open: self.open,
+            epoch: queue.purges,
+            bytes: enqueue.stored_bytes(),
+            priority: enqueue.priority,
+            ..Message::blank()
+        };
+        let slot = self.insert(message);
+        if let Some(identity) = identity {
+            let entry =
+                self.dedup.insert_live(enqueue.queue.0, identity.hash, identity.fingerprint, slot);
+            self.messages[slot].entry = entry;
+        }
+        slot
+    }
+
+    fn record_accepted(
+        &mut self,
+        slot: u32,
+        enqueue: &Enqueue<'_>,
+        identity: Option<Identity>,
+        out: &mut impl Recorder,
+    ) {
+        let message = &self.messages[slot];
+        let record = MessageRecord {
+            number: message.number,
+            queue: message.queue,
+            open: message.open,
+            enqueued_at: message.enqueued_at.0,
+            due: message.due.0,
+            deadline: message.deadline.0,
+            priority: message.priority,
+            max_attempts: message.max_attempts,
+            order: message.order,
+            attempt: 0,
+            deaths: 0,
+            first_delivery: 0,
+            state: StoredState::Waiting,
+            token: 0,
+            fingerprint: identity.map_or(0, |identity| identity.fingerprint),
+            death: None,
+            history: &[],
+            id: enqueue.id,
+            group: enqueue.group.unwrap_or(""),
+            destination: enqueue.destination.unwrap_or(""),
+            headers: enqueue.headers,
+            body: enqueue.body,
+        };
+        let number = message.number;
+        out.write(&Record::Message(record), Note::Accepted { slot, number });
+        let content = Rc::from(out.last_payload());
+        self.cache(slot, content);
+    }
+}
+
+impl Enqueue<'_> {
+    /// Bytes that count against limits.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u32 {
+        let bytes = self.id.map_or(0, str::len) + self.headers.len() + self.body.len();
+        u32::try_from(bytes).expect("a body is at most 8 MiB")
+    }
+}

@@ -1,0 +1,244 @@
+//! One taken id, packed: a box may hold millions.
+
+use std::num::NonZeroU32;
+
+use super::list::{Chain, Links};
+use crate::command::MessageState;
+use crate::journal::Place;
+use crate::time::Timestamp;
+
+/// What an entry takes in memory, without its part of the index.
+pub const ENTRY_BYTES: usize = size_of::<Entry>();
+
+/// Bits of a finish time: up to the year 4199. Later ones count as that.
+const TIME_BITS: u32 = 46;
+/// Bits of a message number, as in [`crate::id`].
+const NUMBER_BITS: u32 = 50;
+/// Bits of the length of a record, whose frame is far shorter than 512 MiB.
+const LENGTH_BITS: u32 = 29;
+
+/// Codes beside the length. None is 0: an empty slot of the slab then costs no flag.
+const LIVE: u32 = 1;
+const COMPLETED: u32 = 2;
+const DEAD: u32 = 3;
+const CANCELLED: u32 = 4;
+
+/// What an entry says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// The message is unfinished or dead.
+    Live {
+        /// Where the ledger keeps it.
+        message: u32,
+    },
+    /// The message ended.
+    Finished {
+        /// When.
+        at: Timestamp,
+        /// How: completed, dead or cancelled.
+        state: MessageState,
+        /// Its number.
+        number: u64,
+    },
+}
+
+/// A taken id.
+///
+/// All fields are words of 32 bits, which leaves no gaps. Wider values are stored in two or three.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    hash: [u32; 4],
+    fingerprint: [u32; 2],
+    queue: u32,
+    /// Live: the message's slot. Finished: number (50 bits) and time (46 bits).
+    subject: [u32; 3],
+    charge: u32,
+    segment: u32,
+    offset: u32,
+    /// Length of the record above the code of the state.
+    length_and_state: NonZeroU32,
+    in_queue: Links,
+    in_journal: Links,
+}
+
+impl Entry {
+    pub(super) fn live(queue: u32, hash: u128, fingerprint: u64, message: u32) -> Self {
+        Self {
+            hash: words(hash),
+            fingerprint: [fingerprint as u32, (fingerprint >> 32) as u32],
+            queue,
+            subject: [message, 0, 0],
+            charge: 0,
+            segment: 0,
+            offset: 0,
+            length_and_state: pack_length(0, LIVE),
+            in_queue: Links::NONE,
+            in_journal: Links::NONE,
+        }
+    }
+
+    /// Whose id it is.
+    #[must_use]
+    pub const fn queue(&self) -> u32 {
+        self.queue
+    }
+
+    /// The keyed hash of the id.
+    #[must_use]
+    pub fn hash(&self) -> u128 {
+        let [a, b, c, d] = self.hash.map(u128::from);
+        a | b << 32 | c << 64 | d << 96
+    }
+
+    /// Of the message's encoded body.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let [low, high] = self.fingerprint.map(u64::from);
+        low | high << 32
+    }
+
+    /// Whether its message has not ended.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.code() == LIVE
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if self.is_live() {
+            return Status::Live {
+                message: self.subject[0],
+            };
+        }
+        let state = match self.code() {
+            COMPLETED => MessageState::Completed,
+            DEAD => MessageState::Dead,
+            CANCELLED => MessageState::Cancelled,
+            code => unreachable!("no state has the code {code}"),
+        };
+        Status::Finished {
+            at: self.finished_at(),
+            state,
+            number: self.number(),
+        }
+    }
+
+    /// What its owner counts for it; 0 while it is live.
+    #[must_use]
+    pub const fn charge(&self) -> u32 {
+        self.charge
+    }
+
+    /// Where its record lies; all zero if nobody told.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        if !self.is_placed() {
+            return Place::default();
+        }
+        Place {
+            segment: self.segment,
+            offset: self.offset,
+            length: self.length(),
+        }
+    }
+
+    /// Whether it is known where its record lies.
+    #[must_use]
+    pub const fn is_placed(&self) -> bool {
+        self.length() > 0
+    }
+
+    pub(super) fn finish(&mut self, at: Timestamp, state: MessageState, number: u64, charge: u32) {
+        let code = match state {
+            MessageState::Completed => COMPLETED,
+            MessageState::Dead => DEAD,
+            MessageState::Cancelled => CANCELLED,
+            MessageState::Scheduled | MessageState::Ready | MessageState::Leased => {
+                panic!("a message that ended is completed, dead or cancelled, not {state:?}")
+            }
+        };
+        assert!(
+            number >> NUMBER_BITS == 0,
+            "message number {number} needs more than {NUMBER_BITS} bits"
+        );
+        self.length_and_state = pack_length(0, code);
+        self.charge = charge;
+        self.set_subject(at, number);
+    }
+
+    pub(super) fn relive(&mut self, message: u32) {
+        self.subject = [message, 0, 0];
+        self.charge = 0;
+        self.length_and_state = pack_length(0, LIVE);
+    }
+
+    pub(super) fn set_place(&mut self, place: Place) {
+        assert!(place.length > 0, "a record without a payload says nothing");
+        self.segment = place.segment;
+        self.offset = place.offset;
+        self.length_and_state = pack_length(place.length, self.code());
+    }
+
+    /// When its message ended; zero while it is live.
+    pub(super) fn finished_at(&self) -> Timestamp {
+        if self.is_live() {
+            Timestamp(0)
+        } else {
+            Timestamp((self.subject() >> NUMBER_BITS) as u64)
+        }
+    }
+
+    pub(super) fn cut_finished_at(&mut self, latest: Timestamp) {
+        if self.finished_at() > latest {
+            self.set_subject(latest, self.number());
+        }
+    }
+
+    pub(super) const fn links_mut(&mut self, chain: Chain) -> &mut Links {
+        match chain {
+            Chain::Queue => &mut self.in_queue,
+            Chain::Journal => &mut self.in_journal,
+        }
+    }
+
+    const fn length(&self) -> u32 {
+        self.length_and_state.get() & ((1 << LENGTH_BITS) - 1)
+    }
+
+    const fn code(&self) -> u32 {
+        self.length_and_state.get() >> LENGTH_BITS
+    }
+
+    fn number(&self) -> u64 {
+        (self.subject() & ((1 << NUMBER_BITS) - 1)) as u64
+    }
+
+    fn subject(&self) -> u128 {
+        let [a, b, c] = self.subject.map(u128::from);
+        a | b << 32 | c << 64
+    }
+
+    fn set_subject(&mut self, at: Timestamp, number: u64) {
+        let at = at.0.min((1 << TIME_BITS) - 1);
+        let [a, b, c, _] = words(u128::from(number) | u128::from(at) << NUMBER_BITS);
+        self.subject = [a, b, c];
+    }
+}
+
+const fn words(value: u128) -> [u32; 4] {
+    [
+        value as u32,
+        (value >> 32) as u32,
+        (value >> 64) as u32,
+        (value >> 96) as u32,
+    ]
+}
+
+fn pack_length(length: u32, code: u32) -> NonZeroU32 {
+    assert!(
+        length >> LENGTH_BITS == 0,
+        "a record of {length} bytes needs more than {LENGTH_BITS} bits"
+    );
+    NonZeroU32::new(length | code << LENGTH_BITS).expect("no code is 0")
+}

@@ -1,0 +1,179 @@
+//! Messages and queues as users see them.
+
+use super::message::{NONE, Standing};
+use super::{Ledger, history};
+use crate::command::MessageState;
+use crate::effect::{MessageInfo, QueueStats, QueueSummary};
+use crate::journal::Record;
+use crate::time::Timestamp;
+
+impl Ledger {
+    /// A message without its content. Error and history of a dead letter may be in the journal
+    /// only: see [`Ledger::add_details`].
+    #[must_use]
+    pub fn info(&self, slot: u32) -> MessageInfo {
+        let message = &self.messages[slot];
+        let queue = &self.queues[message.queue as usize];
+        let (group, destination) = (self.group(slot), self.destination(slot));
+        let death = message.death.as_ref();
+        let waits = message.standing == Standing::Scheduled;
+        MessageInfo {
+            id: self.id_text(slot),
+            queue: queue.name.to_string(),
+            state: message.state(),
+            attempt: message.attempt,
+            max_attempts: (message.max_attempts != u32::MAX).then_some(message.max_attempts),
+            priority: message.priority,
+            enqueued_at: message.enqueued_at,
+            due_at: waits.then_some(message.due),
+            expires_at: (message.deadline != Timestamp::NEVER).then_some(message.deadline),
+            group: (!group.is_empty()).then(|| group.to_string()),
+            destination: (!destination.is_empty()).then(|| destination.to_string()),
+            finished_at: death.map(|death| death.at),
+            reason: death.map(|death| death.reason),
+            error: history::text(&message.error),
+            history: history::describe(&message.history),
+        }
+    }
+
+    /// Adds what the record of a death (its own, or that of a moved dead letter) keeps.
+    pub fn add_details(info: &mut MessageInfo, payload: &[u8]) {
+        let (error, past) = match Record::decode(payload) {
+            Ok(Record::Dead { error, history, .. }) => (error, history),
+            Ok(Record::Message(message)) => {
+                (message.death.map_or(&b""[..], |death| death.error), message.history)
+            }
+            _ => return,
+        };
+        if info.error.is_none() {
+            info.error = history::text(error);
+        }
+        if info.history.is_empty() {
+            info.history = history::describe(past);
+        }
+    }
+
+    /// A finished message that is remembered by its id only.
+    #[must_use]
+    pub fn finished_info(&self, queue: u32, id: &str, now: Timestamp) -> Option<MessageInfo> {
+        let entry = self.dedup.find(queue, self.id_hash(queue, id))?;
+        let finished_at = self.dedup.finished_at(entry)?;
+        if self.is_outside_window(queue, entry, now) {
+            return None;
+        }
+        Some(MessageInfo {
+            id: id.to_owned(),
+            queue: self.queues[queue as usize].name.to_string(),
+            state: self.dedup.finished_state(entry).unwrap_or(MessageState::Completed),
+            attempt: 0,
+            max_attempts: None,
+            priority: 0,
+            enqueued_at: finished_at,
+            due_at: None,
+            expires_at: None,
+            group: None,
+            destination: None,
+            finished_at: Some(finished_at),
+            reason: None,
+            error: None,
+            history: Vec::new(),
+        })
+    }
+
+    /// Whether a finished entry is older than its queue's window.
+    #[must_use]
+    pub fn is_outside_window(&self, queue: u32, entry: u32, now: Timestamp) -> bool {
+        let window = self.queues[queue as usize].settings.dedup_window_ms;
+        self.dedup.finished_at(entry).is_some_and(|at| at.plus(window) <= now)
+    }
+
+    /// Forgets at most `limit` ids of a queue whose windows are over; true if there are more.
+    pub fn expire_entries(&mut self, queue: u32, now: Timestamp, limit: usize) -> bool {
+        for _ in 0..limit {
+            match self.dedup.oldest_finished(queue) {
+                Some((entry, _)) if self.is_outside_window(queue, entry, now) => self.drop_entry(entry),
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// When the next id of a queue is forgotten.
+    #[must_use]
+    pub fn next_entry_expiry(&self, queue: u32) -> Timestamp {
+        let window = self.queues[queue as usize].settings.dedup_window_ms;
+        self.dedup.oldest_finished(queue).map_or(Timestamp::NEVER, |(_, at)| at.plus(window))
+    }
+
+    /// Slots of a queue's messages in one state, in the order in which they would go on.
+    #[must_use]
+    pub fn slots_in(&self, queue: u32, state: MessageState, limit: usize) -> Vec<u32> {
+        let queue = &self.queues[queue as usize];
+        let slots: Box<dyn Iterator<Item = &u32>> = match state {
+            MessageState::Ready => {
+                Box::new(queue.suspects.values().chain(queue.ready.values()).chain(queue.parked.values()))
+            }
+            MessageState::Scheduled => Box::new(queue.scheduled.values()),
+            MessageState::Leased => Box::new(queue.leased.values()),
+            MessageState::Dead => Box::new(queue.dead.values()),
+            MessageState::Completed | MessageState::Cancelled => Box::new([].iter()),
+        };
+        slots.take(limit).copied().collect()
+    }
+
+    /// Counters and depths.
+    #[must_use]
+    pub fn stats(&self, queue: u32, now: Timestamp) -> QueueStats {
+        let target = &self.queues[queue as usize];
+        let counters = &target.counters;
+        let due = |slot: &u32| {
+            let message = &self.messages[*slot];
+            message.due.max(message.enqueued_at)
+        };
+        let oldest = [&target.ready, &target.suspects, &target.parked]
+            .into_iter()
+            .filter_map(|set| set.values().next().map(due))
+            .min();
+        QueueStats {
+            name: target.name.to_string(),
+            paused: target.paused,
+            enqueued: counters.enqueued,
+            duplicates: counters.duplicates,
+            delivered: counters.delivered,
+            acked: counters.acked,
+            rejected: counters.rejected,
+            retried: counters.retried,
+            dead: counters.dead,
+            expired: counters.expired,
+            leases_lost: counters.leases_lost,
+            ready: target.ready_count(),
+            scheduled: target.scheduled.len() as u64,
+            leased: target.leased.len() as u64,
+            dead_letters: target.dead.len() as u64,
+            bytes: target.bytes,
+            dedup_entries: self.dedup.count(queue),
+            dedup_window_ms: target.shortened_window_ms,
+            oldest_ready_ms: oldest.map(|due| now.since(due)),
+            wait: counters.wait.snapshot(),
+            handle: counters.handle.snapshot(),
+        }
+    }
+
+    /// One line a queue.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<QueueSummary> {
+        let line = |queue: &super::queue::Queue| QueueSummary {
+            name: queue.name.to_string(),
+            paused: queue.paused,
+            depth: queue.depth,
+            dead_letters: queue.dead.len() as u64,
+        };
+        self.queues.iter().map(line).collect()
+    }
+
+    /// Whether a message has a dedup entry.
+    #[must_use]
+    pub fn has_entry(&self, slot: u32) -> bool {
+        self.messages[slot].entry != NONE
+    }
+}

@@ -1,0 +1,191 @@
+//! How a message ends, or begins again: completed, cancelled, retried, dead.
+
+use super::Ledger;
+use super::history;
+use super::message::{Death, NONE, Standing};
+use super::recorder::{Note, Recorder};
+use crate::command::{MessageState, Reason};
+use crate::config::GroupOnDead;
+use crate::hash;
+use crate::journal::{AttemptRecord, EntryKey, Place, Record};
+use crate::time::Timestamp;
+
+/// What became of a failed attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failed {
+    /// Retried at this instant.
+    Retried(Timestamp),
+    /// Dead, for this reason.
+    Dead(Reason),
+}
+
+impl Ledger {
+    /// Acknowledges a message that is in no set (`handed_over`: before its handler starts).
+    pub fn complete(
+        &mut self,
+        slot: u32,
+        now: Timestamp,
+        result: &[u8],
+        handed_over: bool,
+        out: &mut impl Recorder,
+    ) {
+        let message = &self.messages[slot];
+        let (number, entry, queue) = (message.number, message.entry, message.queue);
+        let remembers = entry != NONE && self.queues[queue as usize].settings.dedup_window_ms > 0;
+        let key = remembers.then(|| EntryKey {
+            queue,
+            hash: self.dedup.hash(entry),
+            fingerprint: self.dedup.fingerprint(entry),
+        });
+        let note = if remembers { Note::Entry { entry, number } } else { Note::None };
+        out.write(&Record::Completed { number, handed_over, entry: key, result }, note);
+        if remembers {
+            let bytes = u32::try_from(result.len()).expect("a result is at most 8 MiB");
+            self.dedup.finish(entry, now, MessageState::Completed, number, bytes);
+        } else {
+            self.drop_entry(entry);
+        }
+        self.erase(slot, now);
+    }
+
+    /// Withdraws a message that is in no set; frees its id.
+    pub fn cancel(&mut self, slot: u32, now: Timestamp, out: &mut impl Recorder) {
+        let message = &self.messages[slot];
+        let (number, entry) = (message.number, message.entry);
+        out.write(&Record::Cancelled { number }, Note::None);
+        self.drop_entry(entry);
+        self.erase(slot, now);
+    }
+
+    /// Takes a start back without cost. The message is held.
+    pub fn give_back(&mut self, slot: u32, now: Timestamp, out: &mut impl Recorder) {
+        let message = &mut self.messages[slot];
+        message.attempt -= 1;
+        message.due = message.due.min(now);
+        out.write(&Record::Returned { number: message.number }, Note::None);
+    }
+
+    /// Ends a counted attempt that failed: retried after the queue's backoff (or `delay_ms`), or
+    /// dead when attempts or time ran out. The message is held or dead afterwards.
+    pub fn fail_attempt(
+        &mut self,
+        slot: u32,
+        now: Timestamp,
+        reason: Reason,
+        delay_ms: Option<u64>,
+        error: &[u8],
+        out: &mut impl Recorder,
+    ) -> Failed {
+        let message = &self.messages[slot];
+        let settings = &self.queues[message.queue as usize].settings;
+        let delay = delay_ms.unwrap_or_else(|| self.backoff_ms(slot));
+        let due = now.plus(delay);
+        let too_late = settings
+            .max_retry_ms
+            .is_some_and(|limit| due > message.first_delivery.plus(limit));
+        if message.attempt >= message.max_attempts || too_late {
+            self.die(slot, now, reason, true, error, out);
+            return Failed::Dead(reason);
+        }
+        self.note_attempt(slot, now, reason, error);
+        let message = &self.messages[slot];
+        let record = Record::Retried {
+            number: message.number,
+            due: due.0,
+            costs: true,
+            attempt: attempt_record(message.attempt, message.started_at, now, reason, error),
+        };
+        out.write(&record, Note::None);
+        self.messages[slot].due = due;
+        self.queues[self.messages[slot].queue as usize].counters.retried += 1;
+        Failed::Retried(due)
+    }
+
+    /// Puts a message off until `due` at no cost.
+    pub fn put_off(&mut self, slot: u32, now: Timestamp, due: Timestamp, error: &[u8], out: &mut impl Recorder) {
+        let message = &mut self.messages[slot];
+        let attempt = attempt_record(message.attempt, message.started_at, now, Reason::Exhausted, error);
+        out.write(&Record::Retried { number: message.number, due: due.0, costs: false, attempt }, Note::None);
+        message.attempt -= 1;
+        message.due = due;
+    }
+
+    /// Makes a message that is in no set a dead letter. `attempted`: an attempt ended with it.
+    pub fn die(
+        &mut self,
+        slot: u32,
+        now: Timestamp,
+        reason: Reason,
+        attempted: bool,
+        error: &[u8],
+        out: &mut impl Recorder,
+    ) {
+        if attempted {
+            self.note_attempt(slot, now, reason, error);
+        }
+        let message = &self.messages[slot];
+        let number = message.number;
+        let record = Record::Dead {
+            number,
+            reason: reason as u8,
+            attempt: None,
+            error: history::cut(error),
+            history: &message.history,
+        };
+        out.write(&record, Note::Death { slot, number });
+        self.bury(slot, now, reason, error);
+        self.queues[self.messages[slot].queue as usize].counters.dead += 1;
+    }
+
+    /// The state change of a death, live or replayed.
+    pub(super) fn bury(&mut self, slot: u32, at: Timestamp, reason: Reason, error: &[u8]) {
+        self.last_death += 1;
+        let sequence = self.last_death;
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        let blocks = message.group != NONE && queue.settings.group_on_dead == GroupOnDead::Block;
+        message.death = Some(Box::new(Death { sequence, at, reason, place: Place::default(), blocks, in_memory: true }));
+        message.error = error[..error.len().min(history::ERROR_BYTES_MAX)].into();
+        message.standing = Standing::Dead;
+        message.suspect = false;
+        queue.dead.insert(sequence, slot);
+        let (number, group) = (message.queue, message.group);
+        if group != NONE {
+            queue.groups.part(group, message.order);
+            queue.groups.bury(group, blocks);
+            self.promote(number, group, at);
+        }
+        self.touch(number);
+    }
+
+    /// Adds the attempt that just ended to the message's history.
+    pub(super) fn note_attempt(&mut self, slot: u32, now: Timestamp, reason: Reason, error: &[u8]) {
+        let message = &mut self.messages[slot];
+        let attempt = attempt_record(message.attempt, message.started_at, now, reason, error);
+        history::push(&mut message.history, &attempt);
+    }
+
+    fn backoff_ms(&self, slot: u32) -> u64 {
+        let message = &self.messages[slot];
+        let id = self.id_text(slot);
+        let random = hash::jitter(&self.jitter_seed, id.as_bytes(), message.attempt);
+        let backoff = &self.queues[message.queue as usize].settings.backoff;
+        backoff.delay_ms(message.attempt.saturating_sub(1), random)
+    }
+}
+
+fn attempt_record(
+    attempt: u32,
+    started_at: Timestamp,
+    now: Timestamp,
+    reason: Reason,
+    error: &[u8],
+) -> AttemptRecord<'_> {
+    AttemptRecord {
+        attempt,
+        started_at: started_at.0,
+        ended_at: now.0,
+        reason: reason as u8,
+        error: history::cut(error),
+    }
+}

@@ -1,0 +1,333 @@
+//! Which messages exist and in which state. Commands come in, records go out; nothing here knows
+//! of frames, effects or handlers.
+//!
+//! Every change is applied at once and written to a [`Recorder`] at the same time; the engine makes
+//! sure that nobody hears of it before that record is durable. Replaying the records of a journal
+//! rebuilds the same ledger.
+
+mod accept;
+mod chain;
+mod dead;
+pub mod dedup;
+mod describe;
+mod finish;
+mod groups;
+pub mod history;
+pub mod message;
+mod moving;
+mod names;
+mod opens;
+mod purge;
+pub mod queue;
+pub mod recorder;
+mod replay;
+pub mod settings;
+mod standing;
+
+pub use accept::Accepted;
+pub use dead::{DeadQuery, Redrive};
+pub use finish::Failed;
+pub use moving::Live;
+pub use purge::Purges;
+pub use recorder::{Note, Recorder};
+pub use replay::Interrupted;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::hash;
+use crate::id::GeneratedId;
+use crate::index::Index;
+use crate::journal::{Place, RECORD_HEADER_BYTES};
+use crate::slab::Slab;
+use crate::time::Timestamp;
+use chain::Chain;
+use dedup::Dedup;
+use message::{Message, NONE, Standing};
+use names::Names;
+use opens::Opens;
+use queue::Queue;
+
+/// Queues of one box.
+pub const QUEUES_MAX: usize = 65_536;
+
+/// All messages of a box.
+#[derive(Debug)]
+pub struct Ledger {
+    /// Keys the hashes of callers' ids.
+    pub hash_key: [u8; 16],
+    /// Keys the jitter of retries.
+    pub jitter_seed: [u8; 16],
+    /// Marks the generated ids of this box.
+    pub box_tag: u32,
+    /// The current opening.
+    pub open: u32,
+    /// The last message number (or order) that was given away.
+    pub last_number: u64,
+    /// The last death's sequence.
+    pub last_death: u64,
+    /// All queues, by number.
+    pub queues: Vec<Queue>,
+    /// All unfinished and dead messages.
+    pub messages: Slab<Message>,
+    /// Finished ids within their windows, and where the live ones are.
+    pub dedup: Dedup,
+    /// Bytes of records that must survive cleaning.
+    pub live_bytes: u64,
+    /// Bytes of contents in memory.
+    pub cached_bytes: u64,
+    opens: Opens,
+    names: BTreeMap<Rc<str>, u32>,
+    numbers: Index,
+    destinations: Names,
+    chain: Chain,
+    purges: Purges,
+    dirty: Vec<u32>,
+}
+
+impl Ledger {
+    /// An empty ledger; keys come from the journal or, for a new box, from entropy.
+    #[must_use]
+    pub fn new(box_id: &[u8; 16], hash_key: [u8; 16], jitter_seed: [u8; 16]) -> Self {
+        Self {
+            hash_key,
+            jitter_seed,
+            box_tag: GeneratedId::tag_of(box_id),
+            open: 0,
+            last_number: 0,
+            last_death: 0,
+            queues: Vec::new(),
+            messages: Slab::default(),
+            dedup: Dedup::default(),
+            live_bytes: 0,
+            cached_bytes: 0,
+            opens: Opens::default(),
+            names: BTreeMap::new(),
+            numbers: Index::default(),
+            destinations: Names::default(),
+            chain: Chain::default(),
+            purges: Purges::default(),
+            dirty: Vec::new(),
+        }
+    }
+
+    /// The queue of this name.
+    #[must_use]
+    pub fn queue_named(&self, name: &str) -> Option<u32> {
+        self.names.get(name).copied()
+    }
+
+    /// Adds a queue under the next number.
+    pub fn add_queue(&mut self, queue: Queue) -> u32 {
+        let number = u32::try_from(self.queues.len()).expect("fewer queues than QUEUES_MAX");
+        self.names.insert(Rc::clone(&queue.name), number);
+        self.queues.push(queue);
+        number
+    }
+
+    /// Marks a queue for the engine's attention.
+    pub fn touch(&mut self, queue: u32) {
+        if !std::mem::replace(&mut self.queues[queue as usize].dirty, true) {
+            self.dirty.push(queue);
+        }
+    }
+
+    /// A queue that changed since it was taken last.
+    pub fn take_dirty(&mut self) -> Option<u32> {
+        let queue = self.dirty.pop()?;
+        self.queues[queue as usize].dirty = false;
+        Some(queue)
+    }
+
+    /// The text of a message's id.
+    #[must_use]
+    pub fn id_text(&self, slot: u32) -> String {
+        let message = &self.messages[slot];
+        match &message.id {
+            Some(id) => id.to_string(),
+            None => self.generated_id(message.enqueued_at, message.number, message.open),
+        }
+    }
+
+    fn generated_id(&self, at: Timestamp, number: u64, open: u32) -> String {
+        GeneratedId { ms: at.0, number, open, tag: self.box_tag }.to_string()
+    }
+
+    /// The destination of a message, empty for none.
+    #[must_use]
+    pub fn destination(&self, slot: u32) -> Rc<str> {
+        self.destinations.text(self.messages[slot].destination)
+    }
+
+    /// The group of a message, empty for none.
+    #[must_use]
+    pub fn group(&self, slot: u32) -> Rc<str> {
+        let message = &self.messages[slot];
+        if message.group == NONE {
+            return Rc::from("");
+        }
+        self.queues[message.queue as usize].groups.name(message.group)
+    }
+
+    /// Finds an unfinished or dead message by its number.
+    #[must_use]
+    pub fn by_number(&self, number: u64) -> Option<u32> {
+        self.numbers.find(spread(number), |slot| self.messages[slot].number == number)
+    }
+
+    /// Finds an unfinished or dead message of a queue by its id.
+    #[must_use]
+    pub fn by_id(&self, queue: u32, id: &str) -> Option<u32> {
+        let slot = match self.live_generated(id) {
+            Some(slot) => slot,
+            None => {
+                let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
+                self.dedup.live(self.dedup.find(queue, hash)?)?
+            }
+        };
+        let message = &self.messages[slot];
+        (message.queue == queue && !self.is_purged(slot)).then_some(slot)
+    }
+
+    /// The live message with this generated id, if it is one of this box.
+    fn live_generated(&self, id: &str) -> Option<u32> {
+        let parsed = GeneratedId::parse(id).filter(|parsed| parsed.tag == self.box_tag)?;
+        let slot = self.by_number(parsed.number)?;
+        let message = &self.messages[slot];
+        (message.id.is_none() && message.open == parsed.open).then_some(slot)
+    }
+
+    /// Puts a new message into slab and number index.
+    fn insert(&mut self, message: Message) -> u32 {
+        let number = message.number;
+        let queue = &mut self.queues[message.queue as usize];
+        queue.depth += 1;
+        queue.bytes += u64::from(message.bytes);
+        let slot = self.messages.insert(message);
+        let messages = &self.messages;
+        self.numbers.insert(spread(number), slot, |slot| spread(messages[slot].number));
+        slot
+    }
+
+    /// Forgets a message that is in no set. Its dedup entry is the caller's business.
+    fn erase(&mut self, slot: u32, now: Timestamp) {
+        debug_assert_eq!(self.messages[slot].standing, Standing::Held, "erased while in a set");
+        self.uncache(slot);
+        if self.messages[slot].is_placed() {
+            self.chain.unlink(&mut self.messages, slot);
+        }
+        let message = self.messages.remove(slot);
+        self.live_bytes -= stored_bytes(message.place);
+        if let Some(death) = &message.death
+            && death.place != message.place
+        {
+            self.live_bytes -= stored_bytes(death.place);
+        }
+        self.numbers.remove(spread(message.number), slot);
+        self.destinations.release(message.destination);
+        let queue = &mut self.queues[message.queue as usize];
+        queue.depth -= 1;
+        queue.bytes -= u64::from(message.bytes);
+        if message.group != NONE {
+            match &message.death {
+                Some(death) => queue.groups.unbury(message.group, death.blocks),
+                None => queue.groups.part(message.group, message.order),
+            }
+            self.promote(message.queue, message.group, now);
+        }
+        self.touch(message.queue);
+    }
+
+    /// Keeps a content in memory.
+    pub fn cache(&mut self, slot: u32, content: Rc<[u8]>) {
+        let message = &mut self.messages[slot];
+        if message.content.is_none() {
+            self.cached_bytes += content.len() as u64;
+            message.content = Some(content);
+        }
+    }
+
+    /// Forgets a content.
+    pub fn uncache(&mut self, slot: u32) {
+        if let Some(content) = self.messages[slot].content.take() {
+            self.cached_bytes -= content.len() as u64;
+        }
+    }
+
+    /// A record has its place in a frame now.
+    pub fn place(&mut self, note: Note, place: Place) {
+        match note {
+            Note::None => {}
+            Note::Accepted { slot, number } | Note::Moved { slot, number } => {
+                if self.is_tenant(slot, number) {
+                    self.place_message(slot, place);
+                }
+            }
+            Note::Death { slot, number } => {
+                if self.is_tenant(slot, number)
+                    && let Some(death) = &mut self.messages[slot].death
+                {
+                    death.place = place;
+                    self.live_bytes += stored_bytes(place);
+                }
+            }
+            Note::Entry { entry, number } => self.place_entry(entry, number, place),
+            Note::Queue(queue) => self.queues[queue as usize].defined_in = place.segment,
+            Note::Opens => self.opens.written_in = place.segment,
+        }
+    }
+
+    fn place_message(&mut self, slot: u32, place: Place) {
+        if self.messages[slot].is_placed() {
+            self.chain.unlink(&mut self.messages, slot);
+        }
+        let message = &mut self.messages[slot];
+        self.live_bytes -= stored_bytes(message.place);
+        if let Some(death) = &mut message.death {
+            if death.place != message.place {
+                self.live_bytes -= stored_bytes(death.place);
+            }
+            death.place = place;
+        }
+        message.place = place;
+        message.moving = false;
+        self.live_bytes += stored_bytes(place);
+        self.chain.push_back(&mut self.messages, slot);
+    }
+
+    fn place_entry(&mut self, entry: u32, number: u64, place: Place) {
+        if self.dedup.finished_number(entry) == Some(number) {
+            self.live_bytes -= stored_bytes(self.dedup.place(entry));
+            self.dedup.set_place(entry, place);
+            self.live_bytes += stored_bytes(place);
+        }
+    }
+
+    /// Forgets a dedup entry.
+    pub fn drop_entry(&mut self, entry: u32) {
+        if entry != NONE {
+            self.live_bytes -= stored_bytes(self.dedup.place(entry));
+            self.dedup.remove(entry);
+        }
+    }
+
+    /// Whether a slot still holds the message with this number.
+    #[must_use]
+    pub fn is_tenant(&self, slot: u32, number: u64) -> bool {
+        self.messages.get(slot).is_some_and(|message| message.number == number)
+    }
+}
+
+/// Bytes that a placed record takes up; none if it has no place.
+#[must_use]
+pub fn stored_bytes(place: Place) -> u64 {
+    if place.length == 0 {
+        return 0;
+    }
+    u64::from(RECORD_HEADER_BYTES) + u64::from(place.length).next_multiple_of(8)
+}
+
+/// Spreads sequential numbers over an index (the odd constant of Fibonacci hashing).
+fn spread(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}

@@ -1,0 +1,211 @@
+//! Cleaning, the ledger's part: what is still live in the oldest segment, and its record anew.
+
+use super::{Ledger, dedup};
+use super::message::{NONE, Standing};
+use super::recorder::{Note, Recorder};
+use crate::command::Reason;
+use crate::hash;
+use crate::journal::{
+    DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState,
+};
+use crate::time::Timestamp;
+
+/// Something live in the oldest segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Live {
+    /// A message.
+    Message(u32),
+    /// A finished dedup entry.
+    Entry(u32),
+    /// A queue's definition.
+    Queue(u32),
+    /// The list of openings.
+    Opens,
+}
+
+impl Ledger {
+    /// Whether anything in this segment must survive it.
+    #[must_use]
+    pub fn is_live(&self, segment: u32) -> bool {
+        self.chain.head().is_some_and(|slot| self.messages[slot].place.segment <= segment)
+            || self.dedup.oldest_place().is_some_and(|(_, place)| place.segment <= segment)
+            || self.opens.written_in == segment
+            || self.queues.iter().any(|queue| queue.defined_in == segment)
+    }
+
+    /// What is to be moved next out of this segment and is not on its way yet.
+    #[must_use]
+    pub fn next_live(&self, segment: u32) -> Option<Live> {
+        let mut cursor = self.chain.head();
+        while let Some(slot) = cursor {
+            let message = &self.messages[slot];
+            if message.place.segment > segment {
+                break;
+            }
+            if !message.moving {
+                return Some(Live::Message(slot));
+            }
+            cursor = self.chain.next(&self.messages, slot);
+        }
+        if let Some((entry, place)) = self.dedup.oldest_place()
+            && place.segment <= segment
+        {
+            return Some(Live::Entry(entry));
+        }
+        if self.opens.written_in == segment {
+            return Some(Live::Opens);
+        }
+        let queue = self.queues.iter().position(|queue| queue.defined_in == segment)?;
+        Some(Live::Queue(u32::try_from(queue).expect("fewer queues than QUEUES_MAX")))
+    }
+
+    /// Writes a message again with its whole state. `payload` is its record as it stands, `death`
+    /// that of its death if it has one elsewhere. False: the bytes make no message.
+    pub fn rewrite_message(
+        &mut self,
+        slot: u32,
+        payload: &[u8],
+        death: Option<&[u8]>,
+        out: &mut impl Recorder,
+    ) -> bool {
+        let Ok(Record::Message(stored)) = Record::decode(payload) else { return false };
+        let message = &self.messages[slot];
+        let (error, history) = match death.map(Record::decode) {
+            Some(Ok(Record::Dead { error, history, .. })) => (error, history),
+            Some(_) => (&[][..], &[][..]),
+            None => match (&message.death, stored.death) {
+                (Some(own), Some(stored_death)) if own.place == message.place => {
+                    (stored_death.error, stored.history)
+                }
+                _ => (&*message.error, &*message.history),
+            },
+        };
+        let record = MessageRecord {
+            due: message.due.0,
+            deadline: message.deadline.0,
+            order: message.order,
+            attempt: message.attempt,
+            deaths: message.deaths,
+            first_delivery: message.first_delivery.0,
+            state: match message.standing {
+                Standing::Leased => StoredState::Leased,
+                Standing::Dead => StoredState::Dead,
+                _ => StoredState::Waiting,
+            },
+            death: message.death.as_ref().map(|own| DeathRecord {
+                sequence: own.sequence,
+                at: own.at.0,
+                reason: own.reason as u8,
+                error,
+            }),
+            history,
+            ..stored
+        };
+        let number = message.number;
+        out.write(&Record::Message(record), Note::Moved { slot, number });
+        self.messages[slot].moving = true;
+        true
+    }
+
+    /// Writes a message whose stored bytes are damaged as a dead letter that keeps those bytes.
+    /// It is held or dead afterwards; the caller has taken it out of its set.
+    pub fn rewrite_damaged(&mut self, slot: u32, raw: &[u8], now: Timestamp, out: &mut impl Recorder) {
+        if self.messages[slot].death.is_none() {
+            self.bury(slot, now, Reason::Corrupt, b"");
+            self.queues[self.messages[slot].queue as usize].counters.dead += 1;
+        }
+        let (group, destination) = (self.group(slot), self.destination(slot));
+        let message = &self.messages[slot];
+        let death = message.death.as_ref().expect("buried above");
+        let entry = message.entry;
+        let record = MessageRecord {
+            number: message.number,
+            queue: message.queue,
+            open: message.open,
+            enqueued_at: message.enqueued_at.0,
+            due: message.due.0,
+            deadline: message.deadline.0,
+            priority: message.priority,
+            max_attempts: message.max_attempts,
+            order: message.order,
+            attempt: message.attempt,
+            deaths: message.deaths,
+            first_delivery: message.first_delivery.0,
+            state: StoredState::Dead,
+            token: 0,
+            fingerprint: if entry == NONE { 0 } else { self.dedup.fingerprint(entry) },
+            death: Some(DeathRecord {
+                sequence: death.sequence,
+                at: death.at.0,
+                reason: Reason::Corrupt as u8,
+                error: &message.error,
+            }),
+            history: &message.history,
+            id: message.id.as_deref(),
+            group: &group,
+            destination: &destination,
+            headers: b"",
+            body: raw,
+        };
+        let number = message.number;
+        out.write(&Record::Message(record), Note::Moved { slot, number });
+        self.messages[slot].moving = true;
+    }
+
+    /// Writes a finished entry again. `result`: the bytes that its record keeps.
+    pub fn rewrite_entry(&mut self, entry: u32, result: &[u8], out: &mut impl Recorder) {
+        let dedup = &self.dedup;
+        let (Some(number), Some(at), Some(state)) =
+            (dedup.finished_number(entry), dedup.finished_at(entry), dedup.finished_state(entry))
+        else {
+            return;
+        };
+        let record = EntryRecord {
+            key: EntryKey {
+                queue: self.dedup.get(entry).map_or(0, dedup::Entry::queue),
+                hash: self.dedup.hash(entry),
+                fingerprint: self.dedup.fingerprint(entry),
+            },
+            number,
+            finished_at: at.0,
+            state: state as u8,
+            result,
+        };
+        out.write(&Record::Entry(record), Note::Entry { entry, number });
+        self.unplace_entry(entry);
+    }
+
+    /// The record of a finished entry is about to be written again.
+    pub fn unplace_entry(&mut self, entry: u32) {
+        self.live_bytes -= super::stored_bytes(self.dedup.place(entry));
+        self.dedup.unplace(entry);
+    }
+
+    /// Writes a queue's definition, new, changed or moved.
+    pub fn write_queue(&mut self, queue: u32, out: &mut impl Recorder) {
+        let target = &mut self.queues[queue as usize];
+        let options = super::settings::encode(&target.settings.named);
+        let record =
+            Record::Queue { queue, paused: target.paused, name: &target.name, options: &options };
+        out.write(&record, Note::Queue(queue));
+        target.defined_in = 0;
+    }
+
+    /// Writes the list of openings anew.
+    pub fn write_opens(&mut self, out: &mut impl Recorder) {
+        out.write(&Record::Opens(self.opens.pairs().to_vec()), Note::Opens);
+        self.opens.written_in = 0;
+    }
+
+    /// Notes an opening; see [`super::opens::Opens`].
+    pub fn note_open(&mut self, open: u32, last_number: u64) {
+        self.open = open;
+        self.opens.note(open, last_number);
+    }
+
+    /// The hash under which an id is remembered.
+    #[must_use]
+    pub fn id_hash(&self, queue: u32, id: &str) -> u128 {
+        hash::id_hash(&self.hash_key, queue, id.as_bytes())
+    }
+}

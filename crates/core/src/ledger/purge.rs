@@ -1,0 +1,106 @@
+//! Purging a queue: one record, at once for everyone who looks, carried out in slices.
+//!
+//! The sets of waiting messages are taken away whole; the queue's purge count makes every message
+//! in them count as gone. Slices then free them. Whoever meets one earlier frees it on the spot.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Ledger;
+use super::message::{Message, NONE, Standing};
+use super::recorder::{Note, Recorder};
+use crate::journal::Record;
+use crate::time::Timestamp;
+
+#[derive(Debug)]
+struct Purge {
+    queue: u32,
+    ranked: Vec<BTreeMap<(u8, u64), u32>>,
+    scheduled: BTreeMap<(Timestamp, u64), u32>,
+}
+
+/// Purged messages that are still to be freed.
+#[derive(Debug, Default)]
+pub struct Purges(VecDeque<Purge>);
+
+impl Ledger {
+    /// Drops every waiting message of a queue; returns how many.
+    pub fn purge(&mut self, queue: u32, out: &mut impl Recorder) -> u64 {
+        out.write(&Record::Purged { queue, last_number: self.last_number }, Note::None);
+        let target = &mut self.queues[queue as usize];
+        target.purges += 1;
+        let purge = Purge {
+            queue,
+            ranked: vec![
+                std::mem::take(&mut target.ready),
+                std::mem::take(&mut target.suspects),
+                std::mem::take(&mut target.parked),
+            ],
+            scheduled: std::mem::take(&mut target.scheduled),
+        };
+        target.expiries.clear();
+        let count = purge.ranked.iter().map(BTreeMap::len).sum::<usize>() + purge.scheduled.len();
+        self.purges.0.push_back(purge);
+        self.touch(queue);
+        count as u64
+    }
+
+    /// Frees at most `limit` purged messages; true if there are more.
+    pub fn carry_out_purges(&mut self, now: Timestamp, limit: usize) -> bool {
+        for _ in 0..limit {
+            let Some(purge) = self.purges.0.front_mut() else { return false };
+            let queue = purge.queue;
+            if let Some(set) = purge.ranked.last_mut() {
+                match set.pop_first() {
+                    Some((rank, slot)) => self.free_purged(slot, now, |message| {
+                        message.queue == queue && message.rank() == rank
+                    }),
+                    None => drop(purge.ranked.pop()),
+                }
+            } else if let Some(((_, number), slot)) = purge.scheduled.pop_first() {
+                self.free_purged(slot, now, |message| message.number == number);
+            } else {
+                self.purges.0.pop_front();
+            }
+        }
+        !self.purges.0.is_empty()
+    }
+
+    /// Whether slices of a purge are still to come.
+    #[must_use]
+    pub fn is_purging(&self) -> bool {
+        !self.purges.0.is_empty()
+    }
+
+    fn free_purged(&mut self, slot: u32, now: Timestamp, is_it: impl Fn(&Message) -> bool) {
+        if self.messages.get(slot).is_some_and(is_it) && self.is_purged(slot) {
+            self.messages[slot].standing = Standing::Held;
+            self.erase_purged(slot, now);
+        }
+    }
+
+    /// Whether a waiting message was purged and only its memory is left.
+    #[must_use]
+    pub fn is_purged(&self, slot: u32) -> bool {
+        let message = &self.messages[slot];
+        let waits = matches!(
+            message.standing,
+            Standing::Scheduled | Standing::Ready | Standing::Parked | Standing::Held
+        );
+        waits && message.epoch < self.queues[message.queue as usize].purges
+    }
+
+    /// Frees a purged message that is in no set.
+    pub(super) fn erase_purged(&mut self, slot: u32, now: Timestamp) {
+        let entry = self.messages[slot].entry;
+        self.drop_entry(entry);
+        self.erase(slot, now);
+    }
+
+    /// Takes a purged message out of its group, so that the group can go on; its slice frees the rest.
+    pub(super) fn erase_purged_member(&mut self, slot: u32) {
+        let message = &mut self.messages[slot];
+        let (queue, group, order) = (message.queue, message.group, message.order);
+        message.group = NONE;
+        self.queues[queue as usize].groups.part(group, order);
+    }
+}

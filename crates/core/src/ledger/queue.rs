@@ -1,0 +1,117 @@
+//! One queue: its settings, the sets in which its messages stand, and its counters.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::histogram::Recorder as HistogramRecorder;
+use crate::ledger::groups::Groups;
+use crate::ledger::settings::Settings;
+use crate::time::Timestamp;
+
+/// Counters since the box was opened, and distributions of times.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "named as in the public contract")]
+pub struct Counters {
+    pub enqueued: u64,
+    pub duplicates: u64,
+    pub delivered: u64,
+    pub acked: u64,
+    pub rejected: u64,
+    pub retried: u64,
+    pub dead: u64,
+    pub expired: u64,
+    pub leases_lost: u64,
+    pub wait: HistogramRecorder,
+    pub handle: HistogramRecorder,
+}
+
+/// A queue. Every unfinished or dead message is in the one set that its standing names.
+#[derive(Debug)]
+pub struct Queue {
+    /// Its name.
+    pub name: Rc<str>,
+    /// Its options.
+    pub settings: Settings,
+    /// Delivers nothing.
+    pub paused: bool,
+    /// Bit set of event kinds that someone listens to.
+    pub listens: u32,
+    /// Claimable messages by priority and order.
+    pub ready: BTreeMap<(u8, u64), u32>,
+    /// Claimable messages that run alone.
+    pub suspects: BTreeMap<(u8, u64), u32>,
+    /// Due messages whose group holds them, by priority and order.
+    pub parked: BTreeMap<(u8, u64), u32>,
+    /// Messages that wait for their time, by time and number.
+    pub scheduled: BTreeMap<(Timestamp, u64), u32>,
+    /// Claimed messages, by number.
+    pub leased: BTreeMap<u64, u32>,
+    /// Dead letters by the sequence of their deaths.
+    pub dead: BTreeMap<u64, u32>,
+    /// Waiting messages with a time to live, by deadline and number.
+    pub expiries: BTreeMap<(Timestamp, u64), u32>,
+    /// Ordering groups.
+    pub groups: Groups,
+    /// Messages that are unfinished or dead.
+    pub depth: u64,
+    /// Their bytes: ids, headers, bodies.
+    pub bytes: u64,
+    /// How often it was purged.
+    pub purges: u32,
+    /// The segment that holds its definition; 0 while that has no place.
+    pub defined_in: u32,
+    /// Counters.
+    pub counters: Counters,
+    /// When ids are kept shorter than configured because the index is full.
+    pub shortened_window_ms: Option<u64>,
+    /// Something changed since the engine last looked.
+    pub dirty: bool,
+}
+
+impl Queue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(name: &str, settings: Settings) -> Self {
+        Self {
+            name: Rc::from(name),
+            settings,
+            paused: false,
+            listens: 0,
+            ready: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
+            leased: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            expiries: BTreeMap::new(),
+            groups: Groups::default(),
+            depth: 0,
+            bytes: 0,
+            purges: 0,
+            defined_in: 0,
+            counters: Counters::default(),
+            shortened_window_ms: None,
+            dirty: false,
+        }
+    }
+
+    /// Messages that could be delivered now, but for groups and suspects.
+    #[must_use]
+    pub fn ready_count(&self) -> u64 {
+        (self.ready.len() + self.suspects.len() + self.parked.len()) as u64
+    }
+
+    /// The earliest instant at which time alone changes something for its messages.
+    #[must_use]
+    pub fn next_change(&self) -> Timestamp {
+        let due = self.scheduled.first_key_value().map(|((due, _), _)| *due);
+        let expiry = self.expiries.first_key_value().map(|((deadline, _), _)| deadline.plus(1));
+        due.into_iter().chain(expiry).min().unwrap_or(Timestamp::NEVER)
+    }
+
+    /// Notes that ids are forgotten although younger than the window: the oldest one that is still
+    /// remembered finished at `oldest`.
+    pub fn shorten_window(&mut self, now: Timestamp, oldest: Timestamp) {
+        self.shortened_window_ms = Some(now.since(oldest));
+    }
+}

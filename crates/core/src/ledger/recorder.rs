@@ -1,0 +1,52 @@
+//! Where the ledger writes its records, and what it wants to be told of them.
+
+use crate::journal::Record;
+
+/// What a record holds that its owner must be able to find again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// Nothing that is read back.
+    None,
+    /// A message that was accepted just now.
+    Accepted {
+        /// Its slot.
+        slot: u32,
+        /// Its number: the slot may have another tenant by the time the record has a place.
+        number: u64,
+    },
+    /// A message that cleaning writes again.
+    Moved {
+        /// Its slot.
+        slot: u32,
+        /// Its number.
+        number: u64,
+    },
+    /// The death of a message, with error and history.
+    Death {
+        /// Its slot.
+        slot: u32,
+        /// Its number.
+        number: u64,
+    },
+    /// A finished entry of the deduplication index.
+    Entry {
+        /// The entry.
+        entry: u32,
+        /// The number of its message.
+        number: u64,
+    },
+    /// The definition of a queue.
+    Queue(u32),
+    /// The list of openings.
+    Opens,
+}
+
+/// Takes records in order. What is written together with no commit between becomes durable
+/// together.
+pub trait Recorder {
+    /// Adds one record.
+    fn write(&mut self, record: &Record<'_>, note: Note);
+
+    /// The payload of the record that was written last.
+    fn last_payload(&self) -> &[u8];
+}

@@ -1,0 +1,439 @@
+//! Rebuilding the ledger from its records.
+//!
+//! While records are replayed, dead letters and leases stand in their sets, since later records
+//! speak of them; waiting messages are held, and join their sets when all is known.
+
+use std::rc::Rc;
+
+use super::message::{Death, Message, NONE, Standing};
+use super::queue::Queue;
+use super::settings::{self, Settings};
+use super::{Ledger, Note, QUEUES_MAX, dead};
+use crate::command::{MessageState, Reason};
+use crate::hash;
+use crate::journal::{AttemptRecord, EntryKey, EntryRecord, MessageRecord, Place, Record, StoredState};
+use crate::time::Timestamp;
+
+/// What the end of a replay leaves to do.
+#[derive(Debug, Default)]
+pub struct Interrupted {
+    /// Deliveries that died with their owner.
+    pub count: u64,
+    /// Those of their messages that have no attempt left: they are held and must die.
+    pub exhausted: Vec<u32>,
+}
+
+type Replayed = Result<(), &'static str>;
+
+impl Ledger {
+    /// Applies one record that was written at `time`.
+    pub fn replay(
+        &mut self,
+        record: Record<'_>,
+        time: Timestamp,
+        place: Place,
+        payload: &[u8],
+        cache_limit: u64,
+        free_deaths: u32,
+    ) -> Replayed {
+        match record {
+            Record::Opened { open, last_number, .. } => {
+                self.owner_died(time, free_deaths);
+                self.note_open(open, last_number);
+            }
+            Record::Opens(pairs) => {
+                for (open, last_number) in pairs {
+                    self.note_open(self.open.max(open), last_number);
+                }
+                self.place(Note::Opens, place);
+            }
+            Record::Queue { queue, paused, name, options } => {
+                self.replay_queue(queue, paused, name, options)?;
+                self.place(Note::Queue(queue), place);
+            }
+            Record::Message(message) => {
+                let slot = self.replay_message(&message)?;
+                let number = message.number;
+                self.place(Note::Moved { slot, number }, place);
+                if self.cached_bytes + payload.len() as u64 <= cache_limit {
+                    self.cache(slot, Rc::from(payload));
+                }
+            }
+            Record::Started { number, .. } => {
+                let slot = self.waiting(number)?;
+                self.replay_start(slot, time);
+            }
+            Record::Returned { number } => {
+                let slot = self.leased(number)?;
+                self.unlease(slot);
+                let message = &mut self.messages[slot];
+                message.attempt -= 1;
+                message.suspect = message.deaths > 0;
+                message.due = message.due.min(time);
+            }
+            Record::Retried { number, due, costs, attempt } => {
+                let slot = self.leased(number)?;
+                self.replay_retry(slot, due, costs, &attempt);
+            }
+            Record::Completed { number, entry, result, .. } => {
+                self.replay_completed(number, entry, result, time, place)?;
+            }
+            Record::Dead { number, reason, error, history, .. } => {
+                let slot = self.known(number)?;
+                self.replay_death(slot, reason, time, error, history)?;
+                self.place(Note::Death { slot, number }, place);
+                self.forget_details(slot);
+            }
+            Record::Cancelled { number } => {
+                let slot = self.known(number)?;
+                self.withdraw(slot, time);
+            }
+            Record::Removed { number } => {
+                let slot = self.known(number)?;
+                self.forget_dead(slot, time);
+            }
+            Record::Rescheduled { number, due } => {
+                let slot = self.waiting(number)?;
+                self.messages[slot].due = Timestamp(due);
+            }
+            Record::Purged { queue, last_number } => self.replay_purge(queue, last_number, time)?,
+            Record::Redriven { queue, filter, last_death, first_order } => {
+                self.queue_known(queue)?;
+                let filter =
+                    serde_json::from_slice(filter).map_err(|_| "a redrive with an unknown filter")?;
+                let mut redrive = self.resume_redrive(queue, filter, last_death, first_order);
+                dead::replay(self, &mut redrive, time);
+            }
+            Record::Forgotten { queue, hash } => {
+                if let Some(entry) = self.dedup.find(queue, hash) {
+                    self.forget_entry(entry);
+                }
+            }
+            Record::Entry(record) => {
+                self.replay_entry(&record, place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a replay: leases of the last owner end, all waiting messages join their sets.
+    pub fn finish_replay(&mut self, now: Timestamp, free_deaths: u32) -> Interrupted {
+        let count = self.queues.iter().map(|queue| queue.leased.len() as u64).sum();
+        self.owner_died(now, free_deaths);
+        self.dedup.sort(now);
+        let mut exhausted = Vec::new();
+        let mut cursor = self.chain.head();
+        while let Some(slot) = cursor {
+            cursor = self.chain.next(&self.messages, slot);
+            let message = &self.messages[slot];
+            if message.standing != Standing::Held {
+                continue;
+            }
+            if message.suspect && message.attempt >= message.max_attempts {
+                exhausted.push(slot);
+            } else {
+                self.enter(slot, now);
+            }
+        }
+        Interrupted { count, exhausted }
+    }
+
+    /// Cuts what was planned before the clock was set back: nothing waits longer than it may.
+    pub fn clamp_times(&mut self, now: Timestamp) {
+        let mut cursor = self.chain.head();
+        while let Some(slot) = cursor {
+            cursor = self.chain.next(&self.messages, slot);
+            let message = &mut self.messages[slot];
+            let settings = &self.queues[message.queue as usize].settings;
+            if message.attempt > 0 {
+                message.due = message.due.min(now.plus(settings.max_delay_ms()));
+            }
+        }
+    }
+
+    fn owner_died(&mut self, now: Timestamp, free_deaths: u32) {
+        for queue in 0..self.queues.len() {
+            while let Some((_, slot)) = self.queues[queue].leased.first_key_value() {
+                let slot = *slot;
+                self.note_attempt(slot, now, Reason::OwnerDied, b"");
+                self.unlease(slot);
+                let message = &mut self.messages[slot];
+                message.deaths += 1;
+                message.suspect = true;
+                message.due = message.due.min(now);
+                if message.deaths <= free_deaths {
+                    message.attempt -= 1;
+                }
+            }
+        }
+    }
+
+    fn replay_queue(&mut self, queue: u32, paused: bool, name: &str, options: &[u8]) -> Replayed {
+        let named = settings::decode(options)?;
+        let settings = Settings::resolve(named).map_err(|_| "queue options out of range")?;
+        let next = self.queues.len();
+        match self.queues.get_mut(queue as usize) {
+            Some(known) if *known.name == *name => {
+                known.settings = settings;
+                known.paused = paused;
+            }
+            None if queue as usize == next && next < QUEUES_MAX => {
+                self.add_queue(Queue::new(name, settings));
+                self.queues[queue as usize].paused = paused;
+            }
+            _ => return Err("a queue whose number or name does not fit those before it"),
+        }
+        Ok(())
+    }
+
+    fn replay_message(&mut self, record: &MessageRecord<'_>) -> Result<u32, &'static str> {
+        self.queue_known(record.queue)?;
+        let moved = self.by_number(record.number);
+        let slot = match moved {
+            Some(slot) => slot,
+            None => self.replay_new(record),
+        };
+        let queue = &self.queues[record.queue as usize];
+        let purges = queue.purges;
+        let message = &mut self.messages[slot];
+        message.order = record.order;
+        message.due = Timestamp(record.due);
+        message.deadline = Timestamp(record.deadline);
+        message.attempt = record.attempt;
+        message.deaths = record.deaths;
+        message.suspect = record.deaths > 0 && record.state == StoredState::Waiting && message.suspect;
+        message.first_delivery = Timestamp(record.first_delivery);
+        message.history = record.history.to_vec();
+        message.epoch = purges;
+        if moved.is_none() {
+            self.replay_standing(slot, record)?;
+        }
+        if let Some(death) = &record.death {
+            self.last_death = self.last_death.max(death.sequence);
+            self.forget_details(slot);
+        }
+        self.last_number = self.last_number.max(record.number).max(record.order);
+        Ok(slot)
+    }
+
+    /// A message whose record is the first one of it that is left.
+    fn replay_new(&mut self, record: &MessageRecord<'_>) -> u32 {
+        let queue = &mut self.queues[record.queue as usize];
+        let group = if record.group.is_empty() { NONE } else { queue.groups.ensure(record.group) };
+        let bytes = record.id.map_or(0, str::len) + record.headers.len() + record.body.len();
+        let message = Message {
+            number: record.number,
+            queue: record.queue,
+            open: record.open,
+            enqueued_at: Timestamp(record.enqueued_at),
+            priority: record.priority,
+            max_attempts: record.max_attempts,
+            id: record.id.map(Box::from),
+            group,
+            destination: self.destinations.acquire(record.destination),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            ..Message::blank()
+        };
+        let slot = self.insert(message);
+        if let Some(id) = record.id {
+            let hash = hash::id_hash(&self.hash_key, record.queue, id.as_bytes());
+            if let Some(old) = self.dedup.find(record.queue, hash) {
+                self.forget_entry(old);
+            }
+            let entry = self.dedup.insert_live(record.queue, hash, record.fingerprint, slot);
+            self.messages[slot].entry = entry;
+        }
+        slot
+    }
+
+    /// The sets that a replayed message stands in at once: leases and dead letters.
+    fn replay_standing(&mut self, slot: u32, record: &MessageRecord<'_>) -> Replayed {
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[record.queue as usize];
+        match (record.state, &record.death) {
+            (StoredState::Dead, Some(death)) => {
+                let reason = Reason::from_code(death.reason).ok_or("a death of an unknown reason")?;
+                let blocks = message.group != NONE
+                    && queue.settings.group_on_dead == crate::config::GroupOnDead::Block;
+                message.standing = Standing::Dead;
+                message.death = Some(Box::new(Death {
+                    sequence: death.sequence,
+                    at: Timestamp(death.at),
+                    reason,
+                    place: Place::default(),
+                    blocks,
+                    in_memory: false,
+                }));
+                queue.dead.insert(death.sequence, slot);
+                if message.group != NONE {
+                    queue.groups.bury(message.group, blocks);
+                }
+            }
+            (StoredState::Dead, None) => return Err("a dead letter without a death"),
+            (StoredState::Leased, _) => {
+                message.standing = Standing::Leased;
+                queue.leased.insert(message.number, slot);
+                if message.group != NONE {
+                    queue.groups.start(message.group);
+                }
+                self.join_group(slot, Timestamp(record.enqueued_at));
+            }
+            (StoredState::Waiting, _) => {
+                message.suspect = record.deaths > 0;
+                self.join_group(slot, Timestamp(record.enqueued_at));
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_start(&mut self, slot: u32, time: Timestamp) {
+        self.lease(slot, time);
+        self.messages[slot].suspect = false;
+    }
+
+    fn replay_retry(&mut self, slot: u32, due: u64, costs: bool, attempt: &AttemptRecord<'_>) {
+        self.unlease(slot);
+        let message = &mut self.messages[slot];
+        message.due = Timestamp(due);
+        if costs {
+            super::history::push(&mut message.history, attempt);
+        } else {
+            message.attempt -= 1;
+        }
+    }
+
+    fn replay_completed(
+        &mut self,
+        number: u64,
+        key: Option<EntryKey>,
+        result: &[u8],
+        time: Timestamp,
+        place: Place,
+    ) -> Replayed {
+        if let Some(slot) = self.by_number(number) {
+            if self.messages[slot].standing == Standing::Leased {
+                self.unlease(slot);
+            }
+            let entry = self.messages[slot].entry;
+            self.drop_entry(entry);
+            self.messages[slot].entry = NONE;
+            self.erase(slot, time);
+        } else if key.is_none() {
+            return Err("the completion of a message that does not exist");
+        }
+        match key {
+            Some(key) => self.replay_entry(
+                &EntryRecord {
+                    key,
+                    number,
+                    finished_at: time.0,
+                    state: MessageState::Completed as u8,
+                    result,
+                },
+                place,
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn replay_entry(&mut self, record: &EntryRecord<'_>, place: Place) -> Replayed {
+        let EntryRecord { key, number, result, .. } = *record;
+        let state = MessageState::from_code(record.state).ok_or("an entry of an unknown state")?;
+        self.queue_known(key.queue)?;
+        if let Some(old) = self.dedup.find(key.queue, key.hash) {
+            if self.dedup.live(old).is_some() {
+                return Err("a finished id whose message is not finished");
+            }
+            self.drop_entry(old);
+        }
+        let entry = self.dedup.insert_live(key.queue, key.hash, key.fingerprint, NONE);
+        let charge = u32::try_from(result.len()).unwrap_or(u32::MAX);
+        self.dedup.finish(entry, Timestamp(record.finished_at), state, number, charge);
+        self.place(Note::Entry { entry, number }, place);
+        Ok(())
+    }
+
+    fn replay_death(
+        &mut self,
+        slot: u32,
+        reason: u8,
+        at: Timestamp,
+        error: &[u8],
+        history: &[u8],
+    ) -> Replayed {
+        let reason = Reason::from_code(reason).ok_or("a death of an unknown reason")?;
+        match self.messages[slot].standing {
+            Standing::Leased => self.unlease(slot),
+            Standing::Held => {}
+            _ => return Err("the death of a message that is dead"),
+        }
+        self.messages[slot].history = history.to_vec();
+        self.bury(slot, at, reason, error);
+        Ok(())
+    }
+
+    fn replay_purge(&mut self, queue: u32, last_number: u64, time: Timestamp) -> Replayed {
+        self.queue_known(queue)?;
+        let mut cursor = self.chain.head();
+        while let Some(slot) = cursor {
+            cursor = self.chain.next(&self.messages, slot);
+            let message = &self.messages[slot];
+            let waits = message.standing == Standing::Held && message.number <= last_number;
+            if message.queue == queue && waits {
+                self.withdraw(slot, time);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out a message, whatever it is doing, and frees its id.
+    fn withdraw(&mut self, slot: u32, time: Timestamp) {
+        if self.messages[slot].standing == Standing::Leased {
+            self.unlease(slot);
+        }
+        let entry = self.messages[slot].entry;
+        self.drop_entry(entry);
+        self.erase(slot, time);
+    }
+
+    /// Frees an id; its message, if it lives, goes on without.
+    pub fn forget_entry(&mut self, entry: u32) {
+        if let Some(slot) = self.dedup.live(entry)
+            && let Some(message) = self.messages.get_mut(slot)
+        {
+            message.entry = NONE;
+        }
+        self.drop_entry(entry);
+    }
+
+    /// Error and history of a death are in the journal: memory lets go of them.
+    pub fn forget_details(&mut self, slot: u32) {
+        let message = &mut self.messages[slot];
+        message.error = Box::default();
+        message.history = Vec::new();
+        if let Some(death) = &mut message.death {
+            death.in_memory = false;
+        }
+    }
+
+    fn known(&self, number: u64) -> Result<u32, &'static str> {
+        self.by_number(number).ok_or("a record of a message that does not exist")
+    }
+
+    fn waiting(&self, number: u64) -> Result<u32, &'static str> {
+        let slot = self.known(number)?;
+        let waits = self.messages[slot].standing == Standing::Held;
+        waits.then_some(slot).ok_or("the start of a message that does not wait")
+    }
+
+    fn leased(&self, number: u64) -> Result<u32, &'static str> {
+        let slot = self.known(number)?;
+        let leased = self.messages[slot].standing == Standing::Leased;
+        leased.then_some(slot).ok_or("the end of a delivery that did not start")
+    }
+
+    fn queue_known(&self, queue: u32) -> Replayed {
+        let known = (queue as usize) < self.queues.len();
+        known.then_some(()).ok_or("a record of a queue that was never defined")
+    }
+}

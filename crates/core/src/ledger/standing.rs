@@ -1,0 +1,144 @@
+//! Which set a message stands in, and how it moves from one to another.
+
+use super::Ledger;
+use super::message::{NONE, Standing};
+use crate::time::Timestamp;
+
+impl Ledger {
+    /// Puts a held message where time, group and suspicion want it.
+    pub fn enter(&mut self, slot: u32, now: Timestamp) {
+        let message = &mut self.messages[slot];
+        debug_assert_eq!(message.standing, Standing::Held, "entered twice");
+        let queue = &mut self.queues[message.queue as usize];
+        if message.epoch < queue.purges {
+            return self.erase_purged(slot, now);
+        }
+        let heads_group = message.group == NONE
+            || (queue.groups.head(message.group) == Some(slot) && queue.groups.is_free(message.group));
+        if message.due > now {
+            message.standing = Standing::Scheduled;
+            queue.scheduled.insert((message.due, message.number), slot);
+        } else if !heads_group {
+            message.standing = Standing::Parked;
+            queue.parked.insert(message.rank(), slot);
+        } else {
+            message.standing = Standing::Ready;
+            let set = if message.suspect { &mut queue.suspects } else { &mut queue.ready };
+            set.insert(message.rank(), slot);
+        }
+        if message.deadline != Timestamp::NEVER {
+            queue.expiries.insert((message.deadline, message.number), slot);
+        }
+        let number = message.queue;
+        self.touch(number);
+    }
+
+    /// Takes a waiting message out of its set.
+    pub fn leave(&mut self, slot: u32) {
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        match message.standing {
+            Standing::Scheduled => queue.scheduled.remove(&(message.due, message.number)),
+            Standing::Parked => queue.parked.remove(&message.rank()),
+            Standing::Ready if message.suspect => queue.suspects.remove(&message.rank()),
+            Standing::Ready => queue.ready.remove(&message.rank()),
+            Standing::Held | Standing::Leased | Standing::Dead => return,
+        };
+        if message.deadline != Timestamp::NEVER {
+            queue.expiries.remove(&(message.deadline, message.number));
+        }
+        message.standing = Standing::Held;
+    }
+
+    /// Claims a ready message: one more attempt, from now on.
+    pub fn lease(&mut self, slot: u32, now: Timestamp) {
+        self.leave(slot);
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        message.standing = Standing::Leased;
+        message.attempt += 1;
+        message.started_at = now;
+        if message.first_delivery == Timestamp(0) {
+            message.first_delivery = now;
+        }
+        queue.leased.insert(message.number, slot);
+        if message.group != NONE {
+            queue.groups.start(message.group);
+        }
+        let number = message.queue;
+        self.touch(number);
+    }
+
+    /// Ends a claim; the message is held and in no set.
+    pub fn unlease(&mut self, slot: u32) {
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        debug_assert_eq!(message.standing, Standing::Leased, "not leased");
+        message.standing = Standing::Held;
+        message.epoch = queue.purges;
+        queue.leased.remove(&message.number);
+        if message.group != NONE {
+            queue.groups.end(message.group);
+        }
+        let number = message.queue;
+        self.touch(number);
+    }
+
+    /// Lets the head of a group be claimed if nothing is in its way any more.
+    pub fn promote(&mut self, queue: u32, group: u32, now: Timestamp) {
+        while let Some(head) = self.queues[queue as usize].groups.head(group) {
+            if self.is_purged(head) {
+                self.erase_purged_member(head);
+                continue;
+            }
+            if self.messages[head].standing == Standing::Parked
+                && self.queues[queue as usize].groups.is_free(group)
+            {
+                self.leave(head);
+                self.enter(head, now);
+            }
+            break;
+        }
+        self.queues[queue as usize].groups.tidy(group);
+    }
+
+    /// Adds a message to its group; a head that it displaces waits behind it.
+    pub(super) fn join_group(&mut self, slot: u32, now: Timestamp) {
+        let message = &self.messages[slot];
+        let (queue, group) = (message.queue, message.group);
+        if group == NONE {
+            return;
+        }
+        let order = message.order;
+        let displaced = self.queues[queue as usize].groups.join(group, order, slot);
+        if let Some(old) = displaced
+            && self.messages[old].standing == Standing::Ready
+            && !self.is_purged(old)
+        {
+            self.leave(old);
+            self.enter(old, now);
+        }
+    }
+
+    /// Moves what is due at `now` among the claimable, at most `limit` messages; true if more is due.
+    pub fn advance(&mut self, queue: u32, now: Timestamp, limit: usize) -> bool {
+        for _ in 0..limit {
+            let first = self.queues[queue as usize].scheduled.first_key_value();
+            match first.map(|((due, _), slot)| (*due, *slot)) {
+                Some((due, slot)) if due <= now => {
+                    self.leave(slot);
+                    self.enter(slot, now);
+                }
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// The next message whose time to live has passed before a delivery started.
+    #[must_use]
+    pub fn next_expired(&self, queue: u32, now: Timestamp) -> Option<u32> {
+        let ((deadline, _), slot) = self.queues[queue as usize].expiries.first_key_value()?;
+        (*deadline < now).then_some(*slot)
+    }
+}

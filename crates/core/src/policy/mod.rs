@@ -1,0 +1,3 @@
+//! Pure calculators: values in, values out, no state of the box.
+
+pub mod backoff;

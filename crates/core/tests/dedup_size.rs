@@ -1,0 +1,89 @@
+//! What a taken id costs in memory, and what may not be done with one.
+
+use ackbox_core::command::MessageState;
+use ackbox_core::hash;
+use ackbox_core::journal::Place;
+use ackbox_core::ledger::dedup::{Dedup, ENTRY_BYTES, Entry};
+use ackbox_core::time::Timestamp;
+
+#[test]
+fn an_entry_has_no_gaps_and_its_slot_no_flag() {
+    assert_eq!(size_of::<Entry>(), ENTRY_BYTES);
+    assert_eq!(ENTRY_BYTES, 72);
+    assert_eq!(size_of::<Option<Entry>>(), ENTRY_BYTES);
+}
+
+#[test]
+fn a_million_ids_take_eighty_three_bytes_each() {
+    let mut dedup = Dedup::new();
+    for id in 0..1_000_000_u32 {
+        dedup.insert_live(0, hash::id_hash(&[7; 16], 0, &id.to_le_bytes()), 0, id);
+    }
+    let bytes = dedup.memory_bytes() / dedup.len();
+    assert!(bytes <= 83, "{bytes} bytes an id");
+}
+
+fn one_live() -> (Dedup, u32) {
+    let mut dedup = Dedup::new();
+    let entry = dedup.insert_live(0, 1, 2, 3);
+    (dedup, entry)
+}
+
+#[test]
+#[should_panic(expected = "has ended before")]
+fn a_message_ends_once() {
+    let (mut dedup, entry) = one_live();
+    dedup.finish(entry, Timestamp(1), MessageState::Completed, 1, 0);
+    dedup.finish(entry, Timestamp(2), MessageState::Completed, 1, 0);
+}
+
+#[test]
+#[should_panic(expected = "is completed, dead or cancelled, not Leased")]
+fn a_message_ends_in_a_final_state() {
+    let (mut dedup, entry) = one_live();
+    dedup.finish(entry, Timestamp(1), MessageState::Leased, 1, 0);
+}
+
+#[test]
+#[should_panic(expected = "is that of its message")]
+fn a_live_entry_has_no_record_of_its_own() {
+    let (mut dedup, entry) = one_live();
+    dedup.set_place(
+        entry,
+        Place {
+            segment: 1,
+            offset: 128,
+            length: 8,
+        },
+    );
+}
+
+#[test]
+#[should_panic(expected = "the entry has a message")]
+fn a_live_entry_cannot_live_again() {
+    let (mut dedup, entry) = one_live();
+    dedup.relive(entry, 4);
+}
+
+#[test]
+#[should_panic(expected = "needs more than 29 bits")]
+fn a_record_of_half_a_gigabyte_is_refused() {
+    let (mut dedup, entry) = one_live();
+    dedup.finish(entry, Timestamp(1), MessageState::Completed, 1, 0);
+    dedup.set_place(
+        entry,
+        Place {
+            segment: 1,
+            offset: 128,
+            length: 1 << 29,
+        },
+    );
+}
+
+#[test]
+#[should_panic(expected = "slot 0 is vacant")]
+fn an_entry_is_removed_once() {
+    let (mut dedup, entry) = one_live();
+    dedup.remove(entry);
+    dedup.remove(entry);
+}

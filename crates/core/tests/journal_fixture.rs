@@ -1,0 +1,274 @@
+//! Journals of every format version that was ever written are committed under `testdata/journal`
+//! and must be read for ever. A change that breaks these tests is a new format version.
+//!
+//! Version 1 is two segments, `v1-3.segment` and `v1-4.segment`, with every kind of record.
+//! `cargo test -p ackbox-core --test journal_fixture -- --ignored` writes them anew.
+
+mod journal_support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use ackbox_core::journal::{
+    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Position, Record,
+    SegmentHeader, StoredState,
+};
+use journal_support::records::{encoded, plain_message};
+use journal_support::{Disk, Writer, expect_whole};
+
+const SEGMENTS: [u32; 2] = [3, 4];
+const KEY: EntryKey = EntryKey {
+    queue: 2,
+    hash: 0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3210,
+    fingerprint: 0xF1F2,
+};
+const ATTEMPT: AttemptRecord<'static> = AttemptRecord {
+    attempt: 3,
+    started_at: 1_700_000_000_100,
+    ended_at: 1_700_000_000_200,
+    reason: 2,
+    error: br#"{"message":"no answer"}"#,
+};
+
+fn path(segment: u32) -> PathBuf {
+    [
+        env!("CARGO_MANIFEST_DIR"),
+        "testdata",
+        "journal",
+        &format!("v1-{segment}.segment"),
+    ]
+    .iter()
+    .collect()
+}
+
+/// A message with every optional field.
+fn full_message() -> MessageRecord<'static> {
+    MessageRecord {
+        queue: 2,
+        open: 6,
+        due: 1_700_000_005_000,
+        deadline: 1_700_000_060_000,
+        priority: 200,
+        max_attempts: u32::MAX,
+        order: 11,
+        attempt: 4,
+        deaths: 1,
+        first_delivery: 1_700_000_000_050,
+        state: StoredState::Dead,
+        token: 1 << 24,
+        fingerprint: 0xABCD,
+        death: Some(DeathRecord {
+            sequence: 9,
+            at: 1_700_000_000_300,
+            reason: 5,
+            error: b"{}",
+        }),
+        history: b"history",
+        group: "customer-7",
+        destination: "https://example.org/h\u{e4}ndler",
+        headers: b"headers",
+        ..plain_message(42, "order-42", b"{\"total\":12}")
+    }
+}
+
+fn every_record() -> Vec<Record<'static>> {
+    vec![
+        Record::Opened {
+            open: 7,
+            last_number: 41,
+            last_token: 99,
+        },
+        Record::Opens(vec![(5, 10), (6, 41)]),
+        Record::Queue {
+            queue: 2,
+            paused: true,
+            name: "orders",
+            options: br#"{"maxAttempts":5}"#,
+        },
+        Record::Message(plain_message(41, "order-41", b"body")),
+        Record::Message(MessageRecord {
+            id: None,
+            ..plain_message(43, "", b"")
+        }),
+        Record::Message(full_message()),
+        Record::Message(MessageRecord {
+            state: StoredState::Leased,
+            token: 5,
+            ..plain_message(44, "order-44", b"x")
+        }),
+        Record::Started {
+            number: 41,
+            token: 100,
+        },
+        Record::Returned { number: 41 },
+        Record::Retried {
+            number: 41,
+            due: 1_700_000_009_000,
+            costs: true,
+            attempt: ATTEMPT,
+        },
+        Record::Retried {
+            number: 43,
+            due: 1_700_000_009_000,
+            costs: false,
+            attempt: ATTEMPT,
+        },
+        Record::Completed {
+            number: 41,
+            handed_over: false,
+            entry: Some(KEY),
+            result: b"result",
+        },
+        Record::Completed {
+            number: 43,
+            handed_over: true,
+            entry: None,
+            result: b"",
+        },
+        Record::Dead {
+            number: 44,
+            reason: 1,
+            attempt: Some(ATTEMPT),
+            error: b"{}",
+            history: b"history",
+        },
+        Record::Dead {
+            number: 45,
+            reason: 6,
+            attempt: None,
+            error: b"",
+            history: b"",
+        },
+        Record::Cancelled { number: 46 },
+        Record::Removed { number: 44 },
+        Record::Rescheduled {
+            number: 47,
+            due: 1_700_000_010_000,
+        },
+        Record::Purged {
+            queue: 2,
+            last_number: 47,
+        },
+        Record::Redriven {
+            queue: 2,
+            filter: b"filter",
+            last_death: 9,
+            first_order: 48,
+        },
+        Record::Forgotten {
+            queue: 2,
+            hash: KEY.hash,
+        },
+        Record::Entry(EntryRecord {
+            key: KEY,
+            number: 41,
+            finished_at: 1_700_000_000_400,
+            state: 3,
+            result: b"result",
+        }),
+    ]
+}
+
+/// All records in one frame, and each again in a frame of its own.
+fn write() -> Writer {
+    let mut writer = Writer::new();
+    writer.next_frame = 1_000;
+    let records = every_record();
+    writer.begin_segment(SEGMENTS[0]);
+    writer.append(&records);
+    writer.begin_segment(SEGMENTS[1]);
+    for record in &records {
+        writer.append(std::slice::from_ref(record));
+    }
+    writer
+}
+
+fn load() -> Disk {
+    let read = |segment| {
+        fs::read(path(segment))
+            .unwrap_or_else(|error| panic!("{}: {error}", path(segment).display()))
+    };
+    Disk {
+        segments: SEGMENTS
+            .into_iter()
+            .map(|segment| (segment, read(segment)))
+            .collect(),
+    }
+}
+
+#[test]
+fn version_1_is_read() {
+    let disk = load();
+    let (seen, report) = disk.recover().unwrap();
+    let once: Vec<Vec<u8>> = every_record().iter().map(encoded).collect();
+    let twice: Vec<&[u8]> = once.iter().chain(&once).map(Vec::as_slice).collect();
+    assert_eq!(seen.payloads(), twice);
+    for ((_, payload), record) in seen.records.iter().zip(every_record()) {
+        assert_eq!(Record::decode(payload), Ok(record));
+    }
+    assert_eq!(
+        (report.frames, report.last_frame, report.cut),
+        (23, 1_022, None)
+    );
+    assert_eq!(
+        report.end,
+        Position {
+            segment: 4,
+            offset: disk.segments[&4].len() as u64
+        }
+    );
+    assert_eq!(
+        report.header,
+        Some(SegmentHeader {
+            first_frame: 1_001,
+            ..Writer::new().header(4)
+        })
+        .map(|header| {
+            SegmentHeader {
+                time: write().header(4).time - 22,
+                ..header
+            }
+        })
+    );
+}
+
+#[test]
+fn version_1_is_what_is_written_today() {
+    let writer = write();
+    expect_whole(&writer.disk, &writer.frames);
+    assert!(
+        writer.disk == load(),
+        "the same records give other bytes: that is a new format version"
+    );
+}
+
+/// The bytes that FORMAT.md shows.
+#[test]
+fn the_example_of_the_format_is_true() {
+    let mut writer = Writer::new();
+    writer.box_id = std::array::from_fn(|index| index as u8);
+    writer.begin_segment(1);
+    writer.append(&[Record::Started {
+        number: 1,
+        token: 16_777_217,
+    }]);
+    let dump: Vec<String> = writer.disk.segments[&1][128..]
+        .chunks(16)
+        .map(|line| {
+            line.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect();
+    let format = include_str!("../src/journal/FORMAT.md");
+    assert!(format.contains(&dump.join("\n")), "{}", dump.join("\n"));
+}
+
+#[test]
+#[ignore = "writes the fixture"]
+fn write_version_1() {
+    for (segment, bytes) in write().disk.segments {
+        fs::write(path(segment), bytes).unwrap();
+    }
+}
