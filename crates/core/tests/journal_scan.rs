@@ -3,7 +3,9 @@
 
 mod journal_support;
 
-use ackbox_core::journal::{FRAME_HEADER_BYTES, JournalError, Position, READ_BYTES, Record};
+use ackbox_core::journal::{
+    FRAME_HEADER_BYTES, JournalError, Position, READ_BYTES, Record, Recovery,
+};
 use journal_support::records::plain_message;
 use journal_support::{Disk, Seen, Writer, expect_torn};
 
@@ -63,6 +65,23 @@ fn a_frame_header_across_the_end_of_a_read_is_found() {
         writer.disk.segments.get_mut(&1).unwrap()[128 + 60] ^= 1;
         expect_damage(&writer.disk, 1, 128);
     }
+}
+
+/// The last 8 bytes of the damaged frame look like the beginning of one.
+#[test]
+fn a_false_beginning_does_not_hide_the_frame_behind_it() {
+    let mut writer = Writer::new();
+    writer.begin_segment(1);
+    append_body(&mut writer, b"a");
+    let magic = writer.disk.segments[&1][128..132].to_vec();
+    // 38 bytes of payload before the body: these 10 make it a multiple of 8.
+    append_body(&mut writer, &[&[0; 2], magic.as_slice(), &[0; 4]].concat());
+    let damaged = writer.frames[1].clone();
+    append_body(&mut writer, b"proof");
+    let bytes = writer.disk.segments.get_mut(&1).unwrap();
+    assert_eq!(bytes[damaged.end() as usize - 8..][..4], magic);
+    bytes[damaged.offset as usize + 60] ^= 1;
+    expect_damage(&writer.disk, 1, damaged.offset);
 }
 
 #[test]
@@ -131,14 +150,21 @@ fn bytes_that_look_like_frames_are_read_about_once() {
         writer.disk.segments[&1][frame.offset as usize..frame.offset as usize + 64].to_vec();
     lure[4..8].copy_from_slice(&(16_u32 << 20).to_le_bytes());
     lure[8..12].copy_from_slice(&1000_u32.to_le_bytes());
-    let body = lure.repeat(24 * MIB / lure.len());
+    // 38 bytes of payload before the body: these 2 put the lures where frames may begin.
+    let body = [&[0; 2], lure.repeat(24 * MIB / lure.len()).as_slice()].concat();
     append_body(&mut writer, &body);
     writer.disk.segments.get_mut(&1).unwrap().pop();
-    let mut seen = Seen::default();
-    let (_, reads) = writer.disk.recover_into(&mut seen).unwrap();
-    let read: u64 = reads.iter().map(|read| u64::from(read.length)).sum();
-    let size = writer.disk.segments[&1].len() as u64;
-    assert!(read < 3 * size, "{read} bytes read of {size}");
+    let size = writer.end.offset;
+    let mut recovery = Recovery::new(&writer.disk.list()).unwrap();
+    let mut read_bytes = 0;
+    while let Some(read) = recovery.poll_read() {
+        read_bytes += u64::from(read.length);
+        assert!(read_bytes < 3 * size, "too much was read of {size} bytes");
+        recovery
+            .handle_chunk(writer.disk.read(read), &mut Seen::default())
+            .unwrap();
+    }
+    assert_eq!(recovery.into_report().end, writer.frames[1].start());
 }
 
 #[test]

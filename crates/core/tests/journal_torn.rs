@@ -162,12 +162,10 @@ fn zeros_behind_the_last_frame_are_cut() {
 #[test]
 fn whole_frames_that_were_not_stable_are_cut_with_the_torn_one_before_them() {
     let mut writer = Writer::new();
-    writer.stable_to = Some(Position {
-        segment: 1,
-        offset: 128,
-    });
     writer.begin_segment(1);
-    for number in 0..3 {
+    writer.append(&[Record::Returned { number: 0 }]);
+    writer.stable_to = Some(writer.end);
+    for number in 1..3 {
         writer.append(&[Record::Returned { number }]);
     }
     writer.begin_segment(2);
