@@ -221,7 +221,7 @@ impl Dedup {
     pub fn unplace(&mut self, entry: u32) {
         if self.entries[entry].is_placed() {
             self.placed.take(Chain::Journal, &mut self.entries, entry);
-            self.entries[entry].set_place(Place::default());
+            self.entries[entry].clear_place();
         }
     }
 

@@ -180,6 +180,11 @@ impl Entry {
         self.length_and_state = pack_length(place.length, self.code());
     }
 
+    pub(super) fn clear_place(&mut self) {
+        (self.segment, self.offset) = (0, 0);
+        self.length_and_state = pack_length(0, self.code());
+    }
+
     /// When its message ended; zero while it is live.
     pub(super) fn finished_at(&self) -> Timestamp {
         if self.is_live() {

@@ -1,0 +1,17 @@
+//! WebAssembly binding of the ackbox engine: a [`Host`](ackbox_wire::Host) over areas of its own
+//! memory, which JavaScript reads and writes in place. It decides nothing, and never calls
+//! JavaScript.
+//!
+//! A panic is a trap here. What panicked must not be called again; [`panic_message`] tells why.
+
+mod area;
+pub mod engine;
+
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The text of the panic behind a trap; empty if there was none.
+#[wasm_bindgen(js_name = panicMessage)]
+#[must_use]
+pub fn panic_message() -> String {
+    ackbox_wire::panic::message()
+}

@@ -1,0 +1,107 @@
+//! Records from the host to the engine: commands (1 to 15) and completions (16 to 31).
+
+use crate::record::records;
+
+records! {
+    /// What the host tells the engine. An empty text is none.
+    enum Input<'a>;
+
+    /// Accept one message: answered by a receipt or a failed reply.
+    Enqueue<'a> = 1, key ticket, bytes 80 {
+        /// Not delivered before now plus this.
+        delay_ms: Option<f64>,
+        /// Not delivered before this instant; never given together with a delay.
+        at: Option<f64>,
+        /// No delivery starts later than now plus this.
+        ttl_ms: Option<f64>,
+        /// The queue's when none; 2^32 - 1 is without limit.
+        max_attempts: Option<f64>,
+        /// Where to.
+        queue: u32,
+        /// 0 to 255, higher first.
+        priority: u32,
+        ;
+        /// The caller's identity, 1 to 256 bytes; generated when none.
+        id: &'a str,
+        /// Ordering key.
+        group: &'a str,
+        /// What it goes to.
+        destination: &'a str,
+        /// Encoded headers.
+        headers: &'a [u8],
+        /// Encoded body.
+        body: &'a [u8],
+    }
+    /// The next `count` records are enqueues of one atomic batch; their own tickets are not used.
+    Batch = 2, key ticket, bytes 24 {
+        /// How many follow.
+        count: u32,
+    }
+    /// End a delivery. Answered by a reply unless the ticket is 0.
+    Settle<'a> = 3, key ticket, bytes 56 {
+        /// The delivery.
+        token: f64,
+        /// `Reject`: delay in ms instead of the backoff. `RetryAt`: the instant.
+        when: Option<f64>,
+        /// One of `Verdict`.
+        verdict: u32,
+        /// `Dead`: one of `Reason`, else 0.
+        reason: u32,
+        /// The handler is done as well.
+        returned: bool,
+        /// `RetryAt`: this delivery counts as an attempt.
+        costs_attempt: bool,
+        ;
+        /// Encoded result of an ack.
+        result: &'a [u8],
+        /// Encoded error of a rejection.
+        error: &'a [u8],
+    }
+    /// The handler of a delivery that it had settled by hand is done.
+    Returned = 4, key token, bytes 16 {}
+    /// Prolong a lease: it ends `ms` from now. Answered by a reply.
+    Extend = 5, key ticket, bytes 32 {
+        /// The delivery.
+        token: f64,
+        /// Milliseconds from now.
+        ms: f64,
+    }
+    /// Claim messages for manual settling. Answered by deliveries, then a reply with their number.
+    Dequeue = 6, key ticket, bytes 40 {
+        /// Lease; the queue's when none.
+        lease_ms: Option<f64>,
+        /// How long to wait for a first message; 0: not at all.
+        wait_ms: f64,
+        /// From where.
+        queue: u32,
+        /// At most so many, at least 1.
+        max: u32,
+    }
+    /// Give up a waiting dequeue (its own ticket): it is answered with what it has.
+    StopWaiting = 7, key ticket, bytes 16 {}
+
+    /// The one append in flight is durable.
+    Appended = 16, bytes 16 {}
+    /// The one append in flight failed.
+    AppendFailed = 17, bytes 24 {
+        /// It wrote nothing at all, so the box lives on.
+        clean: bool,
+    }
+    /// What a read returned.
+    Chunk<'a> = 18, key read, bytes 24 {
+        ;
+        /// Exactly the bytes asked for.
+        bytes: &'a [u8],
+    }
+    /// A read failed.
+    ReadFailed = 19, key read, bytes 16 {}
+    /// The truncation asked for is done.
+    Truncated = 20, bytes 16 {}
+    /// A segment was removed.
+    Removed = 21, bytes 24 {
+        /// Which one.
+        segment: u32,
+    }
+    /// A truncation or removal failed.
+    MaintenanceFailed = 22, bytes 16 {}
+}
