@@ -82,14 +82,6 @@ impl Engine {
             moved += match live {
                 Live::Message(slot) => self.move_message(slot),
                 Live::Entry(entry) => self.move_entry(entry),
-                Live::Queue(queue) => {
-                    self.ledger.write_queue(queue, &mut self.commit);
-                    64
-                }
-                Live::Opens => {
-                    self.ledger.write_opens(&mut self.commit);
-                    64
-                }
             };
         }
     }

@@ -4,6 +4,9 @@
 //! - **In flight**: one sealed frame is with the storage. Everything else goes on being staged.
 //! - **Durable**: the storage said so. The gates open, in order.
 //!
+//! A segment begins with the definitions of all queues, so that what follows can be replayed without
+//! the segments before it.
+//!
 //! Nothing is written before there is something to write: the record that a run began goes in
 //! front of the run's first other record.
 
@@ -12,7 +15,7 @@ use std::rc::Rc;
 
 use crate::config::Durability;
 use crate::effect::Effect;
-use crate::journal::{FrameBuilder, Mark, Position, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, Span};
+use crate::journal::{FrameBuilder, Mark, MessageRecord, Position, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, Span};
 use crate::ledger::{Note, Recorder};
 use crate::time::Timestamp;
 
@@ -35,11 +38,38 @@ pub(super) enum Gate {
     Emptied(u32),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Staged {
     frame: FrameBuilder,
     notes: Vec<(Note, Span)>,
     gates: Vec<Gate>,
+    /// Deaths that the records before it tell of.
+    deaths_before: u64,
+}
+
+impl Staged {
+    fn new(deaths_before: u64) -> Self {
+        Self { frame: FrameBuilder::new(), notes: Vec::new(), gates: Vec::new(), deaths_before }
+    }
+
+    fn push(&mut self, record: &Record<'_>, note: Note) {
+        let span = self.frame.push(record);
+        self.notes.push((note, span));
+    }
+}
+
+/// Writes in front of everything that is staged.
+pub(super) struct Front<'a>(&'a mut Staged);
+
+impl Recorder for Front<'_> {
+    fn write(&mut self, record: &Record<'_>, note: Note) {
+        self.0.push(record, note);
+    }
+
+    fn last_payload(&self) -> &[u8] {
+        let (_, span) = self.0.notes.last().expect("asked right after a write");
+        self.0.frame.payload(*span)
+    }
 }
 
 /// A sealed frame that the storage has not confirmed.
@@ -55,6 +85,7 @@ pub(super) struct InFlight {
     pub(super) gates: Vec<Gate>,
     end: Position,
     began_segment: bool,
+    deaths_before: u64,
 }
 
 /// A point in the frame that is being staged.
@@ -85,8 +116,6 @@ pub(super) struct Totals {
     pub(super) last_number: u64,
     /// The last token given away.
     pub(super) last_token: u64,
-    /// The last death.
-    pub(super) deaths: u64,
 }
 
 /// The journal's end and what is on its way there.
@@ -104,6 +133,10 @@ pub(super) struct Commit {
     pub(super) segments: VecDeque<(u32, u64)>,
     frames: u64,
     stable: Position,
+    /// Deaths that all records written so far tell of.
+    deaths: u64,
+    /// Bytes of the definitions that the last segment began with.
+    preamble_bytes: usize,
     /// Frames made durable in this run.
     pub(super) appends: u64,
     /// Records sealed in this run.
@@ -143,6 +176,8 @@ impl Commit {
         let (last_number, last_token) = (identity.last_number, identity.last_token);
         Self {
             open: identity.opens,
+            deaths: identity.deaths,
+            preamble_bytes: 0,
             identity,
             durability,
             segment_bytes,
@@ -167,7 +202,7 @@ impl Commit {
     pub(super) fn begin_unit(&mut self) {
         let full = self.staged.back().is_some_and(|staged| staged.frame.bytes() >= FRAME_BYTES);
         if full || self.staged.is_empty() {
-            self.staged.push_back(Staged::default());
+            self.staged.push_back(Staged::new(self.deaths));
         }
     }
 
@@ -188,11 +223,16 @@ impl Commit {
 
     fn push(&mut self, record: &Record<'_>, note: Note) {
         if self.staged.is_empty() {
-            self.staged.push_back(Staged::default());
+            self.staged.push_back(Staged::new(self.deaths));
         }
-        let staged = self.staged.back_mut().expect("pushed above");
-        let span = staged.frame.push(record);
-        staged.notes.push((note, span));
+        self.staged.back_mut().expect("pushed above").push(record, note);
+        match record {
+            Record::Dead { .. } => self.deaths += 1,
+            Record::Message(MessageRecord { death: Some(death), .. }) => {
+                self.deaths = self.deaths.max(death.sequence);
+            }
+            _ => {}
+        }
     }
 
     /// Lets something wait for everything written so far; gives it back if all of it is durable.
@@ -232,6 +272,30 @@ impl Commit {
         self.segments.iter().map(|(_, bytes)| bytes).sum()
     }
 
+    /// Whether the frame that is sealed next begins a segment.
+    pub(super) fn begins_segment(&mut self) -> bool {
+        if !self.can_seal() {
+            return false;
+        }
+        while self.staged.front().is_some_and(|staged| staged.frame.is_empty()) {
+            self.staged.pop_front();
+        }
+        self.needs_segment(self.staged[0].frame.bytes())
+    }
+
+    /// Unpacks the frame that is sealed next, has `definitions` written into it, and packs it again.
+    pub(super) fn put_in_front(&mut self, definitions: impl FnOnce(&mut Front<'_>)) {
+        let staged = &mut self.staged[0];
+        let frame = std::mem::take(&mut staged.frame);
+        let notes = std::mem::take(&mut staged.notes);
+        definitions(&mut Front(staged));
+        self.preamble_bytes = staged.frame.bytes();
+        for (note, span) in notes {
+            let record = Record::decode(frame.payload(span)).expect("it was encoded by this run");
+            staged.push(&record, note);
+        }
+    }
+
     /// Seals the oldest staged frame, if none is in flight.
     pub(super) fn seal(&mut self, now: Timestamp, totals: Totals) -> Option<Sealed> {
         if !self.can_seal() {
@@ -246,7 +310,7 @@ impl Commit {
         let began_segment = self.needs_segment(staged.frame.bytes());
         let mut bytes = Vec::new();
         if began_segment {
-            bytes = self.begin_segment(now, totals);
+            bytes = self.begin_segment(now, totals, staged.deaths_before);
         }
         let (segment, end) = self.segments.back_mut().expect("a segment to append to");
         let frame_offset = u32::try_from(*end).expect("segments are shorter than 4 GiB") + bytes.len() as u32;
@@ -274,17 +338,19 @@ impl Commit {
             gates: staged.gates,
             end,
             began_segment,
+            deaths_before: staged.deaths_before,
         });
         Some(Sealed { append: Effect::Append { segment, bytes }, notes, segment, frame_offset })
     }
 
     fn needs_segment(&self, frame_bytes: usize) -> bool {
         let Some((_, end)) = self.segments.back() else { return true };
-        let header = u64::from(SEGMENT_HEADER_BYTES);
-        *end > header && end + frame_bytes as u64 > u64::from(self.segment_bytes)
+        // Segments are much larger than the definitions that each of them begins with.
+        let limit = u64::from(self.segment_bytes).max(8 * self.preamble_bytes as u64);
+        *end > u64::from(SEGMENT_HEADER_BYTES) && end + frame_bytes as u64 > limit
     }
 
-    fn begin_segment(&mut self, now: Timestamp, totals: Totals) -> Vec<u8> {
+    fn begin_segment(&mut self, now: Timestamp, totals: Totals, deaths: u64) -> Vec<u8> {
         let segment = self.segments.back().map_or(1, |(segment, _)| segment + 1);
         self.segments.push_back((segment, 0));
         SegmentHeader {
@@ -292,7 +358,7 @@ impl Commit {
             first_frame: self.frames,
             last_number: totals.last_number,
             last_token: totals.last_token,
-            deaths: totals.deaths,
+            deaths,
             opens: self.open,
             time: now.0,
             ..self.identity
@@ -327,6 +393,7 @@ impl Commit {
             let (_, end) = self.segments.back_mut().expect("it was appended to");
             *end -= failed.bytes.len() as u64;
         }
+        self.deaths = failed.deaths_before;
         let staged = std::mem::take(&mut self.staged);
         let later = staged.into_iter().map(|staged| Retracted {
             records: staged.notes.iter().map(|(note, span)| (*note, staged.frame.payload(*span).to_vec())).collect(),
@@ -337,7 +404,7 @@ impl Commit {
 
     /// Begins a new staged frame whatever the last one holds.
     pub(super) fn begin_frame(&mut self) {
-        self.staged.push_back(Staged::default());
+        self.staged.push_back(Staged::new(self.deaths));
     }
 
     /// Everything that waits, to be told that it will never be durable.

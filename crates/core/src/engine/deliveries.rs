@@ -84,9 +84,13 @@ impl Engine {
         let (queue, attempt) = (message.queue, message.attempt);
         match verdict {
             Verdict::Ack => {
-                self.tell_completed(token, slot);
+                let completed = self.listens(queue, EventKind::Completed).then(|| self.ledger.id_text(slot));
                 self.ledger.complete(slot, self.now, result, false, &mut self.commit);
                 self.ledger.queues[queue as usize].counters.acked += 1;
+                if let Some(id) = completed {
+                    let event = Event { attempt, id, ..Event::of(EventKind::Completed, QueueId(queue)) };
+                    self.emit(queue, self.timed(token, event));
+                }
                 false
             }
             Verdict::Reject { delay_ms } => {
@@ -95,7 +99,6 @@ impl Engine {
             }
             Verdict::Dead(reason) => {
                 self.ledger.queues[queue as usize].counters.rejected += 1;
-                self.emit_failed(slot, queue, attempt, error);
                 self.kill(slot, reason, true, error);
                 false
             }
@@ -104,7 +107,6 @@ impl Engine {
                 if costs_attempt {
                     return self.fail_attempt(slot, Reason::Exhausted, Some(at.since(self.now)), error);
                 }
-                self.emit_failed(slot, queue, attempt, error);
                 self.ledger.messages[slot].suspect = false;
                 self.ledger.put_off(slot, self.now, at, error, &mut self.commit);
                 self.tell_retry(slot, queue, attempt, error);
@@ -129,7 +131,6 @@ impl Engine {
         let message = &mut self.ledger.messages[slot];
         let (queue, attempt) = (message.queue, message.attempt);
         message.suspect = false;
-        self.emit_failed(slot, queue, attempt, error);
         let failed = self.ledger.fail_attempt(slot, self.now, reason, delay_ms, error, &mut self.commit);
         match failed {
             crate::ledger::Failed::Retried(_) => {
@@ -137,16 +138,7 @@ impl Engine {
                 true
             }
             crate::ledger::Failed::Dead(reason) => {
-                if self.listens(queue, EventKind::Dead) {
-                    let event = Event {
-                        attempt,
-                        reason: Some(reason),
-                        id: self.ledger.id_text(slot),
-                        error: error.into(),
-                        ..Event::of(EventKind::Dead, QueueId(queue))
-                    };
-                    self.emit(queue, event);
-                }
+                self.tell_dead(slot, reason, error);
                 false
             }
         }
@@ -161,8 +153,14 @@ impl Engine {
             return Err(lease_lost());
         }
         lease.progress = Progress::Settled;
+        let payload = lease.content.as_ref().map(|content| std::rc::Rc::clone(&content.bytes));
         self.settled_suspect(token);
         self.note_handling(token);
+        if let (Verdict::Dead(Reason::Invalid), Some(payload)) = (settle.verdict, payload) {
+            // Nobody handled it: what cannot be decoded is kept, although it was handed over.
+            let slot = self.ledger.bury_handed_over(&payload, self.now, Reason::Invalid, settle.error, &mut self.commit);
+            self.tell_dead(slot, Reason::Invalid, settle.error);
+        }
         let counters = &mut self.ledger.queues[queue as usize].counters;
         let kind = if acked {
             counters.acked += 1;
@@ -339,7 +337,8 @@ impl Engine {
 
     fn note_drained(&mut self, queue: u32) {
         let target = &self.ledger.queues[queue as usize];
-        if self.listens(queue, EventKind::Drained) && target.ready_count() == 0 && target.leased.is_empty() {
+        let drained = target.ready_count() == 0 && target.leased.is_empty() && target.scheduled.is_empty();
+        if drained && self.listens(queue, EventKind::Drained) {
             self.emit(queue, Event::of(EventKind::Drained, QueueId(queue)));
         }
     }
@@ -352,24 +351,6 @@ impl Engine {
                 ..event
             },
             None => event,
-        }
-    }
-
-    fn tell_completed(&mut self, token: Token, slot: u32) {
-        let message = &self.ledger.messages[slot];
-        let (queue, attempt) = (message.queue, message.attempt);
-        if self.listens(queue, EventKind::Completed) {
-            let id = self.ledger.id_text(slot);
-            let event = Event { attempt, id, ..Event::of(EventKind::Completed, QueueId(queue)) };
-            self.emit(queue, self.timed(token, event));
-        }
-    }
-
-    fn emit_failed(&mut self, slot: u32, queue: u32, attempt: u32, error: &[u8]) {
-        if self.listens(queue, EventKind::Failed) {
-            let id = self.ledger.id_text(slot);
-            let event = Event { attempt, id, error: error.into(), ..Event::of(EventKind::Failed, QueueId(queue)) };
-            self.emit(queue, event);
         }
     }
 

@@ -335,9 +335,14 @@ impl Engine {
 
     /// Makes a held message a dead letter and tells so.
     pub(super) fn kill(&mut self, slot: u32, reason: Reason, attempted: bool, error: &[u8]) {
-        let queue = self.ledger.messages[slot].queue;
-        let attempt = self.ledger.messages[slot].attempt;
         self.ledger.die(slot, self.now, reason, attempted, error, &mut self.commit);
+        self.tell_dead(slot, reason, error);
+    }
+
+    /// Emits the event of a death.
+    pub(super) fn tell_dead(&mut self, slot: u32, reason: Reason, error: &[u8]) {
+        let message = &self.ledger.messages[slot];
+        let (queue, attempt) = (message.queue, message.attempt);
         if self.listens(queue, EventKind::Dead) {
             let event = Event {
                 attempt,

@@ -53,7 +53,15 @@ impl Engine {
             let message = format!("expected the number of a queue, got {}", enqueue.queue.0);
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
-        self.ledger.accept(self.now, enqueue, &mut self.commit)
+        let queue = enqueue.queue.0;
+        let shortened = |engine: &Self| engine.ledger.queues[queue as usize].shortened_window_ms.is_some();
+        let before = shortened(self);
+        let accepted = self.ledger.accept(self.now, enqueue, &mut self.commit);
+        if !before && shortened(self) {
+            let message = "dedup.maxEntries is reached: the ids that finished first are forgotten before their window is over";
+            self.warn(Some(queue), message.to_owned());
+        }
+        accepted
     }
 
     fn take_back(&mut self, outcomes: &[Accepted], mark: super::commit::UnitMark) {

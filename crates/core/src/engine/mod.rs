@@ -281,11 +281,10 @@ impl Engine {
     }
 
     fn seal(&mut self) {
-        let totals = Totals {
-            last_number: self.ledger.last_number,
-            last_token: self.last_token,
-            deaths: self.ledger.last_death,
-        };
+        if self.commit.begins_segment() {
+            self.commit.put_in_front(|front| self.ledger.write_definitions(front));
+        }
+        let totals = Totals { last_number: self.ledger.last_number, last_token: self.last_token };
         if let Some(sealed) = self.commit.seal(self.now, totals) {
             for (note, span) in sealed.notes {
                 self.ledger.place(note, span.at(sealed.segment, sealed.frame_offset));

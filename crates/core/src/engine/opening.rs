@@ -46,9 +46,11 @@ struct Replayer {
 
 impl Replay for Replayer {
     fn segment(&mut self, header: &SegmentHeader) {
-        let ledger = self
-            .ledger
-            .get_or_insert_with(|| Ledger::new(&header.box_id, header.hash_key, header.jitter_seed));
+        let ledger = self.ledger.get_or_insert_with(|| {
+            let mut ledger = Ledger::new(&header.box_id, header.hash_key, header.jitter_seed);
+            ledger.begin_replay(header.last_number);
+            ledger
+        });
         ledger.last_number = ledger.last_number.max(header.last_number);
         ledger.last_death = ledger.last_death.max(header.deaths);
         self.last_token = self.last_token.max(header.last_token);
@@ -230,7 +232,8 @@ impl Engine {
             self.warn(None, message);
         }
         let open = opens + 1;
-        let identity = SegmentHeader { opens: open, last_number: ledger.last_number, last_token, ..header };
+        let (last_number, deaths) = (ledger.last_number, ledger.last_death);
+        let identity = SegmentHeader { opens: open, last_number, last_token, deaths, ..header };
         ledger.note_open(open, ledger.last_number);
         self.last_token = last_token + TOKENS_SKIPPED;
         self.commit = Commit::new(

@@ -57,7 +57,7 @@ impl Ledger {
                 self.make_room_for_id(now, enqueue.queue.0)?;
                 Some(Identity {
                     hash: hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes()),
-                    fingerprint: hash::fingerprint(&self.hash_key, enqueue.body),
+                    fingerprint: self.fingerprint(enqueue.body),
                 })
             }
             None => None,
@@ -82,6 +82,11 @@ impl Ledger {
         self.queues[queue as usize].counters.enqueued -= 1;
         self.drop_entry(entry);
         self.erase(slot, now);
+    }
+
+    /// The fingerprint of a body; never 0, which stands for none.
+    fn fingerprint(&self, body: &[u8]) -> u64 {
+        hash::fingerprint(&self.hash_key, body).max(1)
     }
 
     fn check(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
@@ -174,7 +179,7 @@ impl Ledger {
         }
         let compare = self.queues[queue as usize].settings.dedup_compare;
         if compare == Compare::Body
-            && self.dedup.fingerprint(entry) != hash::fingerprint(&self.hash_key, enqueue.body)
+            && self.dedup.fingerprint(entry) != self.fingerprint(enqueue.body)
         {
             return Err(Failure {
                 id: Some(id.to_owned()),

@@ -95,10 +95,13 @@ impl DeadQuery {
 }
 
 /// A redrive under way: one record, carried out in slices.
+///
+/// A redriven message's new order follows from its death alone, so that replay gives it the same
+/// one, whatever else is left of the journal.
 #[derive(Debug)]
 pub struct Redrive {
     query: DeadQuery,
-    next_order: u64,
+    first_order: u64,
     /// How many were redriven so far.
     pub moved: u64,
     /// Ids that were asked for and are no dead letters.
@@ -114,8 +117,7 @@ impl Redrive {
 }
 
 impl Ledger {
-    /// Begins a redrive: writes its record and reserves the order of everything it may move, so that
-    /// replay puts the messages where the slices put them.
+    /// Begins a redrive: writes its record and reserves the order of everything it may move.
     pub fn begin_redrive(&mut self, queue: u32, filter: DeadFilter, out: &mut impl Recorder) -> Redrive {
         let first_order = self.last_number + 1;
         let last_death = self.last_death;
@@ -134,20 +136,18 @@ impl Ledger {
         last_death: u64,
         first_order: u64,
     ) -> Redrive {
-        let dead = self.queues[queue as usize].dead.len() as u64;
-        self.last_number = self.last_number.max(first_order - 1 + dead);
+        self.last_number = self.last_number.max(first_order + last_death);
         let query = DeadQuery::up_to(self, queue, filter, 0, last_death);
         let asked = query.filter.ids.as_ref().map_or(0, Vec::len);
         let skipped = asked - query.named.as_ref().map_or(asked, VecDeque::len).min(asked);
-        Redrive { query, next_order: first_order, moved: 0, skipped: skipped as u64 }
+        Redrive { query, first_order, moved: 0, skipped: skipped as u64 }
     }
 
     /// One slice; true when all is done.
     pub fn redrive_some(&mut self, redrive: &mut Redrive, now: Timestamp, mut budget: usize) -> bool {
         while let Some(slot) = redrive.query.next(self, &mut budget) {
-            self.revive(slot, redrive.next_order, now);
+            self.revive(slot, redrive.first_order + redrive.query.after, now);
             self.enter(slot, now);
-            redrive.next_order += 1;
             redrive.moved += 1;
         }
         redrive.query.is_done()
@@ -215,7 +215,6 @@ impl Ledger {
 pub(super) fn replay(ledger: &mut Ledger, redrive: &mut Redrive, time: Timestamp) {
     let mut budget = usize::MAX;
     while let Some(slot) = redrive.query.next(ledger, &mut budget) {
-        ledger.revive(slot, redrive.next_order, time);
-        redrive.next_order += 1;
+        ledger.revive(slot, redrive.first_order + redrive.query.after, time);
     }
 }

@@ -83,6 +83,8 @@ pub struct Ledger {
     chain: Chain,
     purges: Purges,
     dirty: Vec<u32>,
+    /// Messages up to this number may have records although they are gone: see [`replay`].
+    replay_floor: u64,
 }
 
 impl Ledger {
@@ -108,6 +110,7 @@ impl Ledger {
             chain: Chain::default(),
             purges: Purges::default(),
             dirty: Vec::new(),
+            replay_floor: 0,
         }
     }
 
@@ -272,8 +275,6 @@ impl Ledger {
                 }
             }
             Note::Entry { entry, number } => self.place_entry(entry, number, place),
-            Note::Queue(queue) => self.queues[queue as usize].defined_in = place.segment,
-            Note::Opens => self.opens.written_in = place.segment,
         }
     }
 

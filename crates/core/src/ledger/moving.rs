@@ -1,4 +1,6 @@
 //! Cleaning, the ledger's part: what is still live in the oldest segment, and its record anew.
+//!
+//! Queues and openings need no moving: every segment begins with them.
 
 use super::{Ledger, dedup};
 use super::message::{NONE, Standing};
@@ -17,10 +19,6 @@ pub enum Live {
     Message(u32),
     /// A finished dedup entry.
     Entry(u32),
-    /// A queue's definition.
-    Queue(u32),
-    /// The list of openings.
-    Opens,
 }
 
 impl Ledger {
@@ -29,8 +27,6 @@ impl Ledger {
     pub fn is_live(&self, segment: u32) -> bool {
         self.chain.head().is_some_and(|slot| self.messages[slot].place.segment <= segment)
             || self.dedup.oldest_place().is_some_and(|(_, place)| place.segment <= segment)
-            || self.opens.written_in == segment
-            || self.queues.iter().any(|queue| queue.defined_in == segment)
     }
 
     /// What is to be moved next out of this segment and is not on its way yet.
@@ -47,16 +43,8 @@ impl Ledger {
             }
             cursor = self.chain.next(&self.messages, slot);
         }
-        if let Some((entry, place)) = self.dedup.oldest_place()
-            && place.segment <= segment
-        {
-            return Some(Live::Entry(entry));
-        }
-        if self.opens.written_in == segment {
-            return Some(Live::Opens);
-        }
-        let queue = self.queues.iter().position(|queue| queue.defined_in == segment)?;
-        Some(Live::Queue(u32::try_from(queue).expect("fewer queues than QUEUES_MAX")))
+        let (entry, place) = self.dedup.oldest_place()?;
+        (place.segment <= segment).then_some(Live::Entry(entry))
     }
 
     /// Writes a message again with its whole state. `payload` is its record as it stands, `death`
@@ -99,6 +87,7 @@ impl Ledger {
                 error,
             }),
             history,
+            fingerprint: self.stored_fingerprint(message.entry),
             ..stored
         };
         let number = message.number;
@@ -133,7 +122,7 @@ impl Ledger {
             first_delivery: message.first_delivery.0,
             state: StoredState::Dead,
             token: 0,
-            fingerprint: if entry == NONE { 0 } else { self.dedup.fingerprint(entry) },
+            fingerprint: self.stored_fingerprint(entry),
             death: Some(DeathRecord {
                 sequence: death.sequence,
                 at: death.at.0,
@@ -181,26 +170,32 @@ impl Ledger {
         self.dedup.unplace(entry);
     }
 
-    /// Writes a queue's definition, new, changed or moved.
-    pub fn write_queue(&mut self, queue: u32, out: &mut impl Recorder) {
-        let target = &mut self.queues[queue as usize];
+    /// Writes a queue's definition, new or changed.
+    pub fn write_queue(&self, queue: u32, out: &mut impl Recorder) {
+        let target = &self.queues[queue as usize];
         let options = super::settings::encode(&target.settings.named);
         let record =
             Record::Queue { queue, paused: target.paused, name: &target.name, options: &options };
-        out.write(&record, Note::Queue(queue));
-        target.defined_in = 0;
+        out.write(&record, Note::None);
     }
 
-    /// Writes the list of openings anew.
-    pub fn write_opens(&mut self, out: &mut impl Recorder) {
-        out.write(&Record::Opens(self.opens.pairs().to_vec()), Note::Opens);
-        self.opens.written_in = 0;
+    /// Writes what every segment begins with: all queues, and the list of openings.
+    pub fn write_definitions(&self, out: &mut impl Recorder) {
+        for queue in 0..self.queues.len() as u32 {
+            self.write_queue(queue, out);
+        }
+        out.write(&Record::Opens(self.opens.pairs().to_vec()), Note::None);
     }
 
     /// Notes an opening; see [`super::opens::Opens`].
     pub fn note_open(&mut self, open: u32, last_number: u64) {
         self.open = open;
         self.opens.note(open, last_number);
+    }
+
+    /// The fingerprint as a record keeps it: 0 says that the id is not remembered.
+    fn stored_fingerprint(&self, entry: u32) -> u64 {
+        if entry == NONE { 0 } else { self.dedup.fingerprint(entry) }
     }
 
     /// The hash under which an id is remembered.

@@ -9,8 +9,6 @@ const OPENS_MAX: usize = 65_536;
 pub(super) struct Opens {
     /// Ascending in both parts.
     pairs: Vec<(u32, u64)>,
-    /// The segment that holds the list; 0 while it has no place.
-    pub written_in: u32,
 }
 
 impl Opens {

@@ -58,8 +58,6 @@ pub struct Queue {
     pub bytes: u64,
     /// How often it was purged.
     pub purges: u32,
-    /// The segment that holds its definition; 0 while that has no place.
-    pub defined_in: u32,
     /// Counters.
     pub counters: Counters,
     /// When ids are kept shorter than configured because the index is full.
@@ -88,7 +86,6 @@ impl Queue {
             depth: 0,
             bytes: 0,
             purges: 0,
-            defined_in: 0,
             counters: Counters::default(),
             shortened_window_ms: None,
             dirty: false,

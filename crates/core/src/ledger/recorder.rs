@@ -35,10 +35,6 @@ pub enum Note {
         /// The number of its message.
         number: u64,
     },
-    /// The definition of a queue.
-    Queue(u32),
-    /// The list of openings.
-    Opens,
 }
 
 /// Takes records in order. What is written together with no commit between becomes durable

@@ -1,5 +1,10 @@
 //! Rebuilding the ledger from its records.
 //!
+//! Segments are removed oldest first, and what was live in them was written again later on. Records
+//! that are left may therefore speak of messages that are gone, or whose record comes later, with
+//! everything that had happened until then: they are passed over. That can only be so for messages
+//! accepted before the oldest segment that is left.
+//!
 //! While records are replayed, dead letters and leases stand in their sets, since later records
 //! speak of them; waiting messages are held, and join their sets when all is known.
 
@@ -8,10 +13,12 @@ use std::rc::Rc;
 use super::message::{Death, Message, NONE, Standing};
 use super::queue::Queue;
 use super::settings::{self, Settings};
-use super::{Ledger, Note, QUEUES_MAX, dead};
+use super::{Ledger, Note, QUEUES_MAX, Recorder, dead};
 use crate::command::{MessageState, Reason};
 use crate::hash;
-use crate::journal::{AttemptRecord, EntryKey, EntryRecord, MessageRecord, Place, Record, StoredState};
+use crate::journal::{
+    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Place, Record, StoredState,
+};
 use crate::time::Timestamp;
 
 /// What the end of a replay leaves to do.
@@ -26,6 +33,11 @@ pub struct Interrupted {
 type Replayed = Result<(), &'static str>;
 
 impl Ledger {
+    /// Begins a replay whose oldest segment was begun after message `last_number` was accepted.
+    pub fn begin_replay(&mut self, last_number: u64) {
+        self.replay_floor = last_number;
+    }
+
     /// Applies one record that was written at `time`.
     pub fn replay(
         &mut self,
@@ -45,11 +57,9 @@ impl Ledger {
                 for (open, last_number) in pairs {
                     self.note_open(self.open.max(open), last_number);
                 }
-                self.place(Note::Opens, place);
             }
             Record::Queue { queue, paused, name, options } => {
                 self.replay_queue(queue, paused, name, options)?;
-                self.place(Note::Queue(queue), place);
             }
             Record::Message(message) => {
                 let slot = self.replay_message(&message)?;
@@ -60,11 +70,11 @@ impl Ledger {
                 }
             }
             Record::Started { number, .. } => {
-                let slot = self.waiting(number)?;
+                let Some(slot) = self.waiting(number)? else { return Ok(()) };
                 self.replay_start(slot, time);
             }
             Record::Returned { number } => {
-                let slot = self.leased(number)?;
+                let Some(slot) = self.leased(number)? else { return Ok(()) };
                 self.unlease(slot);
                 let message = &mut self.messages[slot];
                 message.attempt -= 1;
@@ -72,28 +82,31 @@ impl Ledger {
                 message.due = message.due.min(time);
             }
             Record::Retried { number, due, costs, attempt } => {
-                let slot = self.leased(number)?;
+                let Some(slot) = self.leased(number)? else { return Ok(()) };
                 self.replay_retry(slot, due, costs, &attempt);
             }
             Record::Completed { number, entry, result, .. } => {
                 self.replay_completed(number, entry, result, time, place)?;
             }
             Record::Dead { number, reason, error, history, .. } => {
-                let slot = self.known(number)?;
+                let Some(slot) = self.known(number)? else {
+                    self.last_death += 1;
+                    return Ok(());
+                };
                 self.replay_death(slot, reason, time, error, history)?;
                 self.place(Note::Death { slot, number }, place);
                 self.forget_details(slot);
             }
             Record::Cancelled { number } => {
-                let slot = self.known(number)?;
+                let Some(slot) = self.known(number)? else { return Ok(()) };
                 self.withdraw(slot, time);
             }
             Record::Removed { number } => {
-                let slot = self.known(number)?;
+                let Some(slot) = self.known(number)? else { return Ok(()) };
                 self.forget_dead(slot, time);
             }
             Record::Rescheduled { number, due } => {
-                let slot = self.waiting(number)?;
+                let Some(slot) = self.waiting(number)? else { return Ok(()) };
                 self.messages[slot].due = Timestamp(due);
             }
             Record::Purged { queue, last_number } => self.replay_purge(queue, last_number, time)?,
@@ -235,7 +248,7 @@ impl Ledger {
             ..Message::blank()
         };
         let slot = self.insert(message);
-        if let Some(id) = record.id {
+        if let Some(id) = record.id.filter(|_| record.fingerprint != 0) {
             let hash = hash::id_hash(&self.hash_key, record.queue, id.as_bytes());
             if let Some(old) = self.dedup.find(record.queue, hash) {
                 self.forget_entry(old);
@@ -272,6 +285,7 @@ impl Ledger {
             (StoredState::Dead, None) => return Err("a dead letter without a death"),
             (StoredState::Leased, _) => {
                 message.standing = Standing::Leased;
+                message.started_at = Timestamp(record.first_delivery);
                 queue.leased.insert(message.number, slot);
                 if message.group != NONE {
                     queue.groups.start(message.group);
@@ -318,7 +332,7 @@ impl Ledger {
             self.drop_entry(entry);
             self.messages[slot].entry = NONE;
             self.erase(slot, time);
-        } else if key.is_none() {
+        } else if number > self.replay_floor {
             return Err("the completion of a message that does not exist");
         }
         match key {
@@ -386,6 +400,36 @@ impl Ledger {
         Ok(())
     }
 
+    /// An at-most-once message that was handed over and could not be decoded: it comes back as a
+    /// dead letter. `payload` is its record.
+    pub fn bury_handed_over(
+        &mut self,
+        payload: &[u8],
+        now: Timestamp,
+        reason: Reason,
+        error: &[u8],
+        out: &mut impl Recorder,
+    ) -> u32 {
+        let Ok(Record::Message(stored)) = Record::decode(payload) else {
+            unreachable!("a content is the payload of a message's record");
+        };
+        let death = DeathRecord {
+            sequence: self.last_death + 1,
+            at: now.0,
+            reason: reason as u8,
+            error: super::history::cut(error),
+        };
+        let record = MessageRecord { state: StoredState::Dead, death: Some(death), attempt: 1, ..stored };
+        let slot = self.replay_message(&record).expect("its queue exists, and its reason is known");
+        let number = record.number;
+        out.write(&Record::Message(record), Note::Moved { slot, number });
+        self.cache(slot, Rc::from(out.last_payload()));
+        let queue = record.queue;
+        self.queues[queue as usize].counters.dead += 1;
+        self.touch(queue);
+        slot
+    }
+
     /// Takes out a message, whatever it is doing, and frees its id.
     fn withdraw(&mut self, slot: u32, time: Timestamp) {
         if self.messages[slot].standing == Standing::Leased {
@@ -416,19 +460,22 @@ impl Ledger {
         }
     }
 
-    fn known(&self, number: u64) -> Result<u32, &'static str> {
-        self.by_number(number).ok_or("a record of a message that does not exist")
+    /// A message that a record speaks of; none if its own record is gone or comes later.
+    fn known(&self, number: u64) -> Result<Option<u32>, &'static str> {
+        let slot = self.by_number(number);
+        let expected = slot.is_some() || number <= self.replay_floor;
+        expected.then_some(slot).ok_or("a record of a message that does not exist")
     }
 
-    fn waiting(&self, number: u64) -> Result<u32, &'static str> {
+    fn waiting(&self, number: u64) -> Result<Option<u32>, &'static str> {
         let slot = self.known(number)?;
-        let waits = self.messages[slot].standing == Standing::Held;
+        let waits = slot.is_none_or(|slot| self.messages[slot].standing == Standing::Held);
         waits.then_some(slot).ok_or("the start of a message that does not wait")
     }
 
-    fn leased(&self, number: u64) -> Result<u32, &'static str> {
+    fn leased(&self, number: u64) -> Result<Option<u32>, &'static str> {
         let slot = self.known(number)?;
-        let leased = self.messages[slot].standing == Standing::Leased;
+        let leased = slot.is_none_or(|slot| self.messages[slot].standing == Standing::Leased);
         leased.then_some(slot).ok_or("the end of a delivery that did not start")
     }
 
