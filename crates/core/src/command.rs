@@ -246,13 +246,22 @@ pub struct DeadFilter {
 /// A cold request. Those marked *at once* answer from the call itself; all others with a reply to
 /// the request's ticket, whose object is then taken with `take`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(
+    tag = "op",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 #[expect(missing_docs, reason = "fields are named as in the public contract")]
 pub enum Request {
     /// Recovers what these segments hold; reads follow. First request of a box.
     Open { segments: Vec<SegmentInfo> },
     /// At once: [`crate::effect::Object::Defined`]. Creates the queue or applies named options.
-    DefineQueue { name: String, #[serde(default)] options: QueueOptions },
+    DefineQueue {
+        name: String,
+        #[serde(default)]
+        options: QueueOptions,
+    },
     /// At once: [`crate::effect::Object::Worker`].
     OpenWorker { queue: QueueId, concurrency: u32 },
     /// At once. Claims no more until resumed; what was written ahead is taken back.
@@ -280,15 +289,37 @@ pub enum Request {
     /// [`crate::effect::Object::Infos`] with none or one entry; its content comes as a `Body` before the reply.
     Get { queue: QueueId, id: String },
     /// [`crate::effect::Object::Infos`]; contents come as `Body` before the reply.
-    Peek { queue: QueueId, state: Option<MessageState>, limit: u32 },
+    Peek {
+        queue: QueueId,
+        state: Option<MessageState>,
+        limit: u32,
+    },
     /// [`crate::effect::Object::DeadPage`]; contents come as `Body` before the reply.
-    DeadPage { queue: QueueId, #[serde(default)] filter: DeadFilter, after: Option<String>, limit: u32 },
+    DeadPage {
+        queue: QueueId,
+        #[serde(default)]
+        filter: DeadFilter,
+        after: Option<String>,
+        limit: u32,
+    },
     /// Value: how many.
-    DeadCount { queue: QueueId, #[serde(default)] filter: DeadFilter },
+    DeadCount {
+        queue: QueueId,
+        #[serde(default)]
+        filter: DeadFilter,
+    },
     /// [`crate::effect::Object::Redriven`].
-    Redrive { queue: QueueId, #[serde(default)] filter: DeadFilter },
+    Redrive {
+        queue: QueueId,
+        #[serde(default)]
+        filter: DeadFilter,
+    },
     /// Value: how many were removed.
-    RemoveDead { queue: QueueId, #[serde(default)] filter: DeadFilter },
+    RemoveDead {
+        queue: QueueId,
+        #[serde(default)]
+        filter: DeadFilter,
+    },
     /// At once: [`crate::effect::Object::QueueStats`].
     QueueStats { queue: QueueId },
     /// At once: [`crate::effect::Object::BoxStats`].

@@ -43,7 +43,7 @@ pub enum Effect {
         segment: u32,
     },
     /// Hand a message to a handler or to a waiting dequeue.
-    Deliver(Delivery),
+    Deliver(Box<Delivery>),
     /// A delivery is not valid any more: its handler's signal is to be aborted.
     Abort {
         /// Which delivery.
@@ -85,7 +85,7 @@ pub enum Effect {
         content: Content,
     },
     /// Something happened in a queue; durable.
-    Event(Event),
+    Event(Box<Event>),
     /// Something happened to the box.
     Notice(Notice),
 }
@@ -105,7 +105,11 @@ impl Content {
     /// Nothing.
     #[must_use]
     pub fn empty() -> Self {
-        Self { bytes: Rc::from([]), headers: (0, 0), body: (0, 0) }
+        Self {
+            bytes: Rc::from([]),
+            headers: (0, 0),
+            body: (0, 0),
+        }
     }
     /// The encoded headers.
     #[must_use]
@@ -169,18 +173,20 @@ pub enum AbortReason {
 
 /// A successful answer.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "answers are moved once, and boxing would cost the plain ones")]
 pub enum Answer {
     /// A plain number; 0 where nothing is to be said.
     Value(u64),
     /// Something to take.
-    Object(Object),
+    Object(Box<Object>),
 }
 
 /// A kind of queue event; `1 << kind` in a listen mask.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "each variant is the public event of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each variant is the public event of the same name"
+)]
 pub enum EventKind {
     Enqueued = 0,
     Started = 1,
@@ -222,13 +228,20 @@ pub struct Event {
 
 /// Something that happened to the box.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "notice", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "notice",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
 #[expect(missing_docs, reason = "fields speak for themselves")]
 pub enum Notice {
     /// The box is read-only from now on; everything pending was rejected.
     Failed { failure: Failure },
     /// An oddity that a person should know.
-    Warning { message: String, queue: Option<String> },
+    Warning {
+        message: String,
+        queue: Option<String>,
+    },
 }
 
 /// Cold objects, equal on every engine.

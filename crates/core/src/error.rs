@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 /// Codes of the public contract that the engine itself decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "each variant is the public code of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each variant is the public code of the same name"
+)]
 pub enum ErrorCode {
     #[serde(rename = "ERR_ALREADY_SETTLED")]
     AlreadySettled = 1,
@@ -64,6 +67,12 @@ impl Failure {
     /// A failure without details.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), id: None, segment: None, offset: None }
+        Self {
+            code,
+            message: message.into(),
+            id: None,
+            segment: None,
+            offset: None,
+        }
     }
 }

@@ -18,7 +18,10 @@ fn a_message_is_delivered_and_acknowledged_once() {
     let mut world = world.reopen();
     let orders = world.define("orders", QueueOptions::default());
     world.worker(orders, 1);
-    assert!(world.deliveries.is_empty(), "acknowledged messages are gone");
+    assert!(
+        world.deliveries.is_empty(),
+        "acknowledged messages are gone"
+    );
     assert_eq!(world.stats(orders).ready, 0);
 }
 
@@ -43,7 +46,13 @@ fn what_a_dead_owner_was_handling_is_delivered_again_as_the_next_attempt() {
 #[test]
 fn a_failed_attempt_is_retried_after_its_backoff_until_it_dies() {
     let mut world = World::new();
-    let orders = world.define("orders", QueueOptions { max_attempts: Some(2), ..QueueOptions::default() });
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_attempts: Some(2),
+            ..QueueOptions::default()
+        },
+    );
     world.enqueue_id(orders, "o-1", "x");
     world.worker(orders, 1);
     let first = world.delivery();
@@ -62,14 +71,26 @@ fn a_failed_attempt_is_retried_after_its_backoff_until_it_dies() {
         limit: 10,
     });
     assert_eq!(dead.len(), 1);
-    assert_eq!((dead[0].id.as_str(), dead[0].reason), ("o-1", Some(Reason::Exhausted)));
+    assert_eq!(
+        (dead[0].id.as_str(), dead[0].reason),
+        ("o-1", Some(Reason::Exhausted))
+    );
     assert_eq!(dead[0].history.len(), 2);
     let mut world = world.reopen();
     let orders = world.define("orders", QueueOptions::default());
-    let dead = world.infos(Request::Get { queue: orders, id: "o-1".to_owned() });
-    assert_eq!((dead[0].state, dead[0].history.len()), (MessageState::Dead, 2));
+    let dead = world.infos(Request::Get {
+        queue: orders,
+        id: "o-1".to_owned(),
+    });
+    assert_eq!(
+        (dead[0].state, dead[0].history.len()),
+        (MessageState::Dead, 2)
+    );
     world.worker(orders, 1);
-    world.object(Request::Redrive { queue: orders, filter: DeadFilter::default() });
+    world.object(Request::Redrive {
+        queue: orders,
+        filter: DeadFilter::default(),
+    });
     let again = world.delivery();
     assert_eq!((again.attempt, again.id.as_str()), (1, "o-1"));
 }

@@ -173,7 +173,7 @@ impl Host {
             Effect::Reply {
                 ticket: Ticket(key),
                 result: Ok(Answer::Object(object)),
-            } => (key, object),
+            } => (key, *object),
             Effect::Reply {
                 ticket: Ticket(key),
                 result: Err(failure),

@@ -38,7 +38,9 @@ pub struct Desk {
 impl Desk {
     /// The dequeue with this ticket.
     pub fn waiter(&mut self, ticket: Ticket) -> Option<&mut Waiter> {
-        self.waiters.iter_mut().find(|waiter| waiter.ticket == ticket)
+        self.waiters
+            .iter_mut()
+            .find(|waiter| waiter.ticket == ticket)
     }
 
     /// When time alone changes something here.
@@ -47,6 +49,10 @@ impl Desk {
         let open = self.waiters.iter().filter(|waiter| !waiter.closed);
         let waits = open.map(|waiter| waiter.until).min();
         let lease = self.lease_ends.first().map(|(until, _)| *until);
-        waits.into_iter().chain(lease).min().unwrap_or(Timestamp::NEVER)
+        waits
+            .into_iter()
+            .chain(lease)
+            .min()
+            .unwrap_or(Timestamp::NEVER)
     }
 }

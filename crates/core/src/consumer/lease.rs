@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::command::Token;
 use crate::effect::{Content, Recipient};
+use crate::slab::Slab;
 use crate::time::Timestamp;
 
 /// What has become of a delivery so far.
@@ -51,7 +52,16 @@ pub struct Lease {
     pub held: Option<u32>,
     /// Its content, once loaded.
     pub content: Option<Content>,
-    /// What a handler is told of it.
+    /// When its message was accepted.
+    pub enqueued_at: Timestamp,
+    /// What a handler is told of a message that was handed over and exists nowhere else.
+    pub letter: Option<Box<Letter>>,
+}
+
+/// What a handler is told of its message, content aside.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Identity.
     pub id: String,
     /// Ordering key, empty for none.
     pub group: Rc<str>,
@@ -59,43 +69,50 @@ pub struct Lease {
     pub destination: Rc<str>,
     /// Priority.
     pub priority: u8,
-    /// When its message was accepted.
-    pub enqueued_at: Timestamp,
 }
 
 /// All claimed deliveries by token.
 #[derive(Debug, Default)]
 pub struct Leases {
-    by_token: BTreeMap<u64, Lease>,
+    /// Apart from the index, whose nodes move their values about.
+    leases: Slab<Lease>,
+    by_token: BTreeMap<u64, u32>,
 }
 
 impl Leases {
     /// Adds one.
     pub fn insert(&mut self, token: Token, lease: Lease) {
-        self.by_token.insert(token.0, lease);
+        let key = self.leases.insert(lease);
+        self.by_token.insert(token.0, key);
     }
 
     /// Looks one up.
     #[must_use]
     pub fn get(&self, token: Token) -> Option<&Lease> {
-        self.by_token.get(&token.0)
+        self.by_token.get(&token.0).map(|key| &self.leases[*key])
     }
 
     /// Looks one up.
     pub fn get_mut(&mut self, token: Token) -> Option<&mut Lease> {
-        self.by_token.get_mut(&token.0)
+        self.by_token
+            .get(&token.0)
+            .map(|key| &mut self.leases[*key])
     }
 
     /// Ends one.
     pub fn remove(&mut self, token: Token) -> Option<Lease> {
-        self.by_token.remove(&token.0)
+        self.by_token
+            .remove(&token.0)
+            .map(|key| self.leases.remove(key))
     }
 
     /// The delivery in flight of a message.
     #[must_use]
     pub fn of_slot(&self, slot: u32) -> Option<Token> {
         let mut leases = self.by_token.iter();
-        leases.find(|(_, lease)| lease.slot == Some(slot)).map(|(token, _)| Token(*token))
+        leases
+            .find(|(_, key)| self.leases[**key].slot == Some(slot))
+            .map(|(token, _)| Token(*token))
     }
 
     /// All tokens, oldest first.

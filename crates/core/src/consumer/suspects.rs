@@ -19,8 +19,13 @@ const HOLD_MS: u64 = 1000;
 enum State {
     #[default]
     Idle,
-    Waiting { until: Timestamp },
-    Holding { token: Token, until: Timestamp },
+    Waiting {
+        until: Timestamp,
+    },
+    Holding {
+        token: Token,
+        until: Timestamp,
+    },
 }
 
 /// Whether and why claims are held back.
@@ -49,7 +54,9 @@ impl Suspects {
         match self.0 {
             State::Waiting { until } => now >= until,
             State::Idle | State::Holding { .. } => {
-                self.0 = State::Waiting { until: now.plus(hold_ms) };
+                self.0 = State::Waiting {
+                    until: now.plus(hold_ms),
+                };
                 false
             }
         }
@@ -57,7 +64,10 @@ impl Suspects {
 
     /// A suspect starts.
     pub fn start(&mut self, token: Token, now: Timestamp, hold_ms: u64) {
-        self.0 = State::Holding { token, until: now.plus(hold_ms) };
+        self.0 = State::Holding {
+            token,
+            until: now.plus(hold_ms),
+        };
     }
 
     /// No suspect can be claimed any more: nobody waits for quiet.

@@ -48,7 +48,9 @@ impl Engine {
         if !idle || self.cleaning.removing.is_some() {
             return;
         }
-        let Some(&(oldest, bytes)) = self.commit.segments.front() else { return };
+        let Some(&(oldest, bytes)) = self.commit.segments.front() else {
+            return;
+        };
         if self.commit.segments.len() < 2 {
             return;
         }
@@ -73,7 +75,10 @@ impl Engine {
 
     fn move_out_of(&mut self, segment: u32, segment_bytes: u64) {
         let staged = self.commit.staged_bytes();
-        let limit = staged.saturating_mul(2).max(MOVE_BYTES).min(segment_bytes as usize + MOVE_BYTES);
+        let limit = staged
+            .saturating_mul(2)
+            .max(MOVE_BYTES)
+            .min(segment_bytes as usize + MOVE_BYTES);
         self.commit.begin_unit();
         let mut moved = self.cleaning.reading;
         while moved < limit
@@ -95,10 +100,28 @@ impl Engine {
             let payload = Rc::clone(payload);
             self.rewrite(slot, &payload, None);
         } else {
-            self.cleaning.parts.insert(number, Parts { awaited: 1 + u8::from(details.is_some()), ..Parts::default() });
-            self.read_to_move(place, Purpose::Move { number, details: false });
+            self.cleaning.parts.insert(
+                number,
+                Parts {
+                    awaited: 1 + u8::from(details.is_some()),
+                    ..Parts::default()
+                },
+            );
+            self.read_to_move(
+                place,
+                Purpose::Move {
+                    number,
+                    details: false,
+                },
+            );
             if let Some(details) = details {
-                self.read_to_move(details, Purpose::Move { number, details: true });
+                self.read_to_move(
+                    details,
+                    Purpose::Move {
+                        number,
+                        details: true,
+                    },
+                );
             }
         }
         place.length as usize
@@ -110,7 +133,10 @@ impl Engine {
     }
 
     fn rewrite(&mut self, slot: u32, payload: &Rc<[u8]>, details: Option<&[u8]>) {
-        if self.ledger.rewrite_message(slot, payload, details, &mut self.commit) {
+        if self
+            .ledger
+            .rewrite_message(slot, payload, details, &mut self.commit)
+        {
             // Its new place cannot be read before it is durable: its content stays in memory.
             let content = Rc::from(crate::ledger::Recorder::last_payload(&self.commit));
             self.ledger.uncache(slot);
@@ -128,12 +154,16 @@ impl Engine {
                 if standing != Standing::Dead {
                     self.ledger.leave(slot);
                 }
-                self.ledger.rewrite_damaged(slot, raw, self.now, &mut self.commit);
+                self.ledger
+                    .rewrite_damaged(slot, raw, self.now, &mut self.commit);
                 let content = Rc::from(crate::ledger::Recorder::last_payload(&self.commit));
                 self.ledger.cache(slot, content);
                 let id = self.ledger.id_text(slot);
                 let queue = self.ledger.messages[slot].queue;
-                self.warn(Some(queue), format!("the stored bytes of message '{id}' are damaged: it is a dead letter"));
+                self.warn(
+                    Some(queue),
+                    format!("the stored bytes of message '{id}' are damaged: it is a dead letter"),
+                );
             }
         }
     }
@@ -160,13 +190,19 @@ impl Engine {
         self.cleaning.reading = self.cleaning.reading.saturating_sub(bytes);
         match loaded.purpose {
             Purpose::Move { number, details } => self.loaded_part(number, details, loaded.payload),
-            Purpose::MoveEntry { entry, number } => self.loaded_entry(entry, number, loaded.payload.ok()),
-            Purpose::Deliver(_) | Purpose::Inspect { .. } => unreachable!("sorted out by the caller"),
+            Purpose::MoveEntry { entry, number } => {
+                self.loaded_entry(entry, number, loaded.payload.ok())
+            }
+            Purpose::Deliver(_) | Purpose::Inspect { .. } => {
+                unreachable!("sorted out by the caller")
+            }
         }
     }
 
     fn loaded_part(&mut self, number: u64, details: bool, payload: Result<Rc<[u8]>, Vec<u8>>) {
-        let Some(parts) = self.cleaning.parts.get_mut(&number) else { return };
+        let Some(parts) = self.cleaning.parts.get_mut(&number) else {
+            return;
+        };
         parts.awaited -= 1;
         if details {
             parts.details = payload.ok();
@@ -176,14 +212,22 @@ impl Engine {
         if parts.awaited > 0 {
             return;
         }
-        let parts = self.cleaning.parts.remove(&number).expect("looked up just now");
-        let Some(slot) = self.ledger.by_number(number) else { return };
+        let parts = self
+            .cleaning
+            .parts
+            .remove(&number)
+            .expect("looked up just now");
+        let Some(slot) = self.ledger.by_number(number) else {
+            return;
+        };
         self.commit.begin_unit();
         let needs_details = self.ledger.messages[slot].details_place().is_some();
         match parts.content.expect("a move reads the content first") {
             Err(raw) => self.rewrite_damaged(slot, &raw),
             // It died since the reads began: the next round reads its details as well.
-            Ok(_) if needs_details && parts.details.is_none() => self.ledger.messages[slot].moving = false,
+            Ok(_) if needs_details && parts.details.is_none() => {
+                self.ledger.messages[slot].moving = false
+            }
             Ok(payload) => {
                 let details = parts.details.filter(|_| needs_details);
                 self.rewrite(slot, &payload, details.as_deref());
@@ -197,7 +241,9 @@ impl Engine {
         }
         let record = payload.as_deref().map(Record::decode);
         let result = match record {
-            Some(Ok(Record::Completed { result, .. } | Record::Entry(EntryRecord { result, .. }))) => result,
+            Some(Ok(
+                Record::Completed { result, .. } | Record::Entry(EntryRecord { result, .. }),
+            )) => result,
             _ => b"",
         };
         self.commit.begin_unit();
@@ -208,7 +254,11 @@ impl Engine {
         if self.opening_removed() {
             return;
         }
-        debug_assert_eq!(self.cleaning.removing, Some(segment), "removed what was not asked for");
+        debug_assert_eq!(
+            self.cleaning.removing,
+            Some(segment),
+            "removed what was not asked for"
+        );
         self.cleaning.removing = None;
         self.cleaning.segments += 1;
         self.commit.segments.retain(|(kept, _)| *kept != segment);

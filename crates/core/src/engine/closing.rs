@@ -28,7 +28,10 @@ impl Engine {
             if matches!(self.phase, Phase::New) {
                 self.phase = Phase::Closed;
             }
-            self.output.push_back(Effect::Reply { ticket, result: Ok(Answer::Value(0)) });
+            self.output.push_back(Effect::Reply {
+                ticket,
+                result: Ok(Answer::Value(0)),
+            });
             return None;
         }
         if let Some(closing) = &mut self.closing {
@@ -37,7 +40,10 @@ impl Engine {
         }
         self.take_back_claimed();
         let returned = self.take_back_manual();
-        self.closing = Some(Closing { tickets: vec![ticket], returned });
+        self.closing = Some(Closing {
+            tickets: vec![ticket],
+            returned,
+        });
         for queue in 0..self.desks.len() as u32 {
             self.answer_waiters(queue);
         }
@@ -75,7 +81,9 @@ impl Engine {
         };
         worker.closing = Some(ticket);
         let queue = worker.queue;
-        self.desks[queue as usize].workers.retain(|worker| *worker != id);
+        self.desks[queue as usize]
+            .workers
+            .retain(|worker| *worker != id);
         self.take_back_from(id);
         self.ledger.touch(queue);
         Ok(())
@@ -86,8 +94,12 @@ impl Engine {
         let closed = |worker: &&crate::consumer::worker::Worker| {
             worker.closing.is_some() && worker.running == 0 && worker.claimed.is_empty()
         };
-        let done: Vec<WorkerId> =
-            self.workers.iter().filter(|(_, worker)| closed(worker)).map(|(id, _)| *id).collect();
+        let done: Vec<WorkerId> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| closed(worker))
+            .map(|(id, _)| *id)
+            .collect();
         for id in done {
             let worker = self.workers.remove(&id).expect("listed just now");
             self.reply(worker.closing.expect("checked above"), Ok(Answer::Value(0)));

@@ -15,7 +15,10 @@ use std::rc::Rc;
 
 use crate::config::Durability;
 use crate::effect::Effect;
-use crate::journal::{FrameBuilder, Mark, MessageRecord, Position, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader, Span};
+use crate::journal::{
+    FrameBuilder, Mark, MessageRecord, Position, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader,
+    Span,
+};
 use crate::ledger::{Note, Recorder};
 use crate::time::Timestamp;
 
@@ -26,7 +29,10 @@ pub(super) const STAGED_BYTES_MAX: usize = 64 << 20;
 
 /// Something that waits for a frame.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a gate lives for one append; boxing costs every receipt an allocation")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a gate lives for one append; boxing costs every receipt an allocation"
+)]
 pub(super) enum Gate {
     /// To be told or done then.
     Effect(Effect),
@@ -48,14 +54,30 @@ struct Staged {
 }
 
 impl Staged {
-    fn new(deaths_before: u64) -> Self {
-        Self { frame: FrameBuilder::new(), notes: Vec::new(), gates: Vec::new(), deaths_before }
+    /// An empty frame with room for as many records and gates as the last one had.
+    fn new(deaths_before: u64, spare: &mut Spare) -> Self {
+        let notes = std::mem::take(&mut spare.notes);
+        let gates = std::mem::take(&mut spare.gates);
+        Self {
+            frame: FrameBuilder::new(),
+            notes,
+            gates,
+            deaths_before,
+        }
     }
 
     fn push(&mut self, record: &Record<'_>, note: Note) {
         let span = self.frame.push(record);
         self.notes.push((note, span));
     }
+}
+
+/// Emptied lists of a frame that is done, for the next one: growing them anew costs as much as
+/// filling them.
+#[derive(Debug, Default)]
+struct Spare {
+    notes: Vec<(Note, Span)>,
+    gates: Vec<Gate>,
 }
 
 /// Writes in front of everything that is staged.
@@ -101,8 +123,6 @@ pub(super) struct UnitMark {
 pub(super) struct Sealed {
     /// What takes it there.
     pub(super) append: Effect,
-    /// What its records are about, and where they are in it.
-    pub(super) notes: Vec<(Note, Span)>,
     /// The segment that gets it.
     pub(super) segment: u32,
     /// Where it will begin there.
@@ -137,6 +157,7 @@ pub(super) struct Commit {
     deaths: u64,
     /// Bytes of the definitions that the last segment began with.
     preamble_bytes: usize,
+    spare: Spare,
     /// Frames made durable in this run.
     pub(super) appends: u64,
     /// Records sealed in this run.
@@ -146,7 +167,11 @@ pub(super) struct Commit {
 impl Recorder for Commit {
     fn write(&mut self, record: &Record<'_>, note: Note) {
         if let Some((last_number, last_token)) = self.opening.take() {
-            let opened = Record::Opened { open: self.open, last_number, last_token };
+            let opened = Record::Opened {
+                open: self.open,
+                last_number,
+                last_token,
+            };
             self.push(&opened, Note::None);
         }
         self.push(record, note);
@@ -172,12 +197,16 @@ impl Commit {
     ) -> Self {
         let stable = segments
             .back()
-            .map_or_else(Position::default, |(segment, bytes)| Position { segment: *segment, offset: *bytes });
+            .map_or_else(Position::default, |(segment, bytes)| Position {
+                segment: *segment,
+                offset: *bytes,
+            });
         let (last_number, last_token) = (identity.last_number, identity.last_token);
         Self {
             open: identity.opens,
             deaths: identity.deaths,
             preamble_bytes: 0,
+            spare: Spare::default(),
             identity,
             durability,
             segment_bytes,
@@ -200,9 +229,13 @@ impl Commit {
 
     /// Begins an atomic unit: what is written until the next call goes into one frame.
     pub(super) fn begin_unit(&mut self) {
-        let full = self.staged.back().is_some_and(|staged| staged.frame.bytes() >= FRAME_BYTES);
+        let full = self
+            .staged
+            .back()
+            .is_some_and(|staged| staged.frame.bytes() >= FRAME_BYTES);
         if full || self.staged.is_empty() {
-            self.staged.push_back(Staged::new(self.deaths));
+            self.staged
+                .push_back(Staged::new(self.deaths, &mut self.spare));
         }
     }
 
@@ -210,7 +243,11 @@ impl Commit {
     #[must_use]
     pub(super) fn mark(&self) -> UnitMark {
         let staged = self.staged.back().expect("a unit was begun");
-        UnitMark { frame: staged.frame.mark(), notes: staged.notes.len(), opening: self.opening }
+        UnitMark {
+            frame: staged.frame.mark(),
+            notes: staged.notes.len(),
+            opening: self.opening,
+        }
     }
 
     /// Takes back what was written since the mark.
@@ -223,12 +260,18 @@ impl Commit {
 
     fn push(&mut self, record: &Record<'_>, note: Note) {
         if self.staged.is_empty() {
-            self.staged.push_back(Staged::new(self.deaths));
+            self.staged
+                .push_back(Staged::new(self.deaths, &mut self.spare));
         }
-        self.staged.back_mut().expect("pushed above").push(record, note);
+        self.staged
+            .back_mut()
+            .expect("pushed above")
+            .push(record, note);
         match record {
             Record::Dead { .. } => self.deaths += 1,
-            Record::Message(MessageRecord { death: Some(death), .. }) => {
+            Record::Message(MessageRecord {
+                death: Some(death), ..
+            }) => {
                 self.deaths = self.deaths.max(death.sequence);
             }
             _ => {}
@@ -237,7 +280,11 @@ impl Commit {
 
     /// Lets something wait for everything written so far; gives it back if all of it is durable.
     pub(super) fn gate(&mut self, gate: Gate) -> Option<Gate> {
-        let staged = self.staged.iter_mut().rev().find(|staged| !staged.frame.is_empty());
+        let staged = self
+            .staged
+            .iter_mut()
+            .rev()
+            .find(|staged| !staged.frame.is_empty());
         if let Some(staged) = staged {
             staged.gates.push(gate);
         } else if let Some(in_flight) = &mut self.in_flight {
@@ -263,7 +310,11 @@ impl Commit {
     /// Bytes of records that wait to be sealed.
     #[must_use]
     pub(super) fn staged_bytes(&self) -> usize {
-        self.staged.iter().filter(|staged| !staged.frame.is_empty()).map(|staged| staged.frame.bytes()).sum()
+        self.staged
+            .iter()
+            .filter(|staged| !staged.frame.is_empty())
+            .map(|staged| staged.frame.bytes())
+            .sum()
     }
 
     /// Bytes of all segments.
@@ -277,7 +328,11 @@ impl Commit {
         if !self.can_seal() {
             return false;
         }
-        while self.staged.front().is_some_and(|staged| staged.frame.is_empty()) {
+        while self
+            .staged
+            .front()
+            .is_some_and(|staged| staged.frame.is_empty())
+        {
             self.staged.pop_front();
         }
         self.needs_segment(self.staged[0].frame.bytes())
@@ -313,7 +368,8 @@ impl Commit {
             bytes = self.begin_segment(now, totals, staged.deaths_before);
         }
         let (segment, end) = self.segments.back_mut().expect("a segment to append to");
-        let frame_offset = u32::try_from(*end).expect("segments are shorter than 4 GiB") + bytes.len() as u32;
+        let frame_offset =
+            u32::try_from(*end).expect("segments are shorter than 4 GiB") + bytes.len() as u32;
         let frame = staged.frame.seal(&Seal {
             box_id: self.identity.box_id,
             segment: *segment,
@@ -328,9 +384,14 @@ impl Commit {
             bytes = frame;
         }
         *end += bytes.len() as u64;
-        let (segment, end) = (*segment, Position { segment: *segment, offset: *end });
+        let (segment, end) = (
+            *segment,
+            Position {
+                segment: *segment,
+                offset: *end,
+            },
+        );
         let bytes = Rc::new(bytes);
-        let notes = staged.notes.clone();
         self.in_flight = Some(InFlight {
             bytes: Rc::clone(&bytes),
             frame_at,
@@ -340,11 +401,17 @@ impl Commit {
             began_segment,
             deaths_before: staged.deaths_before,
         });
-        Some(Sealed { append: Effect::Append { segment, bytes }, notes, segment, frame_offset })
+        Some(Sealed {
+            append: Effect::Append { segment, bytes },
+            segment,
+            frame_offset,
+        })
     }
 
     fn needs_segment(&self, frame_bytes: usize) -> bool {
-        let Some((_, end)) = self.segments.back() else { return true };
+        let Some((_, end)) = self.segments.back() else {
+            return true;
+        };
         // Segments are much larger than the definitions that each of them begins with.
         let limit = u64::from(self.segment_bytes).max(8 * self.preamble_bytes as u64);
         *end > u64::from(SEGMENT_HEADER_BYTES) && end + frame_bytes as u64 > limit
@@ -366,16 +433,36 @@ impl Commit {
         .encode()
     }
 
+    /// What the records in flight are about, and where they are in their frame.
+    pub(super) fn sealed_notes(&self) -> &[(Note, Span)] {
+        self.in_flight
+            .as_ref()
+            .map_or(&[], |in_flight| &in_flight.notes)
+    }
+
+    /// Takes the lists of a frame that is done, for the next one to fill.
+    pub(super) fn recycle(&mut self, mut notes: Vec<(Note, Span)>, mut gates: Vec<Gate>) {
+        notes.clear();
+        gates.clear();
+        self.spare = Spare { notes, gates };
+    }
+
     /// The append in flight is durable: what waited for it.
     pub(super) fn appended(&mut self) -> InFlight {
-        let done = self.in_flight.take().expect("Appended without an append in flight");
+        let done = self
+            .in_flight
+            .take()
+            .expect("Appended without an append in flight");
         self.appends += 1;
         match self.durability {
             Durability::PowerLoss => self.stable = done.end,
             // A storage that does not flush each append flushes a segment when the next one begins.
             Durability::ProcessCrash | Durability::None => {
                 if done.began_segment {
-                    self.stable = Position { segment: done.end.segment, offset: 0 };
+                    self.stable = Position {
+                        segment: done.end.segment,
+                        offset: 0,
+                    };
                 }
             }
         }
@@ -385,7 +472,10 @@ impl Commit {
     /// The append in flight wrote nothing: forget it, together with the staged frames behind it,
     /// which are given back in order.
     pub(super) fn retract(&mut self) -> (InFlight, Vec<Retracted>) {
-        let failed = self.in_flight.take().expect("AppendFailed without an append in flight");
+        let failed = self
+            .in_flight
+            .take()
+            .expect("AppendFailed without an append in flight");
         self.frames -= 1;
         if failed.began_segment {
             self.segments.pop_back();
@@ -396,7 +486,11 @@ impl Commit {
         self.deaths = failed.deaths_before;
         let staged = std::mem::take(&mut self.staged);
         let later = staged.into_iter().map(|staged| Retracted {
-            records: staged.notes.iter().map(|(note, span)| (*note, staged.frame.payload(*span).to_vec())).collect(),
+            records: staged
+                .notes
+                .iter()
+                .map(|(note, span)| (*note, staged.frame.payload(*span).to_vec()))
+                .collect(),
             gates: staged.gates,
         });
         (failed, later.collect())
@@ -404,13 +498,20 @@ impl Commit {
 
     /// Begins a new staged frame whatever the last one holds.
     pub(super) fn begin_frame(&mut self) {
-        self.staged.push_back(Staged::new(self.deaths));
+        self.staged
+            .push_back(Staged::new(self.deaths, &mut self.spare));
     }
 
     /// Everything that waits, to be told that it will never be durable.
     pub(super) fn abandon(&mut self) -> Vec<Gate> {
-        let in_flight = self.in_flight.take().into_iter().flat_map(|in_flight| in_flight.gates);
-        let staged = std::mem::take(&mut self.staged).into_iter().flat_map(|staged| staged.gates);
+        let in_flight = self
+            .in_flight
+            .take()
+            .into_iter()
+            .flat_map(|in_flight| in_flight.gates);
+        let staged = std::mem::take(&mut self.staged)
+            .into_iter()
+            .flat_map(|staged| staged.gates);
         in_flight.chain(staged).collect()
     }
 }

@@ -88,13 +88,18 @@ impl Reads {
 
     /// A read is done.
     pub(super) fn chunk(&mut self, read: ReadId, bytes: &[u8]) -> Vec<Loaded> {
-        let Some(reading) = self.running.remove(&read.0) else { return Vec::new() };
+        let Some(reading) = self.running.remove(&read.0) else {
+            return Vec::new();
+        };
         let load = |(place, purpose): (Place, Purpose)| {
             let from = (place.offset - reading.offset) as usize;
             let to = from + (RECORD_HEADER_BYTES + place.length) as usize;
             let record = bytes.get(from..to).unwrap_or_default();
             let payload = verify(record).map(Rc::from).ok_or_else(|| {
-                record.get(RECORD_HEADER_BYTES as usize..).unwrap_or_default().to_vec()
+                record
+                    .get(RECORD_HEADER_BYTES as usize..)
+                    .unwrap_or_default()
+                    .to_vec()
             });
             Loaded { purpose, payload }
         };
@@ -104,15 +109,22 @@ impl Reads {
     /// Whether anything is read from a segment.
     #[must_use]
     pub(super) fn touch(&self, segment: u32) -> bool {
-        self.wanted.iter().any(|(place, _)| place.segment == segment)
-            || self.running.values().any(|reading| reading.segment == segment)
+        self.wanted
+            .iter()
+            .any(|(place, _)| place.segment == segment)
+            || self
+                .running
+                .values()
+                .any(|reading| reading.segment == segment)
     }
 }
 
 impl Reading {
     fn end(&self) -> u32 {
         // Parts are sorted and do not overlap: the last one ends last.
-        self.parts.last().map_or(self.offset, |(place, _)| place.offset + RECORD_HEADER_BYTES + place.length)
+        self.parts.last().map_or(self.offset, |(place, _)| {
+            place.offset + RECORD_HEADER_BYTES + place.length
+        })
     }
 
     fn takes_in(&self, place: Place) -> bool {
@@ -132,7 +144,13 @@ pub(super) fn content_of(payload: Rc<[u8]>) -> Option<Content> {
         let from = if part.is_empty() { 0 } else { from };
         (from as u32, (from + part.len()) as u32)
     };
-    let Ok(Record::Message(message)) = Record::decode(&payload) else { return None };
+    let Ok(Record::Message(message)) = Record::decode(&payload) else {
+        return None;
+    };
     let (headers, body) = (within(message.headers), within(message.body));
-    Some(Content { bytes: Rc::clone(&payload), headers, body })
+    Some(Content {
+        bytes: Rc::clone(&payload),
+        headers,
+        body,
+    })
 }

@@ -44,7 +44,10 @@ impl DeadJobs {
 
     /// The tickets of all jobs that will not be done.
     pub(super) fn abandon(&mut self) -> Vec<Ticket> {
-        std::mem::take(&mut self.0).into_iter().map(|job| job.ticket).collect()
+        std::mem::take(&mut self.0)
+            .into_iter()
+            .map(|job| job.ticket)
+            .collect()
     }
 }
 
@@ -62,13 +65,19 @@ impl Engine {
     }
 
     fn add_dead_job(&mut self, ticket: Ticket, queue: u32, work: Work) {
-        self.dead_jobs.0.push_back(Job { ticket, queue, work });
+        self.dead_jobs.0.push_back(Job {
+            ticket,
+            queue,
+            work,
+        });
         self.more = true;
     }
 
     /// One slice of the first job.
     pub(super) fn work_on_dead_jobs(&mut self) {
-        let Some(mut job) = self.dead_jobs.0.pop_front() else { return };
+        let Some(mut job) = self.dead_jobs.0.pop_front() else {
+            return;
+        };
         self.begin_dead_job(&mut job);
         let done = match &mut job.work {
             Work::Counting { query, count } => {
@@ -89,7 +98,11 @@ impl Engine {
             Work::Redriving(redrive) => {
                 let done = self.ledger.redrive_some(redrive, self.now, super::SLICE);
                 let moved = redrive.moved;
-                done.then_some(Answer::Object(Object::Redriven(Redriven { moved, skipped: redrive.skipped() })))
+                let redriven = Redriven {
+                    moved,
+                    skipped: redrive.skipped(),
+                };
+                done.then_some(Answer::Object(Box::new(Object::Redriven(redriven))))
             }
             Work::Count { .. } | Work::Remove { .. } | Work::Redrive { .. } => {
                 unreachable!("begun above")

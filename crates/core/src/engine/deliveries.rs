@@ -33,25 +33,33 @@ impl Engine {
         if lease.handed_over {
             return self.settle_handed_over(ticket, settle);
         }
-        let slot = lease.slot.expect("open leases that were not handed over have a message");
+        let slot = lease
+            .slot
+            .expect("open leases that were not handed over have a message");
         let queue = lease.queue;
         let limit = self.ledger.queues[queue as usize].settings.max_result_bytes as usize;
         let mut verdict = settle.verdict;
         let mut error = settle.error.to_vec();
         if verdict == Verdict::Ack && settle.result.len() > limit {
-            let message =
-                format!("expected a result of at most {limit} bytes, got {}", settle.result.len());
+            let message = format!(
+                "expected a result of at most {limit} bytes, got {}",
+                settle.result.len()
+            );
             if ticket.0 != 0 {
                 return Err(Failure::new(ErrorCode::BodyTooLarge, message));
             }
             verdict = Verdict::Reject { delay_ms: None };
-            error = format!(r#"{{"name":"AckboxError","code":"ERR_BODY_TOO_LARGE","message":"{message}"}}"#).into();
+            error = format!(
+                r#"{{"name":"AckboxError","code":"ERR_BODY_TOO_LARGE","message":"{message}"}}"#
+            )
+            .into();
         }
         self.settled_suspect(token);
         self.ledger.unlease(slot);
         self.note_handling(token);
         let stays = self.apply(token, slot, verdict, settle.result, &error);
-        let runs_on = !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));
+        let runs_on =
+            !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));
         let lease = self.leases.get_mut(token).expect("looked up before");
         lease.progress = Progress::Settled;
         lease.slot = None;
@@ -84,11 +92,18 @@ impl Engine {
         let (queue, attempt) = (message.queue, message.attempt);
         match verdict {
             Verdict::Ack => {
-                let completed = self.listens(queue, EventKind::Completed).then(|| self.ledger.id_text(slot));
-                self.ledger.complete(slot, self.now, result, false, &mut self.commit);
+                let completed = self
+                    .listens(queue, EventKind::Completed)
+                    .then(|| self.ledger.id_text(slot));
+                self.ledger
+                    .complete(slot, self.now, result, false, &mut self.commit);
                 self.ledger.queues[queue as usize].counters.acked += 1;
                 if let Some(id) = completed {
-                    let event = Event { attempt, id, ..Event::of(EventKind::Completed, QueueId(queue)) };
+                    let event = Event {
+                        attempt,
+                        id,
+                        ..Event::of(EventKind::Completed, QueueId(queue))
+                    };
                     self.emit(queue, self.timed(token, event));
                 }
                 false
@@ -105,10 +120,16 @@ impl Engine {
             Verdict::RetryAt { at, costs_attempt } => {
                 self.ledger.queues[queue as usize].counters.rejected += 1;
                 if costs_attempt {
-                    return self.fail_attempt(slot, Reason::Exhausted, Some(at.since(self.now)), error);
+                    return self.fail_attempt(
+                        slot,
+                        Reason::Exhausted,
+                        Some(at.since(self.now)),
+                        error,
+                    );
                 }
                 self.ledger.messages[slot].suspect = false;
-                self.ledger.put_off(slot, self.now, at, error, &mut self.commit);
+                self.ledger
+                    .put_off(slot, self.now, at, error, &mut self.commit);
                 self.tell_retry(slot, queue, attempt, error);
                 true
             }
@@ -131,7 +152,9 @@ impl Engine {
         let message = &mut self.ledger.messages[slot];
         let (queue, attempt) = (message.queue, message.attempt);
         message.suspect = false;
-        let failed = self.ledger.fail_attempt(slot, self.now, reason, delay_ms, error, &mut self.commit);
+        let failed =
+            self.ledger
+                .fail_attempt(slot, self.now, reason, delay_ms, error, &mut self.commit);
         match failed {
             crate::ledger::Failed::Retried(_) => {
                 self.tell_retry(slot, queue, attempt, error);
@@ -147,18 +170,31 @@ impl Engine {
     fn settle_handed_over(&mut self, ticket: Ticket, settle: &Settle<'_>) -> Result<(), Failure> {
         let token = settle.token;
         let lease = self.leases.get_mut(token).expect("looked up before");
-        let (queue, attempt, id) = (lease.queue, lease.attempt, lease.id.clone());
+        let (queue, attempt) = (lease.queue, lease.attempt);
+        let id = lease
+            .letter
+            .as_ref()
+            .map_or_else(String::new, |letter| letter.id.clone());
         let acked = settle.verdict == Verdict::Ack;
         if !acked && ticket.0 != 0 {
             return Err(lease_lost());
         }
         lease.progress = Progress::Settled;
-        let payload = lease.content.as_ref().map(|content| std::rc::Rc::clone(&content.bytes));
+        let payload = lease
+            .content
+            .as_ref()
+            .map(|content| std::rc::Rc::clone(&content.bytes));
         self.settled_suspect(token);
         self.note_handling(token);
         if let (Verdict::Dead(Reason::Invalid), Some(payload)) = (settle.verdict, payload) {
             // Nobody handled it: what cannot be decoded is kept, although it was handed over.
-            let slot = self.ledger.bury_handed_over(&payload, self.now, Reason::Invalid, settle.error, &mut self.commit);
+            let slot = self.ledger.bury_handed_over(
+                &payload,
+                self.now,
+                Reason::Invalid,
+                settle.error,
+                &mut self.commit,
+            );
             self.tell_dead(slot, Reason::Invalid, settle.error);
         }
         let counters = &mut self.ledger.queues[queue as usize].counters;
@@ -170,7 +206,12 @@ impl Engine {
             EventKind::Failed
         };
         if self.listens(queue, kind) {
-            let event = Event { attempt, id, error: settle.error.into(), ..Event::of(kind, QueueId(queue)) };
+            let event = Event {
+                attempt,
+                id,
+                error: settle.error.into(),
+                ..Event::of(kind, QueueId(queue))
+            };
             self.emit(queue, self.timed(token, event));
         }
         if matches!(self.recipient_of(token), Some(Recipient::Dequeue(_))) {
@@ -182,14 +223,20 @@ impl Engine {
 
     /// The handler of a delivery is done: its slot is free, and what waited for it may go on.
     pub(super) fn handler_returned(&mut self, token: Token) {
-        if self.leases.get(token).is_some_and(|lease| lease.delivered && lease.progress != Progress::Open) {
+        if self
+            .leases
+            .get(token)
+            .is_some_and(|lease| lease.delivered && lease.progress != Progress::Open)
+        {
             self.end_lease(token);
         }
     }
 
     /// Removes a delivery that is over, and frees what it held.
     fn end_lease(&mut self, token: Token) {
-        let Some(lease) = self.leases.remove(token) else { return };
+        let Some(lease) = self.leases.remove(token) else {
+            return;
+        };
         self.settled_suspect(token);
         let desk = &mut self.desks[lease.queue as usize];
         desk.lease_ends.remove(&(lease.until, token.0));
@@ -242,7 +289,10 @@ impl Engine {
             },
             _ => Err(lease_lost()),
         };
-        self.output.push_back(Effect::Reply { ticket, result: outcome });
+        self.output.push_back(Effect::Reply {
+            ticket,
+            result: outcome,
+        });
     }
 
     /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due.
@@ -276,15 +326,34 @@ impl Engine {
 
     /// A manual lease ended: that was an attempt.
     fn lease_ran_out(&mut self, token: Token) {
-        let Some(lease) = self.leases.get(token) else { return };
+        let Some(lease) = self.leases.get(token) else {
+            return;
+        };
         let (queue, slot, attempt, until) = (lease.queue, lease.slot, lease.attempt, lease.until);
-        self.desks[queue as usize].lease_ends.remove(&(until, token.0));
+        self.desks[queue as usize]
+            .lease_ends
+            .remove(&(until, token.0));
         self.ledger.queues[queue as usize].counters.leases_lost += 1;
         if self.listens(queue, EventKind::Stalled) {
-            let id = self.leases.get(token).map(|lease| lease.id.clone()).unwrap_or_default();
-            self.emit(queue, Event { attempt, id, ..Event::of(EventKind::Stalled, QueueId(queue)) });
+            let id = match (slot, &lease.letter) {
+                (Some(slot), _) => self.ledger.id_text(slot),
+                (None, letter) => letter
+                    .as_ref()
+                    .map_or_else(String::new, |letter| letter.id.clone()),
+            };
+            self.emit(
+                queue,
+                Event {
+                    attempt,
+                    id,
+                    ..Event::of(EventKind::Stalled, QueueId(queue))
+                },
+            );
         }
-        self.output.push_back(Effect::Abort { token, reason: AbortReason::LeaseLost });
+        self.output.push_back(Effect::Abort {
+            token,
+            reason: AbortReason::LeaseLost,
+        });
         if let Some(slot) = slot {
             self.ledger.unlease(slot);
             if self.fail_attempt(slot, Reason::LeaseExpired, None, b"") {
@@ -299,7 +368,9 @@ impl Engine {
     /// The message of a delivery in flight is withdrawn: its handler is told.
     pub(super) fn lose_lease(&mut self, token: Token, reason: AbortReason) {
         self.settled_suspect(token);
-        let Some(lease) = self.leases.get_mut(token) else { return };
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
         lease.progress = Progress::Lost;
         lease.slot = None;
         let (delivered, to) = (lease.delivered, lease.to);
@@ -308,7 +379,9 @@ impl Engine {
         }
         if !delivered || matches!(to, Recipient::Dequeue(_)) {
             let lease = self.leases.remove(token).expect("found above");
-            self.desks[lease.queue as usize].lease_ends.remove(&(lease.until, token.0));
+            self.desks[lease.queue as usize]
+                .lease_ends
+                .remove(&(lease.until, token.0));
             if let (false, Recipient::Dequeue(ticket)) = (delivered, to)
                 && let Some(waiter) = self.desks[lease.queue as usize].waiter(ticket)
             {
@@ -331,13 +404,17 @@ impl Engine {
     fn note_handling(&mut self, token: Token) {
         if let Some(lease) = self.leases.get(token) {
             let ms = self.now.since(lease.delivered_at);
-            self.ledger.queues[lease.queue as usize].counters.handle.record(ms);
+            self.ledger.queues[lease.queue as usize]
+                .counters
+                .handle
+                .record(ms);
         }
     }
 
     fn note_drained(&mut self, queue: u32) {
         let target = &self.ledger.queues[queue as usize];
-        let drained = target.ready_count() == 0 && target.leased.is_empty() && target.scheduled.is_empty();
+        let drained =
+            target.ready_count() == 0 && target.leased.is_empty() && target.scheduled.is_empty();
         if drained && self.listens(queue, EventKind::Drained) {
             self.emit(queue, Event::of(EventKind::Drained, QueueId(queue)));
         }
@@ -371,9 +448,15 @@ impl Engine {
 }
 
 pub(super) fn lease_lost() -> Failure {
-    Failure::new(ErrorCode::LeaseLost, "the lease of this delivery is gone: nothing was changed")
+    Failure::new(
+        ErrorCode::LeaseLost,
+        "the lease of this delivery is gone: nothing was changed",
+    )
 }
 
 fn already_settled() -> Failure {
-    Failure::new(ErrorCode::AlreadySettled, "this delivery was settled before: nothing was changed")
+    Failure::new(
+        ErrorCode::AlreadySettled,
+        "this delivery was settled before: nothing was changed",
+    )
 }

@@ -8,7 +8,7 @@ use super::contents::{Purpose, content_of};
 use crate::command::{MessageState, QueueId, Reason, Ticket, Token, WorkerId};
 use crate::config::Guarantee;
 use crate::consumer::desk::Waiter;
-use crate::consumer::lease::{Lease, Progress};
+use crate::consumer::lease::{Lease, Letter, Progress};
 use crate::consumer::suspects::hold_ms;
 use crate::effect::{Answer, Delivery, Effect, Event, EventKind, Recipient};
 use crate::journal::Record;
@@ -60,7 +60,12 @@ impl Engine {
         }
         let queues: Vec<u32> = self.suspect_queues.iter().copied().collect();
         for queue in queues {
-            let Some((_, slot)) = self.ledger.queues[queue as usize].suspects.first_key_value() else { continue };
+            let Some((_, slot)) = self.ledger.queues[queue as usize]
+                .suspects
+                .first_key_value()
+            else {
+                continue;
+            };
             let slot = *slot;
             if self.ledger.messages[slot].deadline < self.now {
                 self.expire(slot);
@@ -68,9 +73,14 @@ impl Engine {
                 self.more = true;
                 continue;
             }
-            let Some(to) = self.recipient(queue, false) else { continue };
+            let Some(to) = self.recipient(queue, false) else {
+                continue;
+            };
             let hold = self.hold_of(slot);
-            if self.suspects.may_start(self.now, !self.leases.is_empty(), hold) {
+            if self
+                .suspects
+                .may_start(self.now, !self.leases.is_empty(), hold)
+            {
                 let token = self.claim(slot, to);
                 self.suspects.start(token, self.now, hold);
                 self.note_suspects(queue);
@@ -85,7 +95,10 @@ impl Engine {
 
     fn hold_of(&self, slot: u32) -> u64 {
         let message = &self.ledger.messages[slot];
-        hold_ms(message.deaths, self.ledger.queues[message.queue as usize].settings.lease_ms)
+        hold_ms(
+            message.deaths,
+            self.ledger.queues[message.queue as usize].settings.lease_ms,
+        )
     }
 
     /// Whether a suspect keeps other work from being claimed.
@@ -104,15 +117,20 @@ impl Engine {
             if target.paused || self.closing.is_some() {
                 return;
             }
-            let Some((_, slot)) = target.ready.first_key_value() else { return };
+            let Some((_, slot)) = target.ready.first_key_value() else {
+                return;
+            };
             let slot = *slot;
             let message = &self.ledger.messages[slot];
             if message.deadline < self.now {
                 self.expire(slot);
                 continue;
             }
-            let ahead = target.settings.guarantee != Guarantee::AtMostOnce && !message.is_on_last_attempt();
-            let Some(to) = self.recipient(queue, ahead) else { return };
+            let ahead =
+                target.settings.guarantee != Guarantee::AtMostOnce && !message.is_on_last_attempt();
+            let Some(to) = self.recipient(queue, ahead) else {
+                return;
+            };
             self.claim(slot, to);
         }
         self.ledger.touch(queue);
@@ -125,13 +143,17 @@ impl Engine {
             return None;
         }
         let desk = &mut self.desks[queue as usize];
-        let waiter = desk.waiters.iter().find(|waiter| !waiter.closed && waiter.claimed < waiter.max);
+        let waiter = desk
+            .waiters
+            .iter()
+            .find(|waiter| !waiter.closed && waiter.claimed < waiter.max);
         if let Some(waiter) = waiter {
             return Some(Recipient::Dequeue(waiter.ticket));
         }
         for ahead in [false, ahead] {
             let workers = &self.workers;
-            let has_room = |id: &WorkerId| workers.get(id).is_some_and(|worker| worker.has_room(ahead));
+            let has_room =
+                |id: &WorkerId| workers.get(id).is_some_and(|worker| worker.has_room(ahead));
             if let Some(at) = desk.workers.iter().position(has_room) {
                 let worker = desk.workers[at];
                 desk.workers.rotate_left(at + 1);
@@ -152,12 +174,17 @@ impl Engine {
         let manual_lease = match to {
             Recipient::Worker(_) => None,
             Recipient::Dequeue(ticket) => {
-                let waiter = self.desks[queue as usize].waiter(ticket).expect("it was chosen just now");
+                let waiter = self.desks[queue as usize]
+                    .waiter(ticket)
+                    .expect("it was chosen just now");
                 waiter.claimed += 1;
                 Some(waiter.lease_ms.unwrap_or(settings.lease_ms))
             }
         };
-        let content = message.content.as_ref().and_then(|payload| content_of(Rc::clone(payload)));
+        let content = message
+            .content
+            .as_ref()
+            .and_then(|payload| content_of(Rc::clone(payload)));
         if content.is_none() {
             self.reads.want(place, Purpose::Deliver(token));
         }
@@ -177,17 +204,21 @@ impl Engine {
             progress: Progress::Open,
             held: None,
             content,
-            id: self.ledger.id_text(slot),
-            group: self.ledger.group(slot),
-            destination: self.ledger.destination(slot),
-            priority: message.priority,
             enqueued_at: message.enqueued_at,
+            letter: None,
         };
         if handed_over {
             lease.slot = None;
+            lease.letter = Some(Box::new(self.letter(slot)));
             lease.handed_over_group = self.hand_over(slot);
         } else {
-            self.commit.write(&Record::Started { number, token: token.0 }, Note::None);
+            self.commit.write(
+                &Record::Started {
+                    number,
+                    token: token.0,
+                },
+                Note::None,
+            );
         }
         self.leases.insert(token, lease);
         if let Recipient::Worker(worker) = to
@@ -201,6 +232,15 @@ impl Engine {
         token
     }
 
+    fn letter(&self, slot: u32) -> Letter {
+        Letter {
+            id: self.ledger.id_text(slot),
+            group: self.ledger.group(slot),
+            destination: self.ledger.destination(slot),
+            priority: self.ledger.messages[slot].priority,
+        }
+    }
+
     /// At-most-once: the message is settled before its handler starts. Its group stays busy.
     fn hand_over(&mut self, slot: u32) -> Option<u32> {
         let message = &self.ledger.messages[slot];
@@ -209,7 +249,8 @@ impl Engine {
             self.ledger.queues[queue as usize].groups.start(group);
         }
         self.ledger.unlease(slot);
-        self.ledger.complete(slot, self.now, b"", true, &mut self.commit);
+        self.ledger
+            .complete(slot, self.now, b"", true, &mut self.commit);
         (group != NONE).then_some(group)
     }
 
@@ -227,7 +268,9 @@ impl Engine {
         match to {
             Recipient::Worker(worker) => self.fill_slots(worker),
             Recipient::Dequeue(ticket) => {
-                let Some(lease) = self.leases.get(token) else { return };
+                let Some(lease) = self.leases.get(token) else {
+                    return;
+                };
                 if lease.durable && lease.content.is_some() {
                     let queue = lease.queue;
                     self.deliver(token);
@@ -243,7 +286,9 @@ impl Engine {
     /// Starts handlers for claimed messages in order, while slots are free.
     pub(super) fn fill_slots(&mut self, id: WorkerId) {
         while let Some(worker) = self.workers.get_mut(&id) {
-            let Some(&token) = worker.claimed.front() else { return };
+            let Some(&token) = worker.claimed.front() else {
+                return;
+            };
             let Some(lease) = self.leases.get(token) else {
                 worker.claimed.pop_front();
                 continue;
@@ -259,25 +304,35 @@ impl Engine {
 
     fn deliver(&mut self, token: Token) {
         let now = self.now;
-        let Some(lease) = self.leases.get_mut(token) else { return };
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
         lease.delivered = true;
         lease.delivered_at = now;
         if let Some(lease_ms) = lease.lease_ms {
             lease.until = now.plus(lease_ms);
-            self.desks[lease.queue as usize].lease_ends.insert((lease.until, token.0));
+            self.desks[lease.queue as usize]
+                .lease_ends
+                .insert((lease.until, token.0));
         }
         let queue = lease.queue;
+        let letter = match (lease.slot, &lease.letter) {
+            (Some(slot), _) => self.letter(slot),
+            (None, Some(letter)) => Letter::clone(letter),
+            (None, None) => unreachable!("a lease without a message was handed over"),
+        };
+        let lease = self.leases.get(token).expect("looked up above");
         let delivery = Delivery {
             token,
             to: lease.to,
             queue: QueueId(queue),
             attempt: lease.attempt,
-            priority: lease.priority,
+            priority: letter.priority,
             enqueued_at: lease.enqueued_at,
             lease_until: lease.until,
-            id: lease.id.clone(),
-            group: Rc::clone(&lease.group),
-            destination: Rc::clone(&lease.destination),
+            id: letter.id,
+            group: letter.group,
+            destination: letter.destination,
             content: lease.content.clone().expect("checked before"),
         };
         let (attempt, wait_ms) = (lease.attempt, now.since(lease.enqueued_at));
@@ -286,20 +341,23 @@ impl Engine {
         counters.wait.record(wait_ms);
         if self.listens(queue, EventKind::Started) {
             let id = delivery.id.clone();
-            self.output.push_back(Effect::Event(Event {
+            let event = Event {
                 attempt,
                 wait_ms,
                 id,
                 ..Event::of(EventKind::Started, QueueId(queue))
-            }));
+            };
+            self.output.push_back(Effect::Event(Box::new(event)));
         }
-        self.output.push_back(Effect::Deliver(delivery));
+        self.output.push_back(Effect::Deliver(Box::new(delivery)));
         self.ledger.touch(queue);
     }
 
     /// A claimed message had its content read; `None`: the stored bytes are damaged.
     pub(super) fn loaded_for_delivery(&mut self, token: Token, payload: Option<Rc<[u8]>>) {
-        let Some(content) = payload.and_then(content_of) else { return self.lose_damaged(token) };
+        let Some(content) = payload.and_then(content_of) else {
+            return self.lose_damaged(token);
+        };
         if let Some(lease) = self.leases.get_mut(token) {
             lease.content = Some(content);
             let to = lease.to;
@@ -309,7 +367,9 @@ impl Engine {
 
     /// The bytes of a claimed message are damaged: it becomes a dead letter, undelivered.
     fn lose_damaged(&mut self, token: Token) {
-        let Some(lease) = self.leases.remove(token) else { return };
+        let Some(lease) = self.leases.remove(token) else {
+            return;
+        };
         self.settled_suspect(token);
         if let Some(slot) = lease.slot {
             self.ledger.unlease(slot);
@@ -335,7 +395,8 @@ impl Engine {
 
     /// Makes a held message a dead letter and tells so.
     pub(super) fn kill(&mut self, slot: u32, reason: Reason, attempted: bool, error: &[u8]) {
-        self.ledger.die(slot, self.now, reason, attempted, error, &mut self.commit);
+        self.ledger
+            .die(slot, self.now, reason, attempted, error, &mut self.commit);
         self.tell_dead(slot, reason, error);
     }
 
@@ -355,9 +416,24 @@ impl Engine {
         }
     }
 
-    pub(super) fn dequeue(&mut self, ticket: Ticket, queue: QueueId, max: u32, lease_ms: Option<u64>, wait_ms: u64) {
+    pub(super) fn dequeue(
+        &mut self,
+        ticket: Ticket,
+        queue: QueueId,
+        max: u32,
+        lease_ms: Option<u64>,
+        wait_ms: u64,
+    ) {
         let until = self.now.plus(wait_ms);
-        let waiter = Waiter { ticket, max, lease_ms, until, claimed: 0, delivered: 0, closed: false };
+        let waiter = Waiter {
+            ticket,
+            max,
+            lease_ms,
+            until,
+            claimed: 0,
+            delivered: 0,
+            closed: false,
+        };
         self.desks[queue.0 as usize].waiters.push_back(waiter);
         self.ledger.touch(queue.0);
     }
@@ -380,9 +456,15 @@ impl Engine {
         }
         let done = |waiter: &Waiter| waiter.closed && waiter.claimed == waiter.delivered;
         while let Some(at) = self.desks[queue as usize].waiters.iter().position(done) {
-            let waiter = self.desks[queue as usize].waiters.remove(at).expect("found just now");
+            let waiter = self.desks[queue as usize]
+                .waiters
+                .remove(at)
+                .expect("found just now");
             let result = Ok(Answer::Value(waiter.delivered.into()));
-            self.output.push_back(Effect::Reply { ticket: waiter.ticket, result });
+            self.output.push_back(Effect::Reply {
+                ticket: waiter.ticket,
+                result,
+            });
         }
     }
 
@@ -397,7 +479,9 @@ impl Engine {
     /// Takes back a worker's claims that were not handed out. At-most-once claims are kept: their
     /// messages are settled and exist nowhere else.
     pub(super) fn take_back_from(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         let claimed = std::mem::take(&mut worker.claimed);
         for token in claimed {
             match self.leases.get(token) {

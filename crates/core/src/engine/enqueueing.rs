@@ -54,7 +54,11 @@ impl Engine {
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
         let queue = enqueue.queue.0;
-        let shortened = |engine: &Self| engine.ledger.queues[queue as usize].shortened_window_ms.is_some();
+        let shortened = |engine: &Self| {
+            engine.ledger.queues[queue as usize]
+                .shortened_window_ms
+                .is_some()
+        };
         let before = shortened(self);
         let accepted = self.ledger.accept(self.now, enqueue, &mut self.commit);
         if !before && shortened(self) {
@@ -87,22 +91,54 @@ impl Engine {
         ))
     }
 
-    fn tell_accepted(&mut self, ticket: Ticket, index: u32, enqueue: &Enqueue<'_>, accepted: Accepted) {
+    fn tell_accepted(
+        &mut self,
+        ticket: Ticket,
+        index: u32,
+        enqueue: &Enqueue<'_>,
+        accepted: Accepted,
+    ) {
         let queue = enqueue.queue;
         let (duplicate, state, number, id) = match accepted {
             Accepted::New(slot) => {
                 let message = &self.ledger.messages[slot];
-                (false, message.state(), message.number, self.ledger.id_text(slot))
+                (
+                    false,
+                    message.state(),
+                    message.number,
+                    self.ledger.id_text(slot),
+                )
             }
-            Accepted::Duplicate { state, number } => {
-                (true, state, number, enqueue.id.unwrap_or_default().to_owned())
-            }
+            Accepted::Duplicate { state, number } => (
+                true,
+                state,
+                number,
+                enqueue.id.unwrap_or_default().to_owned(),
+            ),
         };
-        let kind = if duplicate { EventKind::Duplicate } else { EventKind::Enqueued };
+        let kind = if duplicate {
+            EventKind::Duplicate
+        } else {
+            EventKind::Enqueued
+        };
         if self.listens(queue.0, kind) {
-            self.emit(queue.0, Event { number, id: id.clone(), ..Event::of(kind, queue) });
+            self.emit(
+                queue.0,
+                Event {
+                    number,
+                    id: id.clone(),
+                    ..Event::of(kind, queue)
+                },
+            );
         }
-        self.after_commit(Effect::Receipt { ticket, index, duplicate, state, number, id });
+        self.after_commit(Effect::Receipt {
+            ticket,
+            index,
+            duplicate,
+            state,
+            number,
+            id,
+        });
     }
 }
 
@@ -126,7 +162,10 @@ impl Event {
 }
 
 fn check_unit(items: &[Enqueue<'_>]) -> Result<(), Failure> {
-    let bytes: usize = items.iter().map(|item| item.body.len() + item.headers.len()).sum();
+    let bytes: usize = items
+        .iter()
+        .map(|item| item.body.len() + item.headers.len())
+        .sum();
     if items.len() > UNIT_ITEMS_MAX || bytes > UNIT_BYTES_MAX {
         return Err(Failure::new(
             ErrorCode::BodyTooLarge,

@@ -32,16 +32,19 @@ impl Engine {
                     self.ledger.uncache(slot);
                 }
                 Note::Death { slot, number }
-                    if self.ledger.is_tenant(slot, number) && self.ledger.messages[slot].death.is_some() =>
+                    if self.ledger.is_tenant(slot, number)
+                        && self.ledger.messages[slot].death.is_some() =>
                 {
                     self.ledger.forget_details(slot);
                 }
                 _ => {}
             }
         }
-        for gate in done.gates {
+        let mut gates = done.gates;
+        for gate in gates.drain(..) {
             self.open_gate(gate);
         }
+        self.commit.recycle(done.notes, gates);
         for queue in 0..self.desks.len() {
             if !self.desks[queue].workers.is_empty() {
                 self.ledger.touch(queue as u32);
@@ -73,10 +76,19 @@ impl Engine {
             .collect();
         let records = failed.notes.iter().map(|(note, span)| {
             let start = failed.frame_at + (span.offset + RECORD_HEADER_BYTES) as usize;
-            debug_assert!(span.offset >= FRAME_HEADER_BYTES, "records follow the frame's header");
-            (*note, failed.bytes[start..start + span.length as usize].to_vec())
+            debug_assert!(
+                span.offset >= FRAME_HEADER_BYTES,
+                "records follow the frame's header"
+            );
+            (
+                *note,
+                failed.bytes[start..start + span.length as usize].to_vec(),
+            )
         });
-        let failed = Retracted { records: records.collect(), gates: failed.gates };
+        let failed = Retracted {
+            records: records.collect(),
+            gates: failed.gates,
+        };
         if accepted.is_empty() {
             self.stage_again(vec![failed], later, &accepted);
             return self.fail_storage("the storage has no room even for settlements");
@@ -125,15 +137,31 @@ impl Engine {
     /// Turns the receipt of a message that was taken back, or of its duplicate, into a refusal.
     fn refuse_gone(&mut self, gate: Gate, gone: &BTreeSet<u64>) -> Option<Gate> {
         match gate {
-            Gate::Effect(Effect::Receipt { ticket, index, number, id, .. }) if gone.contains(&number) => {
+            Gate::Effect(Effect::Receipt {
+                ticket,
+                index,
+                number,
+                id,
+                ..
+            }) if gone.contains(&number) => {
                 if index == 0 {
                     let message = "the storage is full: the message was not accepted";
-                    let failure = Failure { id: Some(id), ..Failure::new(ErrorCode::StorageFull, message) };
-                    self.output.push_back(Effect::Reply { ticket, result: Err(failure) });
+                    let failure = Failure {
+                        id: Some(id),
+                        ..Failure::new(ErrorCode::StorageFull, message)
+                    };
+                    self.output.push_back(Effect::Reply {
+                        ticket,
+                        result: Err(failure),
+                    });
                 }
                 None
             }
-            Gate::Effect(Effect::Event(event)) if event.number != 0 && gone.contains(&event.number) => None,
+            Gate::Effect(Effect::Event(event))
+                if event.number != 0 && gone.contains(&event.number) =>
+            {
+                None
+            }
             gate => Some(gate),
         }
     }
@@ -151,12 +179,25 @@ impl Engine {
     /// Ends the run: everything that waits is rejected.
     pub(super) fn fail(&mut self, failure: Failure) {
         self.phase = Phase::Failed(failure.clone());
-        self.output.push_back(Effect::Notice(Notice::Failed { failure: failure.clone() }));
+        self.output.push_back(Effect::Notice(Notice::Failed {
+            failure: failure.clone(),
+        }));
         for gate in self.commit.abandon() {
             match gate {
-                Gate::Effect(Effect::Receipt { ticket, index: 0, id, .. }) => {
-                    let failure = Failure { id: Some(id), ..failure.clone() };
-                    self.output.push_back(Effect::Reply { ticket, result: Err(failure) });
+                Gate::Effect(Effect::Receipt {
+                    ticket,
+                    index: 0,
+                    id,
+                    ..
+                }) => {
+                    let failure = Failure {
+                        id: Some(id),
+                        ..failure.clone()
+                    };
+                    self.output.push_back(Effect::Reply {
+                        ticket,
+                        result: Err(failure),
+                    });
                 }
                 Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
                 _ => {}
@@ -177,7 +218,12 @@ impl Engine {
     }
 
     /// Refuses a command of a box that takes no work.
-    pub(super) fn refuse_command(&mut self, ticket: Ticket, command: &Command<'_>, failure: Failure) {
+    pub(super) fn refuse_command(
+        &mut self,
+        ticket: Ticket,
+        command: &Command<'_>,
+        failure: Failure,
+    ) {
         let id = match command {
             Command::Enqueue(enqueue) => enqueue.id.map(str::to_owned),
             _ => None,
@@ -193,7 +239,11 @@ impl Engine {
         for loaded in self.reads.chunk(read, bytes) {
             match loaded.purpose {
                 Purpose::Deliver(token) => self.loaded_for_delivery(token, loaded.payload.ok()),
-                Purpose::Inspect { job, index, details } => {
+                Purpose::Inspect {
+                    job,
+                    index,
+                    details,
+                } => {
                     let payload: Option<Rc<[u8]>> = loaded.payload.ok();
                     self.loaded_for_inspection(job, index, details, payload);
                 }

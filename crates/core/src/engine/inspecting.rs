@@ -43,7 +43,10 @@ pub(super) struct Inspections {
 impl Inspections {
     /// The tickets of all answers that will not come.
     pub(super) fn abandon(&mut self) -> Vec<Ticket> {
-        std::mem::take(&mut self.jobs).into_values().map(|job| job.ticket).collect()
+        std::mem::take(&mut self.jobs)
+            .into_values()
+            .map(|job| job.ticket)
+            .collect()
     }
 }
 
@@ -52,13 +55,23 @@ impl Engine {
         match self.ledger.by_id(queue, id) {
             Some(slot) => self.inspect(ticket, &[slot], Shape::Infos),
             None => {
-                let infos = self.ledger.finished_info(queue, id, self.now).into_iter().collect();
-                self.reply(ticket, Ok(Answer::Object(Object::Infos(infos))));
+                let infos = self
+                    .ledger
+                    .finished_info(queue, id, self.now)
+                    .into_iter()
+                    .collect();
+                self.reply(ticket, Ok(Answer::Object(Box::new(Object::Infos(infos)))));
             }
         }
     }
 
-    pub(super) fn inspect_many(&mut self, ticket: Ticket, queue: u32, state: Option<MessageState>, limit: u32) {
+    pub(super) fn inspect_many(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        state: Option<MessageState>,
+        limit: u32,
+    ) {
         let slots = self.peek_slots(queue, state, (limit as usize).min(ENTRIES_MAX));
         self.inspect(ticket, &slots, Shape::Infos);
     }
@@ -115,13 +128,24 @@ impl Engine {
                     inspection.contents[index] = content_of(payload);
                 }
                 None => {
-                    let purpose = Purpose::Inspect { job, index: index as u32, details: false };
+                    let purpose = Purpose::Inspect {
+                        job,
+                        index: index as u32,
+                        details: false,
+                    };
                     self.reads.want(message.place, purpose);
                     inspection.reads += 1;
                 }
             }
             if let Some(place) = message.details_place() {
-                self.reads.want(place, Purpose::Inspect { job, index: index as u32, details: true });
+                self.reads.want(
+                    place,
+                    Purpose::Inspect {
+                        job,
+                        index: index as u32,
+                        details: true,
+                    },
+                );
                 inspection.reads += 1;
             }
         }
@@ -131,8 +155,16 @@ impl Engine {
     }
 
     /// A record that an inspection waits for; `None`: damaged.
-    pub(super) fn loaded_for_inspection(&mut self, job: u64, index: u32, details: bool, payload: Option<Rc<[u8]>>) {
-        let Some(inspection) = self.inspections.jobs.get_mut(&job) else { return };
+    pub(super) fn loaded_for_inspection(
+        &mut self,
+        job: u64,
+        index: u32,
+        details: bool,
+        payload: Option<Rc<[u8]>>,
+    ) {
+        let Some(inspection) = self.inspections.jobs.get_mut(&job) else {
+            return;
+        };
         inspection.reads -= 1;
         let index = index as usize;
         if let Some(payload) = payload {
@@ -155,7 +187,10 @@ impl Engine {
 
     fn finish_inspection(&mut self, job: u64) {
         let jobs = &mut self.inspections.jobs;
-        if !jobs.get(&job).is_some_and(|inspection| inspection.durable && inspection.reads == 0) {
+        if !jobs
+            .get(&job)
+            .is_some_and(|inspection| inspection.durable && inspection.reads == 0)
+        {
             return;
         }
         let done = jobs.remove(&job).expect("looked up just now");
@@ -170,10 +205,14 @@ impl Engine {
         }
         let object = match done.shape {
             Shape::Infos => Object::Infos(done.infos),
-            Shape::DeadPage(next) => {
-                Object::DeadPage(DeadPage { items: done.infos, next: next.map(|after| after.to_string()) })
-            }
+            Shape::DeadPage(next) => Object::DeadPage(DeadPage {
+                items: done.infos,
+                next: next.map(|after| after.to_string()),
+            }),
         };
-        self.output.push_back(Effect::Reply { ticket: done.ticket, result: Ok(Answer::Object(object)) });
+        self.output.push_back(Effect::Reply {
+            ticket: done.ticket,
+            result: Ok(Answer::Object(Box::new(object))),
+        });
     }
 }

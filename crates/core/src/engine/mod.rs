@@ -147,7 +147,12 @@ impl Engine {
             Command::Settle(settle) => self.settle(ticket, &settle),
             Command::Returned { token } => self.handler_returned(token),
             Command::Extend { token, ms } => self.extend(ticket, token, ms),
-            Command::Dequeue { queue, max, lease_ms, wait_ms } => {
+            Command::Dequeue {
+                queue,
+                max,
+                lease_ms,
+                wait_ms,
+            } => {
                 self.dequeue(ticket, queue, max, lease_ms, wait_ms);
             }
             Command::StopWaiting => self.stop_waiting(ticket),
@@ -175,7 +180,9 @@ impl Engine {
             Completion::ReadFailed { .. } => self.fail_storage("a read of the journal failed"),
             Completion::Truncated => self.truncated(),
             Completion::Removed { segment } => self.removed(segment),
-            Completion::MaintenanceFailed => self.fail_storage("a segment could not be cut or removed"),
+            Completion::MaintenanceFailed => {
+                self.fail_storage("a segment could not be cut or removed")
+            }
         }
     }
 
@@ -216,9 +223,16 @@ impl Engine {
         if self.more {
             return Some((self.now, Wakeup::More));
         }
-        let queue = self.agenda.first().map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
+        let queue = self
+            .agenda
+            .first()
+            .map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
         let suspect = Some((self.suspects.next_change(), Wakeup::Suspect));
-        queue.into_iter().chain(suspect).filter(|(at, _)| *at != Timestamp::NEVER).min()
+        queue
+            .into_iter()
+            .chain(suspect)
+            .filter(|(at, _)| *at != Timestamp::NEVER)
+            .min()
     }
 
     /// Time never runs backwards within a run.
@@ -255,14 +269,17 @@ impl Engine {
     /// Refuses at once: nothing was written for it.
     fn refuse(&mut self, ticket: Ticket, failure: Failure) {
         if ticket.0 != 0 {
-            self.output.push_back(Effect::Reply { ticket, result: Err(failure) });
+            self.output.push_back(Effect::Reply {
+                ticket,
+                result: Err(failure),
+            });
         }
     }
 
     /// Emits an event of a queue if anyone listens.
     fn emit(&mut self, queue: u32, event: Event) {
         if self.listens(queue, event.kind) {
-            self.after_commit(Effect::Event(event));
+            self.after_commit(Effect::Event(Box::new(event)));
         }
     }
 
@@ -272,7 +289,8 @@ impl Engine {
 
     fn warn(&mut self, queue: Option<u32>, message: String) {
         let queue = queue.map(|queue| self.ledger.queues[queue as usize].name.to_string());
-        self.output.push_back(Effect::Notice(Notice::Warning { message, queue }));
+        self.output
+            .push_back(Effect::Notice(Notice::Warning { message, queue }));
     }
 
     fn next_token(&mut self) -> Token {
@@ -282,12 +300,17 @@ impl Engine {
 
     fn seal(&mut self) {
         if self.commit.begins_segment() {
-            self.commit.put_in_front(|front| self.ledger.write_definitions(front));
+            self.commit
+                .put_in_front(|front| self.ledger.write_definitions(front));
         }
-        let totals = Totals { last_number: self.ledger.last_number, last_token: self.last_token };
+        let totals = Totals {
+            last_number: self.ledger.last_number,
+            last_token: self.last_token,
+        };
         if let Some(sealed) = self.commit.seal(self.now, totals) {
-            for (note, span) in sealed.notes {
-                self.ledger.place(note, span.at(sealed.segment, sealed.frame_offset));
+            for (note, span) in self.commit.sealed_notes() {
+                self.ledger
+                    .place(*note, span.at(sealed.segment, sealed.frame_offset));
             }
             self.output.push_back(sealed.append);
         }
@@ -314,7 +337,10 @@ impl Engine {
     /// Notes when time next changes something in a queue.
     fn rearm(&mut self, queue: u32) {
         let target = &self.ledger.queues[queue as usize];
-        let retention = match (target.settings.dead_retain_ms, target.dead.first_key_value()) {
+        let retention = match (
+            target.settings.dead_retain_ms,
+            target.dead.first_key_value(),
+        ) {
             (Some(retain), Some((_, slot))) if !self.dead_jobs.is_redriving(queue) => {
                 let death = self.ledger.messages[*slot].death.as_ref();
                 death.map_or(Timestamp::NEVER, |death| death.at.plus(retain))

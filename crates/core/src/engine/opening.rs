@@ -61,17 +61,34 @@ impl Replay for Replayer {
         self.time = self.time.max(Timestamp(info.time));
     }
 
-    fn record(&mut self, record: Record<'_>, place: Place, payload: &[u8]) -> Result<(), &'static str> {
+    fn record(
+        &mut self,
+        record: Record<'_>,
+        place: Place,
+        payload: &[u8],
+    ) -> Result<(), &'static str> {
         match record {
             Record::Started { token, .. } => self.last_token = self.last_token.max(token),
-            Record::Opened { open, last_token, .. } => {
+            Record::Opened {
+                open, last_token, ..
+            } => {
                 self.opens = self.opens.max(open);
                 self.last_token = self.last_token.max(last_token);
             }
             _ => {}
         }
-        let ledger = self.ledger.as_mut().ok_or("a record before any segment's header")?;
-        ledger.replay(record, self.time, place, payload, self.cache_limit, self.free_deaths)
+        let ledger = self
+            .ledger
+            .as_mut()
+            .ok_or("a record before any segment's header")?;
+        ledger.replay(
+            record,
+            self.time,
+            place,
+            payload,
+            self.cache_limit,
+            self.free_deaths,
+        )
     }
 }
 
@@ -80,8 +97,9 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
     if (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&segment_bytes) {
         return Ok(());
     }
-    let message =
-        format!("segmentBytes: expected {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, got {segment_bytes}");
+    let message = format!(
+        "segmentBytes: expected {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}, got {segment_bytes}"
+    );
     Err(Failure::new(ErrorCode::InvalidOption, message))
 }
 
@@ -90,7 +108,13 @@ pub(super) fn blank(config: &Config, entropy: &[u8; 32]) -> (Ledger, Commit) {
     let identity = identity(config, entropy);
     let mut ledger = Ledger::new(&identity.box_id, identity.hash_key, identity.jitter_seed);
     ledger.note_open(identity.opens, 0);
-    let commit = Commit::new(identity, config.durability, config.segment_bytes, VecDeque::new(), 0);
+    let commit = Commit::new(
+        identity,
+        config.durability,
+        config.segment_bytes,
+        VecDeque::new(),
+        0,
+    );
     (ledger, commit)
 }
 
@@ -136,21 +160,32 @@ impl Engine {
     }
 
     pub(super) fn opening_chunk(&mut self, bytes: &[u8]) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
-        let Some(recovery) = &mut opening.recovery else { return };
+        let Phase::Opening(opening) = &mut self.phase else {
+            return;
+        };
+        let Some(recovery) = &mut opening.recovery else {
+            return;
+        };
         match recovery.handle_chunk(bytes, &mut opening.replayer) {
             Ok(()) => self.continue_opening(),
             Err(error) => {
                 let ticket = opening.ticket;
                 self.phase = Phase::Closed;
-                self.output.push_back(Effect::Reply { ticket, result: Err(Failure::from(error)) });
+                self.output.push_back(Effect::Reply {
+                    ticket,
+                    result: Err(Failure::from(error)),
+                });
             }
         }
     }
 
     fn continue_opening(&mut self) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
-        let Some(mut recovery) = opening.recovery.take() else { return };
+        let Phase::Opening(opening) = &mut self.phase else {
+            return;
+        };
+        let Some(mut recovery) = opening.recovery.take() else {
+            return;
+        };
         if let Some(request) = recovery.poll_read() {
             self.output.push_back(Effect::Read {
                 read: ReadId(0),
@@ -162,9 +197,15 @@ impl Engine {
             return;
         }
         let report = recovery.into_report();
-        opening.repairs = report.remove.iter().map(|segment| Effect::Remove { segment: *segment }).collect();
+        opening.repairs = report
+            .remove
+            .iter()
+            .map(|segment| Effect::Remove { segment: *segment })
+            .collect();
         if let Some((segment, bytes)) = report.truncate() {
-            opening.repairs.push_back(Effect::Truncate { segment, bytes });
+            opening
+                .repairs
+                .push_back(Effect::Truncate { segment, bytes });
         }
         opening.report = report;
         self.repair();
@@ -172,7 +213,9 @@ impl Engine {
 
     /// A repair of the torn tail at a time, then the box is open.
     fn repair(&mut self) {
-        let Phase::Opening(opening) = &mut self.phase else { return };
+        let Phase::Opening(opening) = &mut self.phase else {
+            return;
+        };
         match opening.repairs.pop_front() {
             Some(effect) => self.output.push_back(effect),
             None => self.opened(),
@@ -192,12 +235,25 @@ impl Engine {
     }
 
     fn opened(&mut self) {
-        let Phase::Opening(opening) = std::mem::replace(&mut self.phase, Phase::Open) else { return };
-        let Opening { ticket, report, replayer, .. } = *opening;
+        let Phase::Opening(opening) = std::mem::replace(&mut self.phase, Phase::Open) else {
+            return;
+        };
+        let Opening {
+            ticket,
+            report,
+            replayer,
+            ..
+        } = *opening;
         let created = report.header.is_none();
         let mut interrupted = 0;
         if let (Some(header), Some(ledger)) = (&report.header, replayer.ledger) {
-            interrupted = self.take_over(*header, ledger, &report, replayer.last_token, replayer.opens);
+            interrupted = self.take_over(
+                *header,
+                ledger,
+                &report,
+                replayer.last_token,
+                replayer.opens,
+            );
         } else {
             let (ledger, commit) = blank(&self.config, &self.entropy);
             (self.ledger, self.commit) = (ledger, commit);
@@ -222,9 +278,8 @@ impl Engine {
     ) -> u64 {
         let last_time = Timestamp(report.last_time);
         let now = self.now;
-        let interrupted = ledger.finish_replay(now, self.config.free_owner_deaths);
+        let interrupted = ledger.finish_replay(now, last_time, self.config.free_owner_deaths);
         if last_time > now {
-            ledger.clamp_times(now);
             let message = format!(
                 "the clock was set back: the journal was last written at {} ms, now is {} ms",
                 last_time.0, now.0
@@ -233,7 +288,13 @@ impl Engine {
         }
         let open = opens + 1;
         let (last_number, deaths) = (ledger.last_number, ledger.last_death);
-        let identity = SegmentHeader { opens: open, last_number, last_token, deaths, ..header };
+        let identity = SegmentHeader {
+            opens: open,
+            last_number,
+            last_token,
+            deaths,
+            ..header
+        };
         ledger.note_open(open, ledger.last_number);
         self.last_token = last_token + TOKENS_SKIPPED;
         self.commit = Commit::new(
@@ -250,7 +311,13 @@ impl Engine {
         interrupted.count
     }
 
-    fn tell_opened(&mut self, ticket: Ticket, created: bool, interrupted: u64, report: &RecoveryReport) {
+    fn tell_opened(
+        &mut self,
+        ticket: Ticket,
+        created: bool,
+        interrupted: u64,
+        report: &RecoveryReport,
+    ) {
         let stats = |count: fn(&crate::ledger::queue::Queue) -> u64| -> u64 {
             self.ledger.queues.iter().map(count).sum()
         };
@@ -265,7 +332,7 @@ impl Engine {
             interrupted,
             cut: report.cut,
         };
-        let result = Ok(Answer::Object(Object::Opened(opened)));
+        let result = Ok(Answer::Object(Box::new(Object::Opened(opened))));
         self.output.push_back(Effect::Reply { ticket, result });
     }
 }

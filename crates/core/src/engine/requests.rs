@@ -26,10 +26,14 @@ impl Engine {
         match request {
             Request::Open { segments } => return self.open(ticket, &segments).map(|()| None),
             Request::Close {} => return Ok(self.close(ticket)),
-            Request::CloseWorker { worker } => return self.close_worker(ticket, worker).map(|()| None),
+            Request::CloseWorker { worker } => {
+                return self.close_worker(ticket, worker).map(|()| None);
+            }
             Request::QueueStats { queue } => {
                 let queue = self.known(queue)?;
-                return Ok(Some(Object::QueueStats(Box::new(self.ledger.stats(queue, self.now)))));
+                return Ok(Some(Object::QueueStats(Box::new(
+                    self.ledger.stats(queue, self.now),
+                ))));
             }
             Request::BoxStats {} => return Ok(Some(Object::BoxStats(self.box_stats()))),
             Request::Queues {} => return Ok(Some(Object::Queues(self.ledger.summaries()))),
@@ -42,7 +46,9 @@ impl Engine {
     fn request_open(&mut self, ticket: Ticket, request: Request) -> Requested {
         match request {
             Request::DefineQueue { name, options } => self.define(&name, options).map(Some),
-            Request::OpenWorker { queue, concurrency } => self.open_worker(queue, concurrency).map(Some),
+            Request::OpenWorker { queue, concurrency } => {
+                self.open_worker(queue, concurrency).map(Some)
+            }
             Request::PauseWorker { worker } => self.pause_worker(worker, true),
             Request::ResumeWorker { worker } => self.pause_worker(worker, false),
             Request::Listen { queue, events } => {
@@ -79,12 +85,21 @@ impl Engine {
                 self.inspect_one(ticket, queue, &id);
                 Ok(None)
             }
-            Request::Peek { queue, state, limit } => {
+            Request::Peek {
+                queue,
+                state,
+                limit,
+            } => {
                 let queue = self.known(queue)?;
                 self.inspect_many(ticket, queue, state, limit);
                 Ok(None)
             }
-            Request::DeadPage { queue, filter, after, limit } => {
+            Request::DeadPage {
+                queue,
+                filter,
+                after,
+                limit,
+            } => {
                 let queue = self.known(queue)?;
                 self.dead_page(ticket, queue, filter, after.as_deref(), limit)?;
                 Ok(None)
@@ -129,7 +144,8 @@ impl Engine {
     fn define(&mut self, name: &str, options: QueueOptions) -> Result<Object, Failure> {
         if name.is_empty() || name.len() > QUEUE_NAME_BYTES_MAX {
             let length = name.len();
-            let message = format!("queue name: expected 1 to {QUEUE_NAME_BYTES_MAX} bytes, got {length}");
+            let message =
+                format!("queue name: expected 1 to {QUEUE_NAME_BYTES_MAX} bytes, got {length}");
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
         let known = self.ledger.queue_named(name);
@@ -230,7 +246,11 @@ impl Engine {
                 self.take_back_queue(queue);
             }
             self.ledger.write_queue(queue, &mut self.commit);
-            let kind = if paused { EventKind::Paused } else { EventKind::Resumed };
+            let kind = if paused {
+                EventKind::Paused
+            } else {
+                EventKind::Resumed
+            };
             self.emit(queue, Event::of(kind, QueueId(queue)));
             self.ledger.touch(queue);
         }
@@ -246,7 +266,9 @@ impl Engine {
     }
 
     fn cancel(&mut self, queue: u32, id: &str) -> bool {
-        let Some(slot) = self.ledger.by_id(queue, id) else { return false };
+        let Some(slot) = self.ledger.by_id(queue, id) else {
+            return false;
+        };
         match self.ledger.messages[slot].standing {
             Standing::Dead => return false,
             Standing::Leased => {
@@ -262,7 +284,9 @@ impl Engine {
     }
 
     fn retry_now(&mut self, queue: u32, id: &str) -> bool {
-        let Some(slot) = self.ledger.by_id(queue, id) else { return false };
+        let Some(slot) = self.ledger.by_id(queue, id) else {
+            return false;
+        };
         let message = &self.ledger.messages[slot];
         if message.standing != Standing::Scheduled {
             return false;
@@ -270,15 +294,24 @@ impl Engine {
         let number = message.number;
         self.ledger.leave(slot);
         self.ledger.messages[slot].due = self.now;
-        self.commit.write(&Record::Rescheduled { number, due: self.now.0 }, Note::None);
+        self.commit.write(
+            &Record::Rescheduled {
+                number,
+                due: self.now.0,
+            },
+            Note::None,
+        );
         self.ledger.enter(slot, self.now);
         true
     }
 
     fn forget(&mut self, queue: u32, id: &str) -> bool {
         let hash = self.ledger.id_hash(queue, id);
-        let Some(entry) = self.ledger.dedup.find(queue, hash) else { return false };
-        self.commit.write(&Record::Forgotten { queue, hash }, Note::None);
+        let Some(entry) = self.ledger.dedup.find(queue, hash) else {
+            return false;
+        };
+        self.commit
+            .write(&Record::Forgotten { queue, hash }, Note::None);
         self.ledger.forget_entry(entry);
         true
     }
@@ -287,7 +320,10 @@ impl Engine {
         let queues = &self.ledger.queues;
         BoxStats {
             queues: queues.len() as u32,
-            messages: queues.iter().map(|queue| queue.depth - queue.dead.len() as u64).sum(),
+            messages: queues
+                .iter()
+                .map(|queue| queue.depth - queue.dead.len() as u64)
+                .sum(),
             dead_letters: queues.iter().map(|queue| queue.dead.len() as u64).sum(),
             segments: self.commit.segments.len() as u32,
             journal_bytes: self.commit.total_bytes(),
@@ -306,7 +342,12 @@ impl Engine {
     }
 
     /// Messages in one state, or in all of them in the order in which they would go on.
-    pub(super) fn peek_slots(&self, queue: u32, state: Option<MessageState>, limit: usize) -> Vec<u32> {
+    pub(super) fn peek_slots(
+        &self,
+        queue: u32,
+        state: Option<MessageState>,
+        limit: usize,
+    ) -> Vec<u32> {
         use MessageState::{Dead, Leased, Ready, Scheduled};
         let states = match state {
             Some(state) => vec![state],

@@ -97,7 +97,10 @@ impl Ledger {
         {
             return Err(Failure::new(
                 ErrorCode::InvalidOption,
-                format!("id: expected 1 to {ID_BYTES_MAX} bytes, got {} (queue '{name}')", id.len()),
+                format!(
+                    "id: expected 1 to {ID_BYTES_MAX} bytes, got {} (queue '{name}')",
+                    id.len()
+                ),
             ));
         }
         if enqueue.id.is_none() && queue.settings.guarantee == Guarantee::ExactlyOnce {
@@ -106,12 +109,17 @@ impl Ledger {
                 format!("queue '{name}' is exactly-once: expected an id of the caller's, got none"),
             ));
         }
-        for (option, text) in [("group", enqueue.group), ("destination", enqueue.destination)] {
+        for (option, text) in [
+            ("group", enqueue.group),
+            ("destination", enqueue.destination),
+        ] {
             let length = text.map_or(0, str::len);
             if length > NAME_BYTES_MAX {
                 return Err(Failure::new(
                     ErrorCode::InvalidOption,
-                    format!("{option}: expected at most {NAME_BYTES_MAX} bytes, got {length} (queue '{name}')"),
+                    format!(
+                        "{option}: expected at most {NAME_BYTES_MAX} bytes, got {length} (queue '{name}')"
+                    ),
                 ));
             }
         }
@@ -138,7 +146,10 @@ impl Ledger {
         if depth >= max_depth {
             return Err(Failure::new(
                 ErrorCode::QueueFull,
-                format!("queue '{}' holds {depth} messages, its maxDepth is {max_depth}", queue.name),
+                format!(
+                    "queue '{}' holds {depth} messages, its maxDepth is {max_depth}",
+                    queue.name
+                ),
             ));
         }
         if queue.bytes.saturating_add(bytes.into()) > queue.settings.max_bytes {
@@ -165,7 +176,9 @@ impl Ledger {
         }
         let queue = enqueue.queue.0;
         let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
-        let Some(entry) = self.dedup.find(queue, hash) else { return Ok(None) };
+        let Some(entry) = self.dedup.find(queue, hash) else {
+            return Ok(None);
+        };
         if let Some(slot) = self.dedup.live(entry)
             && self.is_purged(slot)
         {
@@ -195,10 +208,16 @@ impl Ledger {
         Ok(Some(match self.dedup.live(entry) {
             Some(slot) => {
                 let message = &self.messages[slot];
-                Accepted::Duplicate { state: message.state(), number: message.number }
+                Accepted::Duplicate {
+                    state: message.state(),
+                    number: message.number,
+                }
             }
             None => Accepted::Duplicate {
-                state: self.dedup.finished_state(entry).unwrap_or(MessageState::Completed),
+                state: self
+                    .dedup
+                    .finished_state(entry)
+                    .unwrap_or(MessageState::Completed),
                 number: self.dedup.finished_number(entry).unwrap_or(0),
             },
         }))
@@ -210,14 +229,20 @@ impl Ledger {
         if let Some(slot) = self.by_number(parsed.number) {
             let message = &self.messages[slot];
             if message.id.is_none() && message.open == parsed.open {
-                return Some(Accepted::Duplicate { state: message.state(), number: message.number });
+                return Some(Accepted::Duplicate {
+                    state: message.state(),
+                    number: message.number,
+                });
             }
         }
         let durable = match self.opens.was_durable(parsed.open, parsed.number) {
             Some(durable) => durable,
             None => parsed.open == self.open && parsed.number <= self.last_number,
         };
-        durable.then_some(Accepted::Duplicate { state: MessageState::Completed, number: parsed.number })
+        durable.then_some(Accepted::Duplicate {
+            state: MessageState::Completed,
+            number: parsed.number,
+        })
     }
 
     fn make_room_for_id(&mut self, now: Timestamp, queue: u32) -> Result<(), Failure> {
@@ -250,7 +275,9 @@ impl Ledger {
             Some(name) if !name.is_empty() => queue.groups.ensure(name),
             _ => NONE,
         };
-        let due = enqueue.at.unwrap_or_else(|| now.plus(enqueue.delay_ms.unwrap_or(0)));
+        let due = enqueue
+            .at
+            .unwrap_or_else(|| now.plus(enqueue.delay_ms.unwrap_or(0)));
         let message = Message {
             number: self.last_number,
             order: self.last_number,
@@ -272,7 +299,8 @@ impl Ledger {
         let slot = self.insert(message);
         if let Some(identity) = identity {
             let entry =
-                self.dedup.insert_live(enqueue.queue.0, identity.hash, identity.fingerprint, slot);
+                self.dedup
+                    .insert_live(enqueue.queue.0, identity.hash, identity.fingerprint, slot);
             self.messages[slot].entry = entry;
         }
         slot

@@ -15,7 +15,10 @@ pub(super) struct Chain {
 
 impl Default for Chain {
     fn default() -> Self {
-        Self { head: NONE, tail: NONE }
+        Self {
+            head: NONE,
+            tail: NONE,
+        }
     }
 }
 

@@ -42,7 +42,14 @@ impl DeadQuery {
             deaths.into_iter().filter(|death| *death > after).collect()
         });
         let left = filter.limit.map_or(u64::MAX, u64::from);
-        Self { queue, filter, after, last_death, named, left }
+        Self {
+            queue,
+            filter,
+            after,
+            last_death,
+            named,
+            left,
+        }
     }
 
     /// The next match among at most `budget` dead letters; the budget shrinks by those looked at.
@@ -87,8 +94,12 @@ impl DeadQuery {
     }
 
     fn matches(&self, ledger: &Ledger, slot: u32) -> bool {
-        let Some(death) = &ledger.messages[slot].death else { return false };
-        self.filter.reason.is_none_or(|reason| death.reason == reason)
+        let Some(death) = &ledger.messages[slot].death else {
+            return false;
+        };
+        self.filter
+            .reason
+            .is_none_or(|reason| death.reason == reason)
             && self.filter.before.is_none_or(|before| death.at < before)
             && self.filter.after.is_none_or(|after| death.at > after)
     }
@@ -118,12 +129,22 @@ impl Redrive {
 
 impl Ledger {
     /// Begins a redrive: writes its record and reserves the order of everything it may move.
-    pub fn begin_redrive(&mut self, queue: u32, filter: DeadFilter, out: &mut impl Recorder) -> Redrive {
+    pub fn begin_redrive(
+        &mut self,
+        queue: u32,
+        filter: DeadFilter,
+        out: &mut impl Recorder,
+    ) -> Redrive {
         let first_order = self.last_number + 1;
         let last_death = self.last_death;
         let filter_bytes = serde_json::to_vec(&filter).expect("a filter is plain data");
         out.write(
-            &Record::Redriven { queue, filter: &filter_bytes, last_death, first_order },
+            &Record::Redriven {
+                queue,
+                filter: &filter_bytes,
+                last_death,
+                first_order,
+            },
             Note::None,
         );
         self.resume_redrive(queue, filter, last_death, first_order)
@@ -140,11 +161,21 @@ impl Ledger {
         let query = DeadQuery::up_to(self, queue, filter, 0, last_death);
         let asked = query.filter.ids.as_ref().map_or(0, Vec::len);
         let skipped = asked - query.named.as_ref().map_or(asked, VecDeque::len).min(asked);
-        Redrive { query, first_order, moved: 0, skipped: skipped as u64 }
+        Redrive {
+            query,
+            first_order,
+            moved: 0,
+            skipped: skipped as u64,
+        }
     }
 
     /// One slice; true when all is done.
-    pub fn redrive_some(&mut self, redrive: &mut Redrive, now: Timestamp, mut budget: usize) -> bool {
+    pub fn redrive_some(
+        &mut self,
+        redrive: &mut Redrive,
+        now: Timestamp,
+        mut budget: usize,
+    ) -> bool {
         while let Some(slot) = redrive.query.next(self, &mut budget) {
             self.revive(slot, redrive.first_order + redrive.query.after, now);
             self.enter(slot, now);
@@ -156,7 +187,9 @@ impl Ledger {
     /// A dead letter lives again, held, with all its attempts before it.
     pub(super) fn revive(&mut self, slot: u32, order: u64, now: Timestamp) {
         let message = &mut self.messages[slot];
-        let Some(death) = message.death.take() else { return };
+        let Some(death) = message.death.take() else {
+            return;
+        };
         if death.place != message.place {
             self.live_bytes -= super::stored_bytes(death.place);
         }
@@ -185,14 +218,21 @@ impl Ledger {
 
     /// Removes a dead letter and frees its id.
     pub fn remove_dead(&mut self, slot: u32, now: Timestamp, out: &mut impl Recorder) {
-        out.write(&Record::Removed { number: self.messages[slot].number }, Note::None);
+        out.write(
+            &Record::Removed {
+                number: self.messages[slot].number,
+            },
+            Note::None,
+        );
         self.forget_dead(slot, now);
     }
 
     pub(super) fn forget_dead(&mut self, slot: u32, now: Timestamp) {
         let message = &mut self.messages[slot];
         if let Some(death) = &message.death {
-            self.queues[message.queue as usize].dead.remove(&death.sequence);
+            self.queues[message.queue as usize]
+                .dead
+                .remove(&death.sequence);
         }
         message.standing = Standing::Held;
         let entry = message.entry;

@@ -40,9 +40,10 @@ impl Ledger {
     pub fn add_details(info: &mut MessageInfo, payload: &[u8]) {
         let (error, past) = match Record::decode(payload) {
             Ok(Record::Dead { error, history, .. }) => (error, history),
-            Ok(Record::Message(message)) => {
-                (message.death.map_or(&b""[..], |death| death.error), message.history)
-            }
+            Ok(Record::Message(message)) => (
+                message.death.map_or(&b""[..], |death| death.error),
+                message.history,
+            ),
             _ => return,
         };
         if info.error.is_none() {
@@ -64,7 +65,10 @@ impl Ledger {
         Some(MessageInfo {
             id: id.to_owned(),
             queue: self.queues[queue as usize].name.to_string(),
-            state: self.dedup.finished_state(entry).unwrap_or(MessageState::Completed),
+            state: self
+                .dedup
+                .finished_state(entry)
+                .unwrap_or(MessageState::Completed),
             attempt: 0,
             max_attempts: None,
             priority: 0,
@@ -84,14 +88,18 @@ impl Ledger {
     #[must_use]
     pub fn is_outside_window(&self, queue: u32, entry: u32, now: Timestamp) -> bool {
         let window = self.queues[queue as usize].settings.dedup_window_ms;
-        self.dedup.finished_at(entry).is_some_and(|at| at.plus(window) <= now)
+        self.dedup
+            .finished_at(entry)
+            .is_some_and(|at| at.plus(window) <= now)
     }
 
     /// Forgets at most `limit` ids of a queue whose windows are over; true if there are more.
     pub fn expire_entries(&mut self, queue: u32, now: Timestamp, limit: usize) -> bool {
         for _ in 0..limit {
             match self.dedup.oldest_finished(queue) {
-                Some((entry, _)) if self.is_outside_window(queue, entry, now) => self.drop_entry(entry),
+                Some((entry, _)) if self.is_outside_window(queue, entry, now) => {
+                    self.drop_entry(entry)
+                }
                 _ => return false,
             }
         }
@@ -102,7 +110,9 @@ impl Ledger {
     #[must_use]
     pub fn next_entry_expiry(&self, queue: u32) -> Timestamp {
         let window = self.queues[queue as usize].settings.dedup_window_ms;
-        self.dedup.oldest_finished(queue).map_or(Timestamp::NEVER, |(_, at)| at.plus(window))
+        self.dedup
+            .oldest_finished(queue)
+            .map_or(Timestamp::NEVER, |(_, at)| at.plus(window))
     }
 
     /// Slots of a queue's messages in one state, in the order in which they would go on.
@@ -110,9 +120,13 @@ impl Ledger {
     pub fn slots_in(&self, queue: u32, state: MessageState, limit: usize) -> Vec<u32> {
         let queue = &self.queues[queue as usize];
         let slots: Box<dyn Iterator<Item = &u32>> = match state {
-            MessageState::Ready => {
-                Box::new(queue.suspects.values().chain(queue.ready.values()).chain(queue.parked.values()))
-            }
+            MessageState::Ready => Box::new(
+                queue
+                    .suspects
+                    .values()
+                    .chain(queue.ready.values())
+                    .chain(queue.parked.values()),
+            ),
             MessageState::Scheduled => Box::new(queue.scheduled.values()),
             MessageState::Leased => Box::new(queue.leased.values()),
             MessageState::Dead => Box::new(queue.dead.values()),

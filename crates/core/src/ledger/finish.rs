@@ -37,11 +37,24 @@ impl Ledger {
             hash: self.dedup.hash(entry),
             fingerprint: self.dedup.fingerprint(entry),
         });
-        let note = if remembers { Note::Entry { entry, number } } else { Note::None };
-        out.write(&Record::Completed { number, handed_over, entry: key, result }, note);
+        let note = if remembers {
+            Note::Entry { entry, number }
+        } else {
+            Note::None
+        };
+        out.write(
+            &Record::Completed {
+                number,
+                handed_over,
+                entry: key,
+                result,
+            },
+            note,
+        );
         if remembers {
             let bytes = u32::try_from(result.len()).expect("a result is at most 8 MiB");
-            self.dedup.finish(entry, now, MessageState::Completed, number, bytes);
+            self.dedup
+                .finish(entry, now, MessageState::Completed, number, bytes);
         } else {
             self.drop_entry(entry);
         }
@@ -62,7 +75,12 @@ impl Ledger {
         let message = &mut self.messages[slot];
         message.attempt -= 1;
         message.due = message.due.min(now);
-        out.write(&Record::Returned { number: message.number }, Note::None);
+        out.write(
+            &Record::Returned {
+                number: message.number,
+            },
+            Note::None,
+        );
     }
 
     /// Ends a counted attempt that failed: retried after the queue's backoff (or `delay_ms`), or
@@ -97,15 +115,38 @@ impl Ledger {
         };
         out.write(&record, Note::None);
         self.messages[slot].due = due;
-        self.queues[self.messages[slot].queue as usize].counters.retried += 1;
+        self.queues[self.messages[slot].queue as usize]
+            .counters
+            .retried += 1;
         Failed::Retried(due)
     }
 
     /// Puts a message off until `due` at no cost.
-    pub fn put_off(&mut self, slot: u32, now: Timestamp, due: Timestamp, error: &[u8], out: &mut impl Recorder) {
+    pub fn put_off(
+        &mut self,
+        slot: u32,
+        now: Timestamp,
+        due: Timestamp,
+        error: &[u8],
+        out: &mut impl Recorder,
+    ) {
         let message = &mut self.messages[slot];
-        let attempt = attempt_record(message.attempt, message.started_at, now, Reason::Exhausted, error);
-        out.write(&Record::Retried { number: message.number, due: due.0, costs: false, attempt }, Note::None);
+        let attempt = attempt_record(
+            message.attempt,
+            message.started_at,
+            now,
+            Reason::Exhausted,
+            error,
+        );
+        out.write(
+            &Record::Retried {
+                number: message.number,
+                due: due.0,
+                costs: false,
+                attempt,
+            },
+            Note::None,
+        );
         message.attempt -= 1;
         message.due = due;
     }
@@ -134,7 +175,9 @@ impl Ledger {
         };
         out.write(&record, Note::Death { slot, number });
         self.bury(slot, now, reason, error);
-        self.queues[self.messages[slot].queue as usize].counters.dead += 1;
+        self.queues[self.messages[slot].queue as usize]
+            .counters
+            .dead += 1;
     }
 
     /// The state change of a death, live or replayed.
@@ -144,7 +187,14 @@ impl Ledger {
         let message = &mut self.messages[slot];
         let queue = &mut self.queues[message.queue as usize];
         let blocks = message.group != NONE && queue.settings.group_on_dead == GroupOnDead::Block;
-        message.death = Some(Box::new(Death { sequence, at, reason, place: Place::default(), blocks, in_memory: true }));
+        message.death = Some(Box::new(Death {
+            sequence,
+            at,
+            reason,
+            place: Place::default(),
+            blocks,
+            in_memory: true,
+        }));
         message.error = error[..error.len().min(history::ERROR_BYTES_MAX)].into();
         message.standing = Standing::Dead;
         message.suspect = false;

@@ -35,7 +35,10 @@ impl Groups {
     /// Finds or creates a group.
     pub fn ensure(&mut self, name: &str) -> u32 {
         let hash = text_hash(name.as_bytes());
-        if let Some(slot) = self.index.find(hash, |slot| &*self.groups[slot].name == name) {
+        if let Some(slot) = self
+            .index
+            .find(hash, |slot| &*self.groups[slot].name == name)
+        {
             return slot;
         }
         let slot = self.groups.insert(Group {
@@ -46,7 +49,8 @@ impl Groups {
             blocked_by: 0,
         });
         let groups = &self.groups;
-        self.index.insert(hash, slot, |slot| text_hash(groups[slot].name.as_bytes()));
+        self.index
+            .insert(hash, slot, |slot| text_hash(groups[slot].name.as_bytes()));
         slot
     }
 
@@ -59,9 +63,12 @@ impl Groups {
     /// Adds a message; returns the head that it displaced, if it comes before it.
     pub fn join(&mut self, group: u32, order: u64, slot: u32) -> Option<u32> {
         let members = &mut self.groups[group].members;
-        let old = members.first_key_value().map(|(order, slot)| (*order, *slot));
+        let old = members
+            .first_key_value()
+            .map(|(order, slot)| (*order, *slot));
         members.insert(order, slot);
-        old.filter(|(first, _)| order < *first).map(|(_, slot)| slot)
+        old.filter(|(first, _)| order < *first)
+            .map(|(_, slot)| slot)
     }
 
     /// Removes a message.
@@ -72,7 +79,10 @@ impl Groups {
     /// The first member.
     #[must_use]
     pub fn head(&self, group: u32) -> Option<u32> {
-        self.groups[group].members.first_key_value().map(|(_, slot)| *slot)
+        self.groups[group]
+            .members
+            .first_key_value()
+            .map(|(_, slot)| *slot)
     }
 
     /// Whether its head may be claimed.

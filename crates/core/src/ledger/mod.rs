@@ -153,7 +153,13 @@ impl Ledger {
     }
 
     fn generated_id(&self, at: Timestamp, number: u64, open: u32) -> String {
-        GeneratedId { ms: at.0, number, open, tag: self.box_tag }.to_string()
+        GeneratedId {
+            ms: at.0,
+            number,
+            open,
+            tag: self.box_tag,
+        }
+        .to_string()
     }
 
     /// The destination of a message, empty for none.
@@ -167,15 +173,18 @@ impl Ledger {
     pub fn group(&self, slot: u32) -> Rc<str> {
         let message = &self.messages[slot];
         if message.group == NONE {
-            return Rc::from("");
+            return self.destinations.text(NONE);
         }
-        self.queues[message.queue as usize].groups.name(message.group)
+        self.queues[message.queue as usize]
+            .groups
+            .name(message.group)
     }
 
     /// Finds an unfinished or dead message by its number.
     #[must_use]
     pub fn by_number(&self, number: u64) -> Option<u32> {
-        self.numbers.find(spread(number), |slot| self.messages[slot].number == number)
+        self.numbers
+            .find(spread(number), |slot| self.messages[slot].number == number)
     }
 
     /// Finds an unfinished or dead message of a queue by its id.
@@ -208,13 +217,18 @@ impl Ledger {
         queue.bytes += u64::from(message.bytes);
         let slot = self.messages.insert(message);
         let messages = &self.messages;
-        self.numbers.insert(spread(number), slot, |slot| spread(messages[slot].number));
+        self.numbers
+            .insert(spread(number), slot, |slot| spread(messages[slot].number));
         slot
     }
 
     /// Forgets a message that is in no set. Its dedup entry is the caller's business.
     fn erase(&mut self, slot: u32, now: Timestamp) {
-        debug_assert_eq!(self.messages[slot].standing, Standing::Held, "erased while in a set");
+        debug_assert_eq!(
+            self.messages[slot].standing,
+            Standing::Held,
+            "erased while in a set"
+        );
         self.uncache(slot);
         if self.messages[slot].is_placed() {
             self.chain.unlink(&mut self.messages, slot);
@@ -315,7 +329,9 @@ impl Ledger {
     /// Whether a slot still holds the message with this number.
     #[must_use]
     pub fn is_tenant(&self, slot: u32, number: u64) -> bool {
-        self.messages.get(slot).is_some_and(|message| message.number == number)
+        self.messages
+            .get(slot)
+            .is_some_and(|message| message.number == number)
     }
 }
 

@@ -2,14 +2,12 @@
 //!
 //! Queues and openings need no moving: every segment begins with them.
 
-use super::{Ledger, dedup};
 use super::message::{NONE, Standing};
 use super::recorder::{Note, Recorder};
+use super::{Ledger, dedup};
 use crate::command::Reason;
 use crate::hash;
-use crate::journal::{
-    DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState,
-};
+use crate::journal::{DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState};
 use crate::time::Timestamp;
 
 /// Something live in the oldest segment.
@@ -25,8 +23,13 @@ impl Ledger {
     /// Whether anything in this segment must survive it.
     #[must_use]
     pub fn is_live(&self, segment: u32) -> bool {
-        self.chain.head().is_some_and(|slot| self.messages[slot].place.segment <= segment)
-            || self.dedup.oldest_place().is_some_and(|(_, place)| place.segment <= segment)
+        self.chain
+            .head()
+            .is_some_and(|slot| self.messages[slot].place.segment <= segment)
+            || self
+                .dedup
+                .oldest_place()
+                .is_some_and(|(_, place)| place.segment <= segment)
     }
 
     /// What is to be moved next out of this segment and is not on its way yet.
@@ -56,7 +59,9 @@ impl Ledger {
         death: Option<&[u8]>,
         out: &mut impl Recorder,
     ) -> bool {
-        let Ok(Record::Message(stored)) = Record::decode(payload) else { return false };
+        let Ok(Record::Message(stored)) = Record::decode(payload) else {
+            return false;
+        };
         let message = &self.messages[slot];
         let (error, history) = match death.map(Record::decode) {
             Some(Ok(Record::Dead { error, history, .. })) => (error, history),
@@ -98,10 +103,18 @@ impl Ledger {
 
     /// Writes a message whose stored bytes are damaged as a dead letter that keeps those bytes.
     /// It is held or dead afterwards; the caller has taken it out of its set.
-    pub fn rewrite_damaged(&mut self, slot: u32, raw: &[u8], now: Timestamp, out: &mut impl Recorder) {
+    pub fn rewrite_damaged(
+        &mut self,
+        slot: u32,
+        raw: &[u8],
+        now: Timestamp,
+        out: &mut impl Recorder,
+    ) {
         if self.messages[slot].death.is_none() {
             self.bury(slot, now, Reason::Corrupt, b"");
-            self.queues[self.messages[slot].queue as usize].counters.dead += 1;
+            self.queues[self.messages[slot].queue as usize]
+                .counters
+                .dead += 1;
         }
         let (group, destination) = (self.group(slot), self.destination(slot));
         let message = &self.messages[slot];
@@ -144,9 +157,11 @@ impl Ledger {
     /// Writes a finished entry again. `result`: the bytes that its record keeps.
     pub fn rewrite_entry(&mut self, entry: u32, result: &[u8], out: &mut impl Recorder) {
         let dedup = &self.dedup;
-        let (Some(number), Some(at), Some(state)) =
-            (dedup.finished_number(entry), dedup.finished_at(entry), dedup.finished_state(entry))
-        else {
+        let (Some(number), Some(at), Some(state)) = (
+            dedup.finished_number(entry),
+            dedup.finished_at(entry),
+            dedup.finished_state(entry),
+        ) else {
             return;
         };
         let record = EntryRecord {
@@ -174,8 +189,12 @@ impl Ledger {
     pub fn write_queue(&self, queue: u32, out: &mut impl Recorder) {
         let target = &self.queues[queue as usize];
         let options = super::settings::encode(&target.settings.named);
-        let record =
-            Record::Queue { queue, paused: target.paused, name: &target.name, options: &options };
+        let record = Record::Queue {
+            queue,
+            paused: target.paused,
+            name: &target.name,
+            options: &options,
+        };
         out.write(&record, Note::None);
     }
 
@@ -195,7 +214,11 @@ impl Ledger {
 
     /// The fingerprint as a record keeps it: 0 says that the id is not remembered.
     fn stored_fingerprint(&self, entry: u32) -> u64 {
-        if entry == NONE { 0 } else { self.dedup.fingerprint(entry) }
+        if entry == NONE {
+            0
+        } else {
+            self.dedup.fingerprint(entry)
+        }
     }
 
     /// The hash under which an id is remembered.

@@ -16,10 +16,21 @@ struct Name {
 }
 
 /// A counted set of names, each with a small number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Names {
     names: Slab<Name>,
     index: Index,
+    empty: Rc<str>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            names: Slab::default(),
+            index: Index::default(),
+            empty: Rc::from(""),
+        }
+    }
 }
 
 impl Names {
@@ -29,14 +40,20 @@ impl Names {
             return NONE;
         }
         let hash = text_hash(text.as_bytes());
-        let found = self.index.find(hash, |slot| &*self.names[slot].text == text);
+        let found = self
+            .index
+            .find(hash, |slot| &*self.names[slot].text == text);
         if let Some(slot) = found {
             self.names[slot].uses += 1;
             return slot;
         }
-        let slot = self.names.insert(Name { text: Rc::from(text), uses: 1 });
+        let slot = self.names.insert(Name {
+            text: Rc::from(text),
+            uses: 1,
+        });
         let names = &self.names;
-        self.index.insert(hash, slot, |slot| text_hash(names[slot].text.as_bytes()));
+        self.index
+            .insert(hash, slot, |slot| text_hash(names[slot].text.as_bytes()));
         slot
     }
 
@@ -57,7 +74,11 @@ impl Names {
     /// The text of a number; empty for [`NONE`].
     #[must_use]
     pub(super) fn text(&self, slot: u32) -> Rc<str> {
-        if slot == NONE { Rc::from("") } else { Rc::clone(&self.names[slot].text) }
+        if slot == NONE {
+            Rc::clone(&self.empty)
+        } else {
+            Rc::clone(&self.names[slot].text)
+        }
     }
 }
 

@@ -34,6 +34,8 @@ impl Opens {
     #[must_use]
     pub(super) fn was_durable(&self, open: u32, number: u64) -> Option<bool> {
         let later = self.pairs.partition_point(|(known, _)| *known <= open);
-        self.pairs.get(later).map(|(_, last_number)| number <= *last_number)
+        self.pairs
+            .get(later)
+            .map(|(_, last_number)| number <= *last_number)
     }
 }

@@ -25,7 +25,13 @@ pub struct Purges(VecDeque<Purge>);
 impl Ledger {
     /// Drops every waiting message of a queue; returns how many.
     pub fn purge(&mut self, queue: u32, out: &mut impl Recorder) -> u64 {
-        out.write(&Record::Purged { queue, last_number: self.last_number }, Note::None);
+        out.write(
+            &Record::Purged {
+                queue,
+                last_number: self.last_number,
+            },
+            Note::None,
+        );
         let target = &mut self.queues[queue as usize];
         target.purges += 1;
         let purge = Purge {
@@ -47,7 +53,9 @@ impl Ledger {
     /// Frees at most `limit` purged messages; true if there are more.
     pub fn carry_out_purges(&mut self, now: Timestamp, limit: usize) -> bool {
         for _ in 0..limit {
-            let Some(purge) = self.purges.0.front_mut() else { return false };
+            let Some(purge) = self.purges.0.front_mut() else {
+                return false;
+            };
             let queue = purge.queue;
             if let Some(set) = purge.ranked.last_mut() {
                 match set.pop_first() {

@@ -102,8 +102,14 @@ impl Queue {
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
         let due = self.scheduled.first_key_value().map(|((due, _), _)| *due);
-        let expiry = self.expiries.first_key_value().map(|((deadline, _), _)| deadline.plus(1));
-        due.into_iter().chain(expiry).min().unwrap_or(Timestamp::NEVER)
+        let expiry = self
+            .expiries
+            .first_key_value()
+            .map(|((deadline, _), _)| deadline.plus(1));
+        due.into_iter()
+            .chain(expiry)
+            .min()
+            .unwrap_or(Timestamp::NEVER)
     }
 
     /// Notes that ids are forgotten although younger than the window: the oldest one that is still

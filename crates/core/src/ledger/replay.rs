@@ -49,7 +49,9 @@ impl Ledger {
         free_deaths: u32,
     ) -> Replayed {
         match record {
-            Record::Opened { open, last_number, .. } => {
+            Record::Opened {
+                open, last_number, ..
+            } => {
                 self.owner_died(time, free_deaths);
                 self.note_open(open, last_number);
             }
@@ -58,7 +60,12 @@ impl Ledger {
                     self.note_open(self.open.max(open), last_number);
                 }
             }
-            Record::Queue { queue, paused, name, options } => {
+            Record::Queue {
+                queue,
+                paused,
+                name,
+                options,
+            } => {
                 self.replay_queue(queue, paused, name, options)?;
             }
             Record::Message(message) => {
@@ -70,25 +77,47 @@ impl Ledger {
                 }
             }
             Record::Started { number, .. } => {
-                let Some(slot) = self.waiting(number)? else { return Ok(()) };
+                let Some(slot) = self.waiting(number)? else {
+                    return Ok(());
+                };
                 self.replay_start(slot, time);
             }
             Record::Returned { number } => {
-                let Some(slot) = self.leased(number)? else { return Ok(()) };
+                let Some(slot) = self.leased(number)? else {
+                    return Ok(());
+                };
                 self.unlease(slot);
                 let message = &mut self.messages[slot];
                 message.attempt -= 1;
                 message.suspect = message.deaths > 0;
                 message.due = message.due.min(time);
             }
-            Record::Retried { number, due, costs, attempt } => {
-                let Some(slot) = self.leased(number)? else { return Ok(()) };
+            Record::Retried {
+                number,
+                due,
+                costs,
+                attempt,
+            } => {
+                let Some(slot) = self.leased(number)? else {
+                    return Ok(());
+                };
                 self.replay_retry(slot, due, costs, &attempt);
             }
-            Record::Completed { number, entry, result, .. } => {
+            Record::Completed {
+                number,
+                entry,
+                result,
+                ..
+            } => {
                 self.replay_completed(number, entry, result, time, place)?;
             }
-            Record::Dead { number, reason, error, history, .. } => {
+            Record::Dead {
+                number,
+                reason,
+                error,
+                history,
+                ..
+            } => {
                 let Some(slot) = self.known(number)? else {
                     self.last_death += 1;
                     return Ok(());
@@ -98,22 +127,33 @@ impl Ledger {
                 self.forget_details(slot);
             }
             Record::Cancelled { number } => {
-                let Some(slot) = self.known(number)? else { return Ok(()) };
+                let Some(slot) = self.known(number)? else {
+                    return Ok(());
+                };
                 self.withdraw(slot, time);
             }
             Record::Removed { number } => {
-                let Some(slot) = self.known(number)? else { return Ok(()) };
+                let Some(slot) = self.known(number)? else {
+                    return Ok(());
+                };
                 self.forget_dead(slot, time);
             }
             Record::Rescheduled { number, due } => {
-                let Some(slot) = self.waiting(number)? else { return Ok(()) };
+                let Some(slot) = self.waiting(number)? else {
+                    return Ok(());
+                };
                 self.messages[slot].due = Timestamp(due);
             }
             Record::Purged { queue, last_number } => self.replay_purge(queue, last_number, time)?,
-            Record::Redriven { queue, filter, last_death, first_order } => {
+            Record::Redriven {
+                queue,
+                filter,
+                last_death,
+                first_order,
+            } => {
                 self.queue_known(queue)?;
-                let filter =
-                    serde_json::from_slice(filter).map_err(|_| "a redrive with an unknown filter")?;
+                let filter = serde_json::from_slice(filter)
+                    .map_err(|_| "a redrive with an unknown filter")?;
                 let mut redrive = self.resume_redrive(queue, filter, last_death, first_order);
                 dead::replay(self, &mut redrive, time);
             }
@@ -129,9 +169,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends a replay: leases of the last owner end, all waiting messages join their sets.
-    pub fn finish_replay(&mut self, now: Timestamp, free_deaths: u32) -> Interrupted {
-        let count = self.queues.iter().map(|queue| queue.leased.len() as u64).sum();
+    /// Ends a replay whose last record was written at `last`: leases of the last owner end, all waiting
+    /// messages join their sets. If the clock was set back since, no retry waits longer than its
+    /// backoff can ask for.
+    pub fn finish_replay(
+        &mut self,
+        now: Timestamp,
+        last: Timestamp,
+        free_deaths: u32,
+    ) -> Interrupted {
+        let count = self
+            .queues
+            .iter()
+            .map(|queue| queue.leased.len() as u64)
+            .sum();
         self.owner_died(now, free_deaths);
         self.dedup.sort(now);
         let mut exhausted = Vec::new();
@@ -144,24 +195,16 @@ impl Ledger {
             }
             if message.suspect && message.attempt >= message.max_attempts {
                 exhausted.push(slot);
-            } else {
-                self.enter(slot, now);
+                continue;
             }
+            if last > now && message.first_delivery > Timestamp(0) {
+                let longest = self.queues[message.queue as usize].settings.max_delay_ms();
+                let message = &mut self.messages[slot];
+                message.due = message.due.min(now.plus(longest));
+            }
+            self.enter(slot, now);
         }
         Interrupted { count, exhausted }
-    }
-
-    /// Cuts what was planned before the clock was set back: nothing waits longer than it may.
-    pub fn clamp_times(&mut self, now: Timestamp) {
-        let mut cursor = self.chain.head();
-        while let Some(slot) = cursor {
-            cursor = self.chain.next(&self.messages, slot);
-            let message = &mut self.messages[slot];
-            let settings = &self.queues[message.queue as usize].settings;
-            if message.attempt > 0 {
-                message.due = message.due.min(now.plus(settings.max_delay_ms()));
-            }
-        }
     }
 
     fn owner_died(&mut self, now: Timestamp, free_deaths: u32) {
@@ -214,7 +257,8 @@ impl Ledger {
         message.deadline = Timestamp(record.deadline);
         message.attempt = record.attempt;
         message.deaths = record.deaths;
-        message.suspect = record.deaths > 0 && record.state == StoredState::Waiting && message.suspect;
+        message.suspect =
+            record.deaths > 0 && record.state == StoredState::Waiting && message.suspect;
         message.first_delivery = Timestamp(record.first_delivery);
         message.history = record.history.to_vec();
         message.epoch = purges;
@@ -232,7 +276,11 @@ impl Ledger {
     /// A message whose record is the first one of it that is left.
     fn replay_new(&mut self, record: &MessageRecord<'_>) -> u32 {
         let queue = &mut self.queues[record.queue as usize];
-        let group = if record.group.is_empty() { NONE } else { queue.groups.ensure(record.group) };
+        let group = if record.group.is_empty() {
+            NONE
+        } else {
+            queue.groups.ensure(record.group)
+        };
         let bytes = record.id.map_or(0, str::len) + record.headers.len() + record.body.len();
         let message = Message {
             number: record.number,
@@ -253,7 +301,9 @@ impl Ledger {
             if let Some(old) = self.dedup.find(record.queue, hash) {
                 self.forget_entry(old);
             }
-            let entry = self.dedup.insert_live(record.queue, hash, record.fingerprint, slot);
+            let entry = self
+                .dedup
+                .insert_live(record.queue, hash, record.fingerprint, slot);
             self.messages[slot].entry = entry;
         }
         slot
@@ -265,7 +315,8 @@ impl Ledger {
         let queue = &mut self.queues[record.queue as usize];
         match (record.state, &record.death) {
             (StoredState::Dead, Some(death)) => {
-                let reason = Reason::from_code(death.reason).ok_or("a death of an unknown reason")?;
+                let reason =
+                    Reason::from_code(death.reason).ok_or("a death of an unknown reason")?;
                 let blocks = message.group != NONE
                     && queue.settings.group_on_dead == crate::config::GroupOnDead::Block;
                 message.standing = Standing::Dead;
@@ -351,7 +402,12 @@ impl Ledger {
     }
 
     fn replay_entry(&mut self, record: &EntryRecord<'_>, place: Place) -> Replayed {
-        let EntryRecord { key, number, result, .. } = *record;
+        let EntryRecord {
+            key,
+            number,
+            result,
+            ..
+        } = *record;
         let state = MessageState::from_code(record.state).ok_or("an entry of an unknown state")?;
         self.queue_known(key.queue)?;
         if let Some(old) = self.dedup.find(key.queue, key.hash) {
@@ -360,9 +416,12 @@ impl Ledger {
             }
             self.drop_entry(old);
         }
-        let entry = self.dedup.insert_live(key.queue, key.hash, key.fingerprint, NONE);
+        let entry = self
+            .dedup
+            .insert_live(key.queue, key.hash, key.fingerprint, NONE);
         let charge = u32::try_from(result.len()).unwrap_or(u32::MAX);
-        self.dedup.finish(entry, Timestamp(record.finished_at), state, number, charge);
+        self.dedup
+            .finish(entry, Timestamp(record.finished_at), state, number, charge);
         self.place(Note::Entry { entry, number }, place);
         Ok(())
     }
@@ -419,8 +478,15 @@ impl Ledger {
             reason: reason as u8,
             error: super::history::cut(error),
         };
-        let record = MessageRecord { state: StoredState::Dead, death: Some(death), attempt: 1, ..stored };
-        let slot = self.replay_message(&record).expect("its queue exists, and its reason is known");
+        let record = MessageRecord {
+            state: StoredState::Dead,
+            death: Some(death),
+            attempt: 1,
+            ..stored
+        };
+        let slot = self
+            .replay_message(&record)
+            .expect("its queue exists, and its reason is known");
         let number = record.number;
         out.write(&Record::Message(record), Note::Moved { slot, number });
         self.cache(slot, Rc::from(out.last_payload()));
@@ -464,23 +530,31 @@ impl Ledger {
     fn known(&self, number: u64) -> Result<Option<u32>, &'static str> {
         let slot = self.by_number(number);
         let expected = slot.is_some() || number <= self.replay_floor;
-        expected.then_some(slot).ok_or("a record of a message that does not exist")
+        expected
+            .then_some(slot)
+            .ok_or("a record of a message that does not exist")
     }
 
     fn waiting(&self, number: u64) -> Result<Option<u32>, &'static str> {
         let slot = self.known(number)?;
         let waits = slot.is_none_or(|slot| self.messages[slot].standing == Standing::Held);
-        waits.then_some(slot).ok_or("the start of a message that does not wait")
+        waits
+            .then_some(slot)
+            .ok_or("the start of a message that does not wait")
     }
 
     fn leased(&self, number: u64) -> Result<Option<u32>, &'static str> {
         let slot = self.known(number)?;
         let leased = slot.is_none_or(|slot| self.messages[slot].standing == Standing::Leased);
-        leased.then_some(slot).ok_or("the end of a delivery that did not start")
+        leased
+            .then_some(slot)
+            .ok_or("the end of a delivery that did not start")
     }
 
     fn queue_known(&self, queue: u32) -> Replayed {
         let known = (queue as usize) < self.queues.len();
-        known.then_some(()).ok_or("a record of a queue that was never defined")
+        known
+            .then_some(())
+            .ok_or("a record of a queue that was never defined")
     }
 }

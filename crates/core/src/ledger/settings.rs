@@ -3,7 +3,7 @@
 //! Options that a user names are journaled and survive reopening; the journal therefore keeps the
 //! named ones only ([`Settings::named`]), so that a later default applies to boxes of today.
 
-use crate::config::{Compare, Guarantee, GroupOnDead, QueueOptions, WhenFull};
+use crate::config::{Compare, GroupOnDead, Guarantee, QueueOptions, WhenFull};
 use crate::error::{ErrorCode, Failure};
 use crate::policy::backoff::Backoff;
 
@@ -73,8 +73,18 @@ impl Settings {
         at_least("dedup.maxEntries", self.dedup_max_entries, 1)?;
         at_least("maxDepth", self.max_depth, 1)?;
         at_least("maxBytes", self.max_bytes, 1)?;
-        within("maxBodyBytes", self.max_body_bytes.into(), 1, BODY_BYTES_MAX.into())?;
-        within("maxResultBytes", self.max_result_bytes.into(), 0, BODY_BYTES_MAX.into())?;
+        within(
+            "maxBodyBytes",
+            self.max_body_bytes.into(),
+            1,
+            BODY_BYTES_MAX.into(),
+        )?;
+        within(
+            "maxResultBytes",
+            self.max_result_bytes.into(),
+            0,
+            BODY_BYTES_MAX.into(),
+        )?;
         within("dead.retainMs", self.dead_retain_ms.unwrap_or(0), 0, MS_MAX)?;
         self.backoff
             .check()
@@ -118,18 +128,34 @@ impl Settings {
             ("maxRetryMs", self.max_retry_ms != other.max_retry_ms),
             ("backoff", self.backoff != other.backoff),
             ("leaseMs", self.lease_ms != other.lease_ms),
-            ("dedup.windowMs", self.dedup_window_ms != other.dedup_window_ms),
-            ("dedup.maxEntries", self.dedup_max_entries != other.dedup_max_entries),
-            ("dedup.whenFull", self.dedup_when_full != other.dedup_when_full),
+            (
+                "dedup.windowMs",
+                self.dedup_window_ms != other.dedup_window_ms,
+            ),
+            (
+                "dedup.maxEntries",
+                self.dedup_max_entries != other.dedup_max_entries,
+            ),
+            (
+                "dedup.whenFull",
+                self.dedup_when_full != other.dedup_when_full,
+            ),
             ("dedup.compare", self.dedup_compare != other.dedup_compare),
             ("maxDepth", self.max_depth != other.max_depth),
             ("maxBytes", self.max_bytes != other.max_bytes),
             ("maxBodyBytes", self.max_body_bytes != other.max_body_bytes),
-            ("maxResultBytes", self.max_result_bytes != other.max_result_bytes),
+            (
+                "maxResultBytes",
+                self.max_result_bytes != other.max_result_bytes,
+            ),
             ("groupOnDead", self.group_on_dead != other.group_on_dead),
             ("dead.retainMs", self.dead_retain_ms != other.dead_retain_ms),
         ];
-        pairs.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect()
+        pairs
+            .iter()
+            .filter(|(_, differs)| *differs)
+            .map(|(name, _)| (*name).to_owned())
+            .collect()
     }
 
     /// All options as a host would name them.
@@ -152,7 +178,9 @@ impl Settings {
             max_body_bytes: Some(self.max_body_bytes),
             max_result_bytes: Some(self.max_result_bytes),
             group_on_dead: Some(self.group_on_dead),
-            dead: Some(crate::config::DeadOptions { retain_ms: self.dead_retain_ms }),
+            dead: Some(crate::config::DeadOptions {
+                retain_ms: self.dead_retain_ms,
+            }),
         }
     }
 
@@ -182,6 +210,13 @@ fn within(option: &str, value: u64, min: u64, max: u64) -> Result<(), Failure> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    let range = if max == u64::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
-    Err(Failure::new(ErrorCode::InvalidOption, format!("{option}: expected {range}, got {value}")))
+    let range = if max == u64::MAX {
+        format!("{min} or more")
+    } else {
+        format!("{min} to {max}")
+    };
+    Err(Failure::new(
+        ErrorCode::InvalidOption,
+        format!("{option}: expected {range}, got {value}"),
+    ))
 }

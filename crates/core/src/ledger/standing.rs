@@ -14,7 +14,8 @@ impl Ledger {
             return self.erase_purged(slot, now);
         }
         let heads_group = message.group == NONE
-            || (queue.groups.head(message.group) == Some(slot) && queue.groups.is_free(message.group));
+            || (queue.groups.head(message.group) == Some(slot)
+                && queue.groups.is_free(message.group));
         if message.due > now {
             message.standing = Standing::Scheduled;
             queue.scheduled.insert((message.due, message.number), slot);
@@ -23,11 +24,17 @@ impl Ledger {
             queue.parked.insert(message.rank(), slot);
         } else {
             message.standing = Standing::Ready;
-            let set = if message.suspect { &mut queue.suspects } else { &mut queue.ready };
+            let set = if message.suspect {
+                &mut queue.suspects
+            } else {
+                &mut queue.ready
+            };
             set.insert(message.rank(), slot);
         }
         if message.deadline != Timestamp::NEVER {
-            queue.expiries.insert((message.deadline, message.number), slot);
+            queue
+                .expiries
+                .insert((message.deadline, message.number), slot);
         }
         let number = message.queue;
         self.touch(number);

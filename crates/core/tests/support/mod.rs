@@ -1,7 +1,11 @@
 //! A world around one engine: storage in memory, virtual time, and everything that the engine
 //! said, in order. Tests drive it through the engine's public interface only.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part of the world")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test uses its part of the world"
+)]
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -71,7 +75,10 @@ impl World {
         let segments = world
             .disk
             .iter()
-            .map(|(segment, bytes)| SegmentInfo { segment: *segment, bytes: bytes.len() as u64 })
+            .map(|(segment, bytes)| SegmentInfo {
+                segment: *segment,
+                bytes: bytes.len() as u64,
+            })
             .collect();
         let ticket = world.request(Request::Open { segments })?;
         match world.replies.remove(&ticket).expect("opening is answered") {
@@ -97,7 +104,10 @@ impl World {
     }
 
     pub fn define(&mut self, name: &str, options: QueueOptions) -> QueueId {
-        match self.at_once(Request::DefineQueue { name: name.to_owned(), options }) {
+        match self.at_once(Request::DefineQueue {
+            name: name.to_owned(),
+            options,
+        }) {
             Object::Defined(defined) => defined.queue,
             other => panic!("expected a definition, got {other:?}"),
         }
@@ -110,7 +120,9 @@ impl World {
 
     pub fn try_at_once(&mut self, request: Request) -> Result<Object, Failure> {
         let ticket = self.next_ticket();
-        let object = self.engine.handle_request(Timestamp(self.now), ticket, request)?;
+        let object = self
+            .engine
+            .handle_request(Timestamp(self.now), ticket, request)?;
         self.run();
         Ok(object.expect("this request is answered at once"))
     }
@@ -118,7 +130,9 @@ impl World {
     /// A request that is answered later; returns its ticket.
     pub fn request(&mut self, request: Request) -> Result<u64, Failure> {
         let ticket = self.next_ticket();
-        let object = self.engine.handle_request(Timestamp(self.now), ticket, request)?;
+        let object = self
+            .engine
+            .handle_request(Timestamp(self.now), ticket, request)?;
         assert!(object.is_none(), "this request is answered by a reply");
         self.run();
         Ok(ticket.0)
@@ -137,7 +151,7 @@ impl World {
     pub fn object(&mut self, request: Request) -> Object {
         let ticket = self.request(request).expect("the request is taken");
         match self.replies.remove(&ticket) {
-            Some(Ok(Answer::Object(object))) => object,
+            Some(Ok(Answer::Object(object))) => *object,
             other => panic!("expected an object, got {other:?}"),
         }
     }
@@ -172,23 +186,34 @@ impl World {
     }
 
     pub fn listen(&mut self, queue: QueueId) {
-        self.at_once(Request::Listen { queue, events: u32::MAX });
+        self.at_once(Request::Listen {
+            queue,
+            events: u32::MAX,
+        });
     }
 
     pub fn command(&mut self, command: Command<'_>) -> u64 {
         let ticket = self.next_ticket();
-        self.engine.handle_command(Timestamp(self.now), ticket, command);
+        self.engine
+            .handle_command(Timestamp(self.now), ticket, command);
         self.run();
         ticket.0
     }
 
     /// Enqueues a body and returns the id of the receipt, or the refusal.
-    pub fn try_enqueue(&mut self, enqueue: Enqueue<'_>) -> Result<(bool, MessageState, String), Failure> {
+    pub fn try_enqueue(
+        &mut self,
+        enqueue: Enqueue<'_>,
+    ) -> Result<(bool, MessageState, String), Failure> {
         let ticket = self.command(Command::Enqueue(enqueue));
         if let Some(Err(failure)) = self.replies.remove(&ticket) {
             return Err(failure);
         }
-        let receipt = self.receipts.iter().find(|receipt| receipt.0 == ticket).expect("a receipt");
+        let receipt = self
+            .receipts
+            .iter()
+            .find(|receipt| receipt.0 == ticket)
+            .expect("a receipt");
         Ok((receipt.2, receipt.3, receipt.4.clone()))
     }
 
@@ -196,8 +221,17 @@ impl World {
         self.try_enqueue(message(queue, body)).expect("accepted").2
     }
 
-    pub fn enqueue_id(&mut self, queue: QueueId, id: &str, body: &str) -> (bool, MessageState, String) {
-        self.try_enqueue(Enqueue { id: Some(id), ..message(queue, body) }).expect("accepted")
+    pub fn enqueue_id(
+        &mut self,
+        queue: QueueId,
+        id: &str,
+        body: &str,
+    ) -> (bool, MessageState, String) {
+        self.try_enqueue(Enqueue {
+            id: Some(id),
+            ..message(queue, body)
+        })
+        .expect("accepted")
     }
 
     /// Settles a delivery as a handler that returned does, and returns the answer.
@@ -213,9 +247,17 @@ impl World {
         result: &[u8],
         error: &[u8],
     ) -> Result<Answer, Failure> {
-        let settle = Settle { token, verdict, returned, result, error };
+        let settle = Settle {
+            token,
+            verdict,
+            returned,
+            result,
+            error,
+        };
         let ticket = self.command(Command::Settle(settle));
-        self.replies.remove(&ticket).expect("a settlement with a ticket is answered")
+        self.replies
+            .remove(&ticket)
+            .expect("a settlement with a ticket is answered")
     }
 
     pub fn ack(&mut self, token: Token) {
@@ -223,15 +265,29 @@ impl World {
     }
 
     pub fn reject(&mut self, token: Token) {
-        self.settle_with(token, Verdict::Reject { delay_ms: None }, true, b"", br#"{"message":"no"}"#)
-            .expect("rejected");
+        self.settle_with(
+            token,
+            Verdict::Reject { delay_ms: None },
+            true,
+            b"",
+            br#"{"message":"no"}"#,
+        )
+        .expect("rejected");
     }
 
     /// Claims by hand.
     pub fn dequeue(&mut self, queue: QueueId, max: u32) -> Vec<Delivery> {
         let before = self.deliveries.len();
-        let ticket = self.command(Command::Dequeue { queue, max, lease_ms: None, wait_ms: 0 });
-        assert!(self.replies.remove(&ticket).is_some(), "a dequeue that does not wait is answered");
+        let ticket = self.command(Command::Dequeue {
+            queue,
+            max,
+            lease_ms: None,
+            wait_ms: 0,
+        });
+        assert!(
+            self.replies.remove(&ticket).is_some(),
+            "a dequeue that does not wait is answered"
+        );
         self.deliveries.split_off(before).into()
     }
 
@@ -271,7 +327,8 @@ impl World {
     }
 
     pub fn complete(&mut self, completion: Completion<'_>) {
-        self.engine.handle_completion(Timestamp(self.now), completion);
+        self.engine
+            .handle_completion(Timestamp(self.now), completion);
         self.run();
     }
 
@@ -304,30 +361,63 @@ impl World {
                     self.engine.handle_completion(now, Completion::Appended);
                 }
             }
-            Effect::Read { read, segment, offset, length } => {
+            Effect::Read {
+                read,
+                segment,
+                offset,
+                length,
+            } => {
                 let bytes = self.disk[&segment][offset as usize..][..length as usize].to_vec();
-                self.engine.handle_completion(now, Completion::Chunk { read, bytes: &bytes });
+                self.engine.handle_completion(
+                    now,
+                    Completion::Chunk {
+                        read,
+                        bytes: &bytes,
+                    },
+                );
             }
             Effect::Truncate { segment, bytes } => {
-                self.disk.get_mut(&segment).expect("it exists").truncate(bytes as usize);
+                self.disk
+                    .get_mut(&segment)
+                    .expect("it exists")
+                    .truncate(bytes as usize);
                 self.engine.handle_completion(now, Completion::Truncated);
             }
             Effect::Remove { segment } => {
                 self.disk.remove(&segment).expect("it exists");
-                self.engine.handle_completion(now, Completion::Removed { segment });
+                self.engine
+                    .handle_completion(now, Completion::Removed { segment });
             }
-            Effect::Deliver(delivery) => self.deliveries.push_back(delivery),
+            Effect::Deliver(delivery) => self.deliveries.push_back(*delivery),
             Effect::Abort { token, reason } => self.aborts.push((token, reason)),
-            Effect::Receipt { ticket, index, duplicate, state, id, .. } => {
+            Effect::Receipt {
+                ticket,
+                index,
+                duplicate,
+                state,
+                id,
+                ..
+            } => {
                 self.receipts.push((ticket.0, index, duplicate, state, id));
             }
             Effect::Reply { ticket, result } => {
-                assert!(self.replies.insert(ticket.0, result).is_none(), "answered twice");
+                assert!(
+                    self.replies.insert(ticket.0, result).is_none(),
+                    "answered twice"
+                );
             }
-            Effect::Body { ticket, index, intact, content } => {
-                self.bodies.entry(ticket.0).or_default().push((index, intact, content));
+            Effect::Body {
+                ticket,
+                index,
+                intact,
+                content,
+            } => {
+                self.bodies
+                    .entry(ticket.0)
+                    .or_default()
+                    .push((index, intact, content));
             }
-            Effect::Event(event) => self.events.push(event),
+            Effect::Event(event) => self.events.push(*event),
             Effect::Notice(notice) => self.notices.push(notice),
         }
     }
