@@ -1,0 +1,212 @@
+/** The objects of the package as users hold them. Every promise rejects with an `AckboxError`, or with the reason of a signal. */
+import type { Listen, BoxEvents, QueueEvents, WorkerEvents } from './events.js'
+import type { EngineKind } from './engine/engine.js'
+import type { QueueOptions } from './queue-options.js'
+import type { BoxStats, Health, QueueStats, QueueSummary, WorkerStats } from './stats.js'
+import type {
+  CloseOptions,
+  CloseReport,
+  DeadLetter,
+  EnqueueItem,
+  EnqueueOptions,
+  MessageInfo,
+  MessageState,
+  Reason,
+  Receipt,
+} from './types.js'
+
+/** One durable journal that holds any number of named queues. */
+export interface Box extends AsyncDisposable {
+  /** Which build of the engine runs. */
+  readonly engine: EngineKind
+  /**
+   * Settles when the box has ended: resolves after `close`, rejects with the error that ended it. Never becomes an
+   * unhandled rejection.
+   */
+  readonly closed: Promise<void>
+  /**
+   * The queue with this name (1 to 256 bytes), created if there is none. Options that are named apply from now on and
+   * survive reopening, functions and codec apart; options that are not named change nothing.
+   */
+  queue<T = unknown, R = void>(name: string, options?: QueueOptions<T>): Queue<T, R>
+  /** All queues of the journal, declared in this run or not. */
+  queues(): Promise<readonly QueueSummary[]>
+  stats(): Promise<BoxStats>
+  /** Whether the box works, at once. */
+  health(): Health
+  /** Listens. Errors and warnings that nobody listens to go to `process.emitWarning` or `console.error`. */
+  readonly on: Listen<BoxEvents>
+  /**
+   * Returns what was dequeued and not settled, stops claiming, lets handlers finish, then aborts them and returns
+   * their messages without costing an attempt, flushes, and gives up the storage. Idempotent.
+   */
+  close(options?: CloseOptions): Promise<CloseReport>
+}
+
+/** A named queue of a box: bodies of type `T`, handlers that give `R`. */
+export interface Queue<T = unknown, R = void> {
+  readonly name: string
+  /** Resolves when the message is durable. */
+  enqueue(body: T, options?: EnqueueOptions): Promise<Receipt>
+  /**
+   * Accepts all items or none, at most 10,000 of them and 8 MiB. The iterable is read to its end, and every item is
+   * checked, before anything is enqueued.
+   */
+  enqueueMany(items: Iterable<EnqueueItem<T>>): Promise<Receipt[]>
+  /**
+   * Starts a worker. The handler returns: acknowledged, with what it returned as the result. It throws: tried again
+   * after the backoff, or dead-lettered when attempts ran out.
+   */
+  process(handler: Handler<T, R>, options?: WorkerOptions): Worker
+  /** Claims one message for settling by hand; `undefined` if none is ready within `waitMs`. */
+  dequeue(options?: DequeueOptions): Promise<Delivery<T> | undefined>
+  /** Claims up to `max` (1 to 10,000) messages; waits for the first one only. */
+  dequeueMany(max: number, options?: DequeueOptions): Promise<Delivery<T>[]>
+  /** A message that is unfinished, dead, or remembered by its explicit id. */
+  get(id: string): Promise<MessageInfo<T> | undefined>
+  /** Looks at messages without claiming them, in the order of delivery. */
+  peek(options?: PeekOptions): Promise<MessageInfo<T>[]>
+  /** Withdraws an unfinished message; a running handler's signal aborts. False if there is no such message. */
+  cancel(id: string): Promise<boolean>
+  /** Makes a scheduled message ready now. False if there is no such message. */
+  retryNow(id: string): Promise<boolean>
+  /** Drops all messages that wait; how many. Leased messages and dead letters stay. */
+  purge(): Promise<number>
+  /** Frees the id of a finished message, so that it can be enqueued again. False if it was not known. */
+  forget(id: string): Promise<boolean>
+  /** Stops deliveries; durable. */
+  pause(): Promise<void>
+  /** Ends a pause; durable. */
+  resume(): Promise<void>
+  stats(): Promise<QueueStats>
+  readonly dead: DeadLetters<T>
+  readonly on: Listen<QueueEvents>
+}
+
+/** Handles one delivery. */
+export type Handler<T, R = void> = (message: Delivery<T>) => R | Promise<R>
+
+/** Options of `process`. */
+export interface WorkerOptions {
+  /** Handlers at once, 1 to 100,000. Default 1. */
+  readonly concurrency?: number | undefined
+  /** Default: the queue's name. */
+  readonly name?: string | undefined
+}
+
+/** Runs handlers. An open worker keeps the process alive. */
+export interface Worker extends AsyncDisposable {
+  readonly name: string
+  /** Resolves when the worker is closed, rejects with what killed it. Never becomes an unhandled rejection. */
+  readonly closed: Promise<void>
+  /** Starts no more handlers until resumed; running ones finish. */
+  pause(): void
+  resume(): void
+  /** Like the close of a box, for this worker alone. */
+  close(options?: CloseOptions): Promise<CloseReport>
+  stats(): WorkerStats
+  readonly on: Listen<WorkerEvents>
+}
+
+/** One attempt at handling a message. */
+export interface Delivery<T = unknown> extends AsyncDisposable {
+  readonly id: string
+  readonly body: T
+  /** From 1. */
+  readonly attempt: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly group: string | undefined
+  readonly destination: string | undefined
+  readonly priority: number
+  readonly enqueuedAt: number
+  /** Fencing number: later deliveries of any message have higher ones. */
+  readonly token: number
+  /**
+   * Aborts when the delivery is no longer this one's to settle, with an `AckboxError` as the reason: `ERR_LEASE_LOST`,
+   * `ERR_CLOSED` or `ERR_TIMEOUT`.
+   */
+  readonly signal: AbortSignal
+  /** Done, with a result that JSON can hold. Resolves when that is durable. */
+  ack(result?: unknown): Promise<void>
+  /** Failed: tried again after the backoff, or as `options` say. Resolves when that is durable. */
+  reject(reason?: unknown, options?: RejectOptions): Promise<void>
+  /** Prolongs the lease: it ends `ms` from now, 1 or more. */
+  extend(ms: number): Promise<void>
+}
+
+/** How a delivery is rejected. */
+export interface RejectOptions {
+  /** Instead of the queue's backoff, 0 or more. */
+  readonly delayMs?: number | undefined
+  /** No retry: dead-lettered at once as `permanent`. Default false. */
+  readonly dead?: boolean | undefined
+}
+
+/** Options of `dequeue` and `dequeueMany`. */
+export interface DequeueOptions {
+  /** How long the claim lasts, 1 or more; it is not extended by itself. Default: the queue's. */
+  readonly leaseMs?: number | undefined
+  /** How long to wait for a message, 0 or more. Default 0: not at all. */
+  readonly waitMs?: number | undefined
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `peek`. */
+export interface PeekOptions {
+  /** Only messages in this state. Default: all that are not finished. */
+  readonly state?: MessageState | undefined
+  /** 1 to 1,000. Default 100. */
+  readonly limit?: number | undefined
+}
+
+/** The dead letters of a queue. They are kept until they are removed or redriven. */
+export interface DeadLetters<T = unknown> {
+  /** In the order of their deaths; all, or page by page. */
+  list(filter?: DeadFilter): DeadList<T>
+  get(id: string): Promise<DeadLetter<T> | undefined>
+  count(filter?: DeadFilter): Promise<number>
+  /** Gives messages all their attempts again. Idempotent. */
+  redrive(filter?: RedriveOptions): Promise<RedriveReport>
+  /** Removes dead letters for good; `{}` means all. Resolves with their number. */
+  remove(filter: DeadFilter): Promise<number>
+}
+
+/** Which dead letters; what is not named does not matter. */
+export interface DeadFilter {
+  readonly ids?: readonly string[] | undefined
+  readonly reason?: Reason | undefined
+  /** Only those that died before this. */
+  readonly before?: Date | number | undefined
+  /** Only those that died after this. */
+  readonly after?: Date | number | undefined
+}
+
+export interface RedriveOptions extends DeadFilter {
+  /** At most so many, oldest first, 1 or more. */
+  readonly limit?: number | undefined
+}
+
+export interface RedriveReport {
+  readonly moved: number
+  /** Ids that were named and are no dead letters. */
+  readonly skipped: number
+}
+
+/** Dead letters, iterated or by page. */
+export interface DeadList<T = unknown> extends AsyncIterable<DeadLetter<T>> {
+  page(options?: PageOptions): Promise<DeadLetterPage<T>>
+}
+
+export interface PageOptions {
+  /** 1 to 1,000. Default 100. */
+  readonly limit?: number | undefined
+  /** `next` of the page before. */
+  readonly after?: string | undefined
+}
+
+export interface DeadLetterPage<T = unknown> {
+  readonly items: DeadLetter<T>[]
+  /** Where the next page begins; absent on the last. */
+  readonly next?: string
+}

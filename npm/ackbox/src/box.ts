@@ -1,0 +1,222 @@
+/** An embedded box: one engine on one storage, from its opening until it is closed or has failed. */
+import type { Box, Queue } from './api.js'
+import { checkCloseOptions, Deadlines, Ending } from './closing.js'
+import { type Clock, registerBusy } from './clock.js'
+import { Driver } from './driver.js'
+import type { Engine } from './engine/engine.js'
+import { KEY_BYTES_MAX } from './enqueue-options.js'
+import { AckboxError } from './errors.js'
+import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
+import { Inbox } from './inbox.js'
+import type { QueueOptions } from './queue-options.js'
+import { EmbeddedQueue } from './queue.js'
+import type { BoxStats, Health, QueueSummary, RecoveryReport } from './stats.js'
+import type { SegmentInfo, Storage } from './storage/storage.js'
+import type { CloseOptions, CloseReport } from './types.js'
+import { text } from './validate.js'
+
+const EVENTS = ['error', 'warning', 'recovered'] as const
+
+/** What a queue needs of its box. */
+export interface BoxCore {
+  readonly driver: Driver
+  readonly inbox: Inbox
+  /** Throws `ERR_CLOSED` unless new work may begin. */
+  checkOpen(where: string): void
+  /** Throws unless messages are accepted: handlers that finish while the box closes may still enqueue. */
+  checkAccepting(where: string): void
+}
+
+export class EmbeddedBox implements Box, BoxCore {
+  readonly engine: Engine['kind']
+  readonly driver: Driver
+  readonly inbox: Inbox
+  readonly #storage: Storage
+  readonly #clock: Clock
+  readonly #events: Emitter<BoxEvents>
+  readonly #ending = new Ending()
+  readonly #deadlines: Deadlines
+  readonly #queues = new Map<string, EmbeddedQueue>()
+  readonly #unregister: () => void
+  #recovered: RecoveryReport | undefined
+  /** Warnings of the opening, until somebody can listen. */
+  #early: Warning[] | undefined = []
+  #failure: AckboxError | undefined
+  #closing: Promise<CloseReport> | undefined
+
+  /** The storage is open already; `recover` comes next. */
+  constructor(engine: Engine, clock: Clock, storage: Storage) {
+    this.engine = engine.kind
+    this.#clock = clock
+    this.#storage = storage
+    this.inbox = new Inbox({ failed: (error) => this.#fail(error), warned: (warning) => this.#warn(warning) })
+    this.driver = new Driver(engine, clock, storage, this.inbox)
+    this.#events = new Emitter<BoxEvents>('box', EVENTS, (warning) => this.#warn(warning))
+    this.#deadlines = new Deadlines(clock, () => this.#expire())
+    this.#unregister = registerBusy(clock, () => this.driver.busy())
+  }
+
+  readonly on: Box['on'] = (event, listener, options) =>
+    // Recovery is over before anybody can listen.
+    this.#events.on(event, listener, options, event === 'recovered' ? (this.#recovered as never) : undefined)
+
+  get closed(): Promise<void> {
+    return this.#ending.promise
+  }
+
+  /** Reads back what the segments hold. */
+  async recover(segments: readonly SegmentInfo[]): Promise<void> {
+    const report = await this.driver.request<RecoveryReport>({ op: 'open', segments: [...segments] })
+    if (!report.created) this.#recovered = report
+    const early = this.#early ?? []
+    this.#early = undefined
+    // Whoever awaits the opening listens in the same turn of the event loop.
+    if (early.length > 0) setTimeout(() => early.forEach((warning) => this.#warn(warning)), 0)
+  }
+
+  /** Opening was given up: ends everything without writing. */
+  async abandon(): Promise<void> {
+    this.#end(() => closedError('open'))
+    await this.#storage.close()
+  }
+
+  queue<T = unknown, R = void>(name: string, options: QueueOptions<T> = {}): Queue<T, R> {
+    const where = 'box.queue'
+    text(name, KEY_BYTES_MAX, 'the name of a queue', where)
+    this.checkOpen(where)
+    let queue = this.#queues.get(name)
+    if (queue === undefined) {
+      queue = new EmbeddedQueue(this, name, options as unknown as QueueOptions<never>)
+      this.#queues.set(name, queue)
+    } else {
+      queue.amend(options as unknown as QueueOptions<never>)
+    }
+    return queue as unknown as Queue<T, R>
+  }
+
+  async queues(): Promise<readonly QueueSummary[]> {
+    return this.driver.call({ op: 'queues' })
+  }
+
+  async stats(): Promise<BoxStats> {
+    return this.driver.call({ op: 'boxStats' })
+  }
+
+  health(): Health {
+    const { lastClaimAt, running, workers } = this.inbox
+    const reason = this.#failure?.message ?? (this.#closing === undefined ? undefined : 'the box is closed')
+    return {
+      ok: reason === undefined,
+      ...(reason === undefined ? {} : { reason }),
+      ...(lastClaimAt === undefined ? {} : { sinceLastClaimMs: this.#clock.now() - lastClaimAt }),
+      storage: {
+        durability: this.#storage.durability,
+        failed: AckboxError.is(this.#failure, 'ERR_STORAGE_FAILED'),
+        full: this.#storage.full === true,
+      },
+      running,
+      workers: workers.size,
+      waiting: this.driver.tickets.count,
+    }
+  }
+
+  async close(options: CloseOptions = {}): Promise<CloseReport> {
+    checkCloseOptions(options, 'box.close')
+    const closing = (this.#closing ??= this.#close())
+    this.#deadlines.add(options)
+    return closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  checkOpen(where: string): void {
+    if (this.#closing !== undefined) throw closedError(where)
+    this.driver.check()
+  }
+
+  checkAccepting(where: string): void {
+    if (this.#closing !== undefined && this.inbox.running === 0) throw closedError(where)
+    this.driver.check()
+    if (this.#storage.full === true) {
+      throw new AckboxError('ERR_STORAGE_FULL', `${where}: the space that is left is kept for settlements`)
+    }
+  }
+
+  async #close(): Promise<CloseReport> {
+    this.inbox.keepAlive.hold()
+    try {
+      const returned = await this.#finish()
+      this.#ending.resolve()
+      return { returned }
+    } catch (error) {
+      this.#ending.reject(error)
+      throw error
+    } finally {
+      this.inbox.keepAlive.release()
+    }
+  }
+
+  /** Brings everything to its end; how many deliveries were returned. */
+  async #finish(): Promise<number> {
+    try {
+      const returned = await this.#finishWork()
+      await this.driver.request({ op: 'close' })
+      return returned
+    } catch (error) {
+      // A box that has failed has nothing to wait for any more; giving up its storage is all that is left.
+      if (this.#failure === undefined && !this.driver.isEnded) throw error
+      return 0
+    } finally {
+      this.#deadlines.end()
+      this.#end(() => closedError('the call'))
+      await this.#storage.close()
+    }
+  }
+
+  async #finishWork(): Promise<number> {
+    const { waiting, workers } = this.inbox
+    let returned = 0
+    for (const stop of waiting) stop()
+    for (const delivery of this.inbox.deliveriesOf(undefined)) {
+      if (delivery.abandon(closedError('the delivery'))) returned++
+    }
+    // The deadlines are those of the box: it expires its workers.
+    const closes = [...workers.values()].map((worker) => worker.close({ timeoutMs: Infinity }))
+    for (const report of await Promise.all(closes)) returned += report.returned
+    return returned
+  }
+
+  #expire(): void {
+    for (const worker of this.inbox.workers.values()) worker.expire()
+  }
+
+  /** The engine or its storage has failed: said once, and nothing is settled any more. */
+  #fail(error: AckboxError): void {
+    this.#failure = error
+    this.#ending.reject(error)
+    const closed = new AckboxError('ERR_CLOSED', `the box has ended: ${error.message}`, { cause: error })
+    for (const delivery of this.inbox.deliveries.values()) delivery.lose(closed)
+    for (const worker of [...this.inbox.workers.values()]) worker.kill(error)
+    // A box that cannot be opened says so by the rejection of open.
+    if (this.#early !== undefined) return
+    if (this.#events.has('error')) this.#events.emit('error', error)
+    else defaultReport(`the box has ended with ${error.code}: ${error.message}`)
+  }
+
+  #warn(warning: Warning): void {
+    if (this.#early !== undefined) this.#early.push(warning)
+    else if (this.#events.has('warning')) this.#events.emit('warning', warning)
+    else defaultReport(warning.message, warning.cause)
+  }
+
+  #end(error: () => AckboxError): void {
+    this.driver.end(error)
+    this.#unregister()
+  }
+}
+
+function closedError(where: string): AckboxError<'ERR_CLOSED'> {
+  return new AckboxError('ERR_CLOSED', `${where}: the box is closed`)
+}

@@ -1,0 +1,69 @@
+/** Claiming messages for settling by hand. */
+import type { DequeueOptions } from './api.js'
+import type { BoxCore } from './box.js'
+import type { ActiveDelivery } from './delivery.js'
+import type { Waiter } from './pending.js'
+import type { Range } from './validate.js'
+import { checkNames, duration, integer, MAX_MS, optionalSignal } from './validate.js'
+
+const MAX: Range = { min: 1, max: 10_000 }
+const LEASE: Range = { min: 1, max: MAX_MS }
+const WAIT: Range = { min: 0, max: MAX_MS }
+
+/** Claims up to `max` messages, and waits for the first one if the options say so. */
+export async function claim(
+  core: BoxCore,
+  queue: number,
+  max: number,
+  options: DequeueOptions,
+  where: string,
+): Promise<ActiveDelivery[]> {
+  checkNames(options, ['leaseMs', 'waitMs', 'signal'], where)
+  integer(max, MAX, 'max', where)
+  const leaseMs = options.leaseMs === undefined ? undefined : duration(options.leaseMs, LEASE, 'leaseMs', where)
+  const waitMs = duration(options.waitMs ?? 0, WAIT, 'waitMs', where)
+  const { signal } = options
+  optionalSignal(signal, where)
+  core.checkOpen(where)
+  signal?.throwIfAborted()
+
+  const claimed = await wait(core, { queue, max, leaseMs, waitMs }, signal)
+  if (signal?.aborted === true) {
+    for (const delivery of claimed) void delivery[Symbol.asyncDispose]().catch(() => {})
+    throw signal.reason
+  }
+  if (claimed.length === 0 && waitMs > 0) core.checkOpen(where)
+  return claimed.filter((delivery) => delivery.prepare())
+}
+
+interface Claim {
+  readonly queue: number
+  readonly max: number
+  readonly leaseMs: number | undefined
+  readonly waitMs: number
+}
+
+/** A claim that waits keeps the process alive, and ends with its signal or with the box. */
+async function wait(core: BoxCore, wanted: Claim, signal: AbortSignal | undefined): Promise<ActiveDelivery[]> {
+  const { driver, inbox } = core
+  let stop = (): void => {}
+  inbox.keepAlive.hold()
+  try {
+    return await new Promise<ActiveDelivery[]>((resolve, reject) => {
+      const deliveries: ActiveDelivery[] = []
+      const waiter: Waiter = {
+        delivered: (delivery) => void deliveries.push(delivery as ActiveDelivery),
+        answered: () => resolve(deliveries),
+        refused: reject,
+      }
+      const ticket = driver.send(waiter, (ticket, input) => input.dequeue({ ticket, ...wanted }))
+      stop = () => driver.post((input) => input.stopWaiting({ ticket }))
+      inbox.waiting.add(stop)
+      signal?.addEventListener('abort', stop)
+    })
+  } finally {
+    inbox.waiting.delete(stop)
+    signal?.removeEventListener('abort', stop)
+    inbox.keepAlive.release()
+  }
+}

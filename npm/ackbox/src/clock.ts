@@ -1,0 +1,96 @@
+/**
+ * Time as the package sees it: one `Clock`, injected. Nothing else in the package reads a clock or sets a timer.
+ */
+
+/** A timer that was set. */
+export interface TimerHandle {
+  /** The timer keeps the process alive (the default). */
+  ref(): unknown
+  /** The timer does not keep the process alive. Without effect where nothing can. */
+  unref(): unknown
+}
+
+/** Source of time and timers. */
+export interface Clock {
+  /** Milliseconds since 1970, whole; never less than what it returned before. */
+  now(): number
+  /** Calls `fn` once, `ms` milliseconds from now, or after `MAX_TIMEOUT_MS` if that is less. */
+  setTimeout(fn: () => void, ms: number): TimerHandle
+  /** Forgets a timer; without effect once it fired. */
+  clearTimeout(handle: TimerHandle): void
+}
+
+/** The longest delay the timers of JavaScript can hold; who waits longer sets the timer again. */
+export const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/** A wall clock this far ahead means that the machine slept; less is only drift between the two clocks. */
+const SUSPEND_MS = 1000
+
+/**
+ * The real time: wall-clock milliseconds, counted by a monotonic clock from one reading of the wall clock, so that
+ * a wall clock that is set back moves nothing. A monotonic clock may stand still while the machine sleeps: when the
+ * wall clock is more than a second ahead, time jumps forward to it.
+ */
+export function systemClock(): Clock {
+  let wallAnchor = Date.now()
+  let monotonicAnchor = performance.now()
+
+  function now(): number {
+    const wall = Date.now()
+    const monotonic = performance.now()
+    const counted = wallAnchor + Math.floor(monotonic - monotonicAnchor)
+    if (wall - counted <= SUSPEND_MS) return counted
+    wallAnchor = wall
+    monotonicAnchor = monotonic
+    return wall
+  }
+
+  return {
+    now,
+    setTimeout: (fn, ms) => new SystemTimer(globalThis.setTimeout(fn, Math.min(ms, MAX_TIMEOUT_MS))),
+    clearTimeout: (handle) => {
+      if (handle instanceof SystemTimer) globalThis.clearTimeout(handle.id)
+    },
+  }
+}
+
+/** Node's timers are objects that can be unreferenced, those of browsers are numbers. */
+class SystemTimer implements TimerHandle {
+  readonly id: ReturnType<typeof globalThis.setTimeout>
+
+  constructor(id: ReturnType<typeof globalThis.setTimeout>) {
+    this.id = id
+  }
+
+  ref(): void {
+    ;(this.id as { ref?(): unknown }).ref?.()
+  }
+
+  unref(): void {
+    ;(this.id as { unref?(): unknown }).unref?.()
+  }
+}
+
+/**
+ * Under this key a clock that is moved by hand holds the set of its busy probes: it asks them all before time goes on.
+ */
+export const BUSY: unique symbol = Symbol.for('ackbox.busy') as never
+
+/**
+ * Says whether there is work under way that ends by itself, without any more time passing: an engine step that is
+ * scheduled, a storage call that was not answered yet. Returns a promise that settles when that has changed, or
+ * `undefined` when there is none. A handler that runs is not such work: it may wait for the clock or for the test.
+ */
+export type BusyProbe = () => PromiseLike<unknown> | undefined
+
+/** A clock that waits for those who run on it. */
+export interface BusyClock extends Clock {
+  readonly [BUSY]: Set<BusyProbe>
+}
+
+/** Registers a probe with the clock, if it is one that asks; returns what takes it back. */
+export function registerBusy(clock: Clock, probe: BusyProbe): () => void {
+  const probes = (clock as Partial<BusyClock>)[BUSY]
+  probes?.add(probe)
+  return () => probes?.delete(probe)
+}

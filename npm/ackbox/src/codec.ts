@@ -1,0 +1,178 @@
+/** Bodies, results, headers and errors as bytes, and back. What the engine sees is opaque to it. */
+import { AckboxError, describe, invalidOption } from './errors.js'
+import type { ErrorInfo } from './types.js'
+import { checkNames, utf8Length } from './validate.js'
+
+/** How bodies become bytes. JSON unless a queue has one of these. */
+export interface Codec<T> {
+  /** Called when a message is enqueued. What it throws rejects the enqueue with `ERR_INVALID_BODY`. */
+  encode(body: T): Uint8Array
+  /** Called when a message is delivered. What it throws dead-letters the message as `invalid`. */
+  decode(bytes: Uint8Array): T
+}
+
+/** A codec for bodies that are bytes already. */
+export const bytes: Codec<Uint8Array> = Object.freeze({
+  encode(body: Uint8Array): Uint8Array {
+    if (body instanceof Uint8Array) return body
+    throw new TypeError(`expected a Uint8Array, got ${describe(body)}`)
+  },
+  decode: (body: Uint8Array): Uint8Array => body,
+})
+
+/** What an error may take of the journal. */
+const ERROR_BYTES_MAX = 4_096
+const HEADERS_BYTES_MAX = 4_096
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+/** JSON text or the bytes of the queue's codec, at most `maxBytes` of them. */
+export function encodeBody(
+  body: unknown,
+  codec: Codec<never> | undefined,
+  maxBytes: number,
+  where: string,
+): string | Uint8Array {
+  if (body === undefined) {
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: expected a body, got undefined`)
+  }
+  let encoded: string | Uint8Array | undefined
+  try {
+    encoded = codec === undefined ? JSON.stringify(body) : codec.encode(body as never)
+  } catch (cause) {
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: the body cannot be encoded: ${messageOf(cause)}`, { cause })
+  }
+  if (encoded === undefined || (codec !== undefined && !(encoded instanceof Uint8Array))) {
+    const [wanted, got] =
+      codec === undefined ? ['a body that JSON can hold', body] : ['a Uint8Array from codec.encode', encoded]
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: expected ${wanted}, got ${describe(got)}`)
+  }
+  checkSize(encoded, maxBytes, 'body', 'maxBodyBytes', where)
+  return encoded
+}
+
+/** JSON text of a result; empty for none. */
+export function encodeResult(result: unknown, maxBytes: number, where: string): string {
+  if (result === undefined) return ''
+  let encoded: string | undefined
+  try {
+    encoded = JSON.stringify(result)
+  } catch (cause) {
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: the result cannot be encoded: ${messageOf(cause)}`, { cause })
+  }
+  if (encoded === undefined) return ''
+  checkSize(encoded, maxBytes, 'result', 'maxResultBytes', where)
+  return encoded
+}
+
+/** Bytes that text or bytes take. */
+export function encodedBytes(encoded: string | Uint8Array): number {
+  return typeof encoded === 'string' ? utf8Length(encoded) : encoded.byteLength
+}
+
+function checkSize(encoded: string | Uint8Array, maxBytes: number, what: string, option: string, where: string): void {
+  // A unit of a string takes at most 3 bytes, so most need no exact count.
+  if (encoded.length * 3 <= maxBytes) return
+  const size = encodedBytes(encoded)
+  if (size <= maxBytes) return
+  throw new AckboxError(
+    'ERR_BODY_TOO_LARGE',
+    `${where}: expected a ${what} of at most ${maxBytes} bytes (${option}), got ${size} bytes`,
+  )
+}
+
+/** JSON text of headers; empty for none. */
+export function encodeHeaders(headers: unknown, where: string): string {
+  if (headers === undefined) return ''
+  checkHeaders(headers, where)
+  const encoded = JSON.stringify(headers)
+  if (encoded === '{}') return ''
+  const size = utf8Length(encoded)
+  if (size > HEADERS_BYTES_MAX) {
+    throw new AckboxError(
+      'ERR_INVALID_OPTION',
+      `${where}: expected headers to be at most ${HEADERS_BYTES_MAX} bytes of JSON, got ${size} bytes`,
+    )
+  }
+  return encoded
+}
+
+function checkHeaders(headers: unknown, where: string): asserts headers is Record<string, string> {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw invalidOption('headers to be an object of strings', headers, where)
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') throw invalidOption(`headers.${name} to be a string`, value, where)
+  }
+}
+
+/** Headers from their JSON text. */
+export function decodeHeaders(encoded: string): Readonly<Record<string, string>> {
+  return encoded === '' ? NO_HEADERS : (JSON.parse(encoded) as Record<string, string>)
+}
+
+/** JSON text of what a handler threw: at most 4 KiB, of which the stack gives way first, then the message. */
+export function encodeError(thrown: unknown): string {
+  if (thrown === undefined) return ''
+  const info = errorInfo(thrown)
+  let encoded = JSON.stringify(info)
+  let excess = utf8Length(encoded) - ERROR_BYTES_MAX
+  if (excess <= 0) return encoded
+  for (const part of ['stack', 'message', 'code', 'name'] as const) {
+    // What is cut may take up to 6 bytes a unit in JSON, or only one: cut, and look again.
+    while (excess > 0 && (info[part] ?? '') !== '') {
+      const value = info[part]!
+      info[part] = value.slice(0, Math.max(0, value.length - Math.max(1, Math.ceil(excess / 6))))
+      encoded = JSON.stringify(info)
+      excess = utf8Length(encoded) - ERROR_BYTES_MAX
+    }
+  }
+  return encoded
+}
+
+/** An error from its JSON text; `undefined` for none. */
+export function decodeError(encoded: string | undefined): ErrorInfo | undefined {
+  return encoded === undefined || encoded === '' ? undefined : (JSON.parse(encoded) as ErrorInfo)
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A thrown value as plain data; its getters are user code and may throw. */
+function errorInfo(thrown: unknown): Writable<ErrorInfo> {
+  if (typeof thrown !== 'object' || thrown === null) {
+    return { name: 'Error', message: typeof thrown === 'string' ? thrown : describe(thrown) }
+  }
+  const info: Writable<ErrorInfo> = {
+    name: stringOf(thrown, 'name') ?? 'Error',
+    message: stringOf(thrown, 'message') ?? describe(thrown),
+  }
+  const code = stringOf(thrown, 'code')
+  const stack = stringOf(thrown, 'stack')
+  if (code !== undefined) info.code = code
+  if (stack !== undefined) info.stack = stack
+  return info
+}
+
+function stringOf(thrown: object, property: string): string | undefined {
+  try {
+    const value: unknown = (thrown as Record<string, unknown>)[property]
+    return typeof value === 'string' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The text of something that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return errorInfo(thrown).message
+}
+
+/** Checks the `codec` option of a queue. */
+export function checkCodec(codec: unknown, where: string): void {
+  if (codec === bytes) return
+  checkNames(codec, ['encode', 'decode'], `${where}: codec`)
+  const { encode, decode } = codec as Codec<unknown>
+  if (typeof encode !== 'function' || typeof decode !== 'function') {
+    throw invalidOption('codec to have the functions encode and decode', codec, where)
+  }
+}

@@ -1,0 +1,242 @@
+/** One attempt at handling a message, from its delivery until it is settled or lost. */
+import type { Delivery, RejectOptions } from './api.js'
+import { decodeHeaders, encodeError, encodeResult } from './codec.js'
+import type { Driver } from './driver.js'
+import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
+import { AckboxError, PermanentError, RetryAfterError } from './errors.js'
+import type { LocalOptions } from './queue-options.js'
+import type { Range } from './validate.js'
+import { checkNames, duration, MAX_MS } from './validate.js'
+
+const DELAY: Range = { min: 0, max: MAX_MS }
+const EXTENSION: Range = { min: 1, max: MAX_MS }
+
+/** The queue that a delivery comes from. */
+export interface DeliverySource {
+  readonly name: string
+  readonly local: LocalOptions
+  readonly maxResultBytes: number
+}
+
+/**
+ * - `open`: may be settled.
+ * - `settled`: by hand or by the end of its handler; the engine has been told.
+ * - `lost`: its lease is gone, `#lostTo` says why; the engine still waits for the end of its handler.
+ * - `abandoned`: nobody waits for its handler any more.
+ */
+type State = 'open' | 'settled' | 'lost' | 'abandoned'
+
+/** The delivery as the package holds it; users see its {@link Delivery} side. */
+export class ActiveDelivery implements Delivery<unknown> {
+  readonly token: number
+  readonly id: string
+  readonly attempt: number
+  readonly priority: number
+  readonly enqueuedAt: number
+  readonly group: string | undefined
+  readonly destination: string | undefined
+  body: unknown
+  /** @internal The worker whose slot it takes; `undefined` for a dequeue. */
+  readonly worker: number | undefined
+  readonly #driver: Driver
+  readonly #source: DeliverySource
+  readonly #headersText: string
+  #headers: Readonly<Record<string, string>> | undefined
+  /** The encoded body until it is decoded: text for JSON, bytes for a codec of the user. */
+  #raw: string | Uint8Array | undefined
+  #state: State = 'open'
+  #lostTo: AckboxError | undefined
+  #controller: AbortController | undefined
+
+  /** Copies what outlives the step out of the output area; `prepare` decodes the body. */
+  constructor(driver: Driver, source: DeliverySource, view: DeliverView) {
+    this.#driver = driver
+    this.#source = source
+    this.token = view.token
+    this.id = view.id()
+    this.attempt = view.attempt
+    this.priority = view.priority
+    this.enqueuedAt = view.enqueuedAt
+    this.group = view.group() || undefined
+    this.destination = view.destination() || undefined
+    this.#headersText = view.headersText()
+    this.worker = view.ticket === 0 ? view.worker : undefined
+    this.body = undefined
+    this.#raw = source.local.codec === undefined ? view.bodyText() : view.body().slice()
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return (this.#headers ??= decodeHeaders(this.#headersText))
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#lostTo !== undefined) this.#controller.abort(this.#lostTo)
+    }
+    return this.#controller.signal
+  }
+
+  async ack(result?: unknown): Promise<void> {
+    this.#checkOpen('ack')
+    const encoded = encodeResult(result, this.#source.maxResultBytes, this.#where('ack'))
+    await this.#settle(Verdict.ack, { result: encoded })
+  }
+
+  async reject(reason?: unknown, options: RejectOptions = {}): Promise<void> {
+    const where = this.#where('reject')
+    checkNames(options, ['delayMs', 'dead'], where)
+    const { delayMs, dead } = options
+    const delay = delayMs === undefined ? undefined : duration(delayMs, DELAY, 'delayMs', where)
+    this.#checkOpen('reject')
+    const error = encodeError(reason)
+    if (dead === true) await this.#settle(Verdict.dead, { reason: Reason.permanent, error })
+    else await this.#settle(Verdict.reject, { when: delay ?? this.#backoff(reason), error })
+  }
+
+  async extend(ms: number): Promise<void> {
+    const extension = duration(ms, EXTENSION, 'ms', this.#where('extend'))
+    this.#checkOpen('extend')
+    await this.#driver.ask((ticket, input) => input.extend({ ticket, token: this.token, ms: extension }))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state !== 'open') return
+    try {
+      await this.#settle(Verdict.return, {})
+    } catch (error) {
+      // A lease that ran out meanwhile has returned the message already.
+      if (!AckboxError.is(error, 'ERR_LEASE_LOST')) throw error
+    }
+  }
+
+  /** @internal Whether it may be settled. */
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  /** @internal Whether its lease was lost before it was settled. */
+  get isLost(): boolean {
+    return this.#state === 'lost'
+  }
+
+  /** @internal Decodes the body; a body that cannot be decoded makes its message a dead letter, and gives false. */
+  prepare(): boolean {
+    if (this.#raw === undefined) return true
+    try {
+      const { codec } = this.#source.local
+      this.body = codec === undefined ? JSON.parse(this.#raw as string) : codec.decode(this.#raw as Uint8Array)
+      this.#raw = undefined
+      return true
+    } catch (cause) {
+      this.#end(Verdict.dead, { reason: Reason.invalid, error: encodeError(cause) })
+      return false
+    }
+  }
+
+  /** @internal Its lease is gone. */
+  lose(reason: AckboxError): void {
+    if (this.#state === 'open') this.#state = 'lost'
+    this.#lostTo ??= reason
+    this.#controller?.abort(reason)
+    if (this.worker === undefined) this.#driver.forget(this.token)
+  }
+
+  /** @internal Frees its slot without waiting for the handler; an open delivery is returned to its queue: true. */
+  abandon(reason: AckboxError): boolean {
+    const returned = this.#state === 'open'
+    if (returned) this.#end(Verdict.return, {})
+    else this.#handlerDone()
+    this.#state = 'abandoned'
+    this.#lostTo ??= reason
+    this.#controller?.abort(reason)
+    return returned
+  }
+
+  /** @internal The handler returned: acknowledged, unless it was settled by hand or lost. */
+  handlerReturned(encodedResult: string): void {
+    if (this.#state !== 'open') return this.#handlerDone()
+    this.#end(Verdict.ack, { result: encodedResult })
+  }
+
+  /** @internal The handler threw: rejected as the error says, unless it was settled by hand or lost. */
+  handlerThrew(thrown: unknown): void {
+    if (this.#state !== 'open') return this.#handlerDone()
+    const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
+    if (PermanentError.is(thrown)) return this.#end(Verdict.dead, { reason: Reason.permanent, error })
+    if (RetryAfterError.is(thrown)) {
+      const now = this.#driver.now()
+      const delay = thrown.delayMs(now)
+      if (delay !== undefined) {
+        const when = now + Math.min(Math.ceil(delay), MAX_MS)
+        return this.#end(Verdict.retryAt, { when, costsAttempt: thrown.costsAttempt, error })
+      }
+    }
+    this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
+  }
+
+  /** The delay that a backoff function gives; none lets the engine compute it. */
+  #backoff(error: unknown): number | undefined {
+    const { backoff } = this.#source.local
+    if (backoff === undefined) return undefined
+    try {
+      return duration(backoff(this.attempt, error), DELAY, 'the delay of the backoff function', this.#where('backoff'))
+    } catch (cause) {
+      // A broken schedule must not lose the rejection: the engine's own backoff takes over.
+      this.#driver.warn({ message: 'the backoff function failed', queue: this.#source.name, cause })
+      return undefined
+    }
+  }
+
+  #settle(verdict: number, parts: Parts): Promise<unknown> {
+    this.#state = 'settled'
+    const { token, worker } = this
+    // A manual delivery has no handler that would return later.
+    const returned = worker === undefined
+    if (returned) this.#driver.forget(token)
+    return this.#driver.ask((ticket, input) => input.settle(settlement(ticket, token, verdict, returned, parts)))
+  }
+
+  /** Settles with the handler's end; nobody waits for it. */
+  #end(verdict: number, parts: Parts): void {
+    this.#state = 'settled'
+    this.#driver.forget(this.token)
+    this.#driver.settle(settlement(0, this.token, verdict, true, parts))
+  }
+
+  /** The handler of a delivery that it had settled, or that is lost, is done. */
+  #handlerDone(): void {
+    this.#driver.forget(this.token)
+    const { token } = this
+    if (this.#state !== 'abandoned') this.#driver.post((input) => input.returned({ token }))
+  }
+
+  #checkOpen(call: string): void {
+    this.#driver.check()
+    if (this.#state === 'settled') {
+      throw new AckboxError('ERR_ALREADY_SETTLED', `${this.#where(call)}: the delivery was settled before`)
+    }
+    if (this.#state !== 'open') {
+      const { code, message } = this.#lostTo!
+      throw new AckboxError(code as 'ERR_LEASE_LOST', message, { cause: this.#lostTo })
+    }
+  }
+
+  #where(call: string): string {
+    return `queue '${this.#source.name}', message '${this.id}': ${call}`
+  }
+}
+
+/** Parts of a settlement that depend on the verdict. */
+interface Parts {
+  readonly when?: number | undefined
+  readonly reason?: number
+  readonly costsAttempt?: boolean
+  readonly result?: string
+  readonly error?: string
+}
+
+function settlement(ticket: number, token: number, verdict: number, returned: boolean, parts: Parts): Settle {
+  const { when, reason = 0, costsAttempt = false, result, error } = parts
+  return { ticket, token, when, verdict, reason, returned, costsAttempt, result, error }
+}

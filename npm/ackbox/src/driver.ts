@@ -1,0 +1,310 @@
+/**
+ * The only stateful loop: hands commands to the engine, performs the effects that it asks for, and tells the rest of
+ * the package what came of it.
+ *
+ * Commands are written into the engine's input area at once; one step for all of them runs in the next microtask, so
+ * a thousand enqueues in one tick are one step and one append. While outputs are read no user code runs: what is to
+ * be told is kept by the {@link Inbox} and told when all outputs were read.
+ *
+ * A driver is running until it is ended: by a close, or by a panic of the engine. From then on every command throws
+ * the error that ended it, and the engine is never called again.
+ */
+import { type Clock, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
+import type { CallResult, Engine, Failure } from './engine/engine.js'
+import type { Notice, Request } from './engine/objects.js'
+import { OutputKind, ReplyCode } from './engine/wire.gen.js'
+import type { BodyView, Enqueue, Reader, Settle, Writer } from './engine/wire.gen.js'
+import { engineFailure, refusal } from './engine-errors.js'
+import { AckboxError } from './errors.js'
+import type { Warning } from './events.js'
+import type { Inbox } from './inbox.js'
+import { Tickets, type Waiter } from './pending.js'
+import { StoragePort } from './storage-port.js'
+import type { Storage } from './storage/storage.js'
+
+const RESOLVED = Promise.resolve()
+
+/** Ticket of requests that are answered at once: no reply comes to it, and no waiter has it. */
+const AT_ONCE = 2 ** 32
+
+/** Commands that wait for the microtask; beyond this they are handed over at once, so that the engine's limits hold. */
+const INPUT_BYTES_MAX = 16 << 20
+
+export class Driver {
+  readonly tickets = new Tickets()
+  readonly #engine: Engine
+  readonly clock: Clock
+  readonly #storage: StoragePort
+  readonly #inbox: Inbox
+  #ended: (() => AckboxError) | undefined
+  #scheduled = false
+  /** Objects to take from the engine: not while outputs are read, whose memory may move with a take. */
+  readonly #takes: (() => void)[] = []
+  #steppedAt = 0
+  #timer: TimerHandle | undefined
+  #timerAt = Infinity
+
+  constructor(engine: Engine, clock: Clock, storage: Storage, inbox: Inbox) {
+    this.#engine = engine
+    this.clock = clock
+    this.#inbox = inbox
+    inbox.attach(this)
+    this.#storage = new StoragePort(storage, engine.input, this.#schedule)
+  }
+
+  /** Whether a step is scheduled or the storage works: a promise that settles when that changed. */
+  busy(): PromiseLike<unknown> | undefined {
+    return this.#scheduled ? RESOLVED : this.#storage.busy()
+  }
+
+  now(): number {
+    return this.clock.now()
+  }
+
+  /** The time of the last step, where reading the clock once more would say nothing new. */
+  get steppedAt(): number {
+    return this.#steppedAt
+  }
+
+  /** Whether no command is taken any more. */
+  get isEnded(): boolean {
+    return this.#ended !== undefined
+  }
+
+  /** Throws if no command is taken any more. */
+  check(): void {
+    if (this.#ended !== undefined) throw this.#ended()
+  }
+
+  /** Writes a command whose answer the waiter gets. The write must not fail. */
+  send(waiter: Waiter, write: (ticket: number, input: Writer) => void): number {
+    this.check()
+    const ticket = this.tickets.open(waiter)
+    write(ticket, this.#engine.input)
+    this.#schedule()
+    return ticket
+  }
+
+  /** Writes a command; its answer is a number or an object of the engine. */
+  ask<T>(write: (ticket: number, input: Writer) => void): Promise<T> {
+    return new Promise<T>((answered, refused) => {
+      this.send({ answered: answered as (answer: unknown) => void, refused }, write)
+    })
+  }
+
+  /** Writes one enqueue. */
+  enqueue(record: Enqueue, waiter: Waiter): void {
+    this.check()
+    if (this.#engine.input.length > INPUT_BYTES_MAX) {
+      this.#step()
+      this.check()
+    }
+    record.ticket = this.tickets.open(waiter)
+    this.#engine.input.enqueue(record)
+    this.#schedule()
+  }
+
+  /** Writes enqueues that are accepted together or not at all. */
+  enqueueTogether(records: readonly Enqueue[], waiter: Waiter): void {
+    const { input } = this.#engine
+    const before = input.length
+    this.send(waiter, (ticket) => {
+      try {
+        input.batch({ ticket, count: records.length })
+        for (const record of records) input.enqueue(record)
+      } catch (error) {
+        // No memory for all of it: then none of it, for the engine counts on a whole batch.
+        input.length = before
+        this.tickets.close(ticket)
+        throw error
+      }
+    })
+  }
+
+  /** Settles a delivery; nobody waits for the answer. */
+  settle(record: Settle): void {
+    if (this.#ended !== undefined) return
+    this.#engine.input.settle(record)
+    this.#schedule()
+  }
+
+  /** A command that is not answered. */
+  post(write: (input: Writer) => void): void {
+    if (this.#ended !== undefined) return
+    write(this.#engine.input)
+    this.#schedule()
+  }
+
+  /** A cold request that is answered at once. */
+  call<T>(request: Request): T {
+    const { ok, failure } = this.#call(AT_ONCE, request)
+    if (failure !== undefined) throw this.toError(failure)
+    return ok as T
+  }
+
+  /** A cold request that is answered by a reply; `body` gets the contents that come before it. */
+  request<T>(request: Request, body?: (view: BodyView) => void): Promise<T> {
+    return new Promise<T>((answered, refused) => {
+      this.check()
+      const waiter: Waiter = { answered: answered as (answer: unknown) => void, refused }
+      if (body !== undefined) waiter.body = body
+      const ticket = this.tickets.open(waiter)
+      const { ok, failure } = this.#call(ticket, request)
+      if (failure !== undefined) this.tickets.close(ticket)?.refused(this.toError(failure))
+      else if (ok !== undefined) this.tickets.close(ticket)?.answered(ok)
+    })
+  }
+
+  /** Hands over what was commanded before, then calls. */
+  #call(ticket: number, request: Request): CallResult {
+    this.check()
+    this.#step()
+    this.check()
+    try {
+      return this.#engine.call(this.clock.now(), ticket, request)
+    } catch (cause) {
+      throw this.#die(cause)
+    } finally {
+      this.#schedule()
+    }
+  }
+
+  /** A delivery is over: its token is not asked for any more. */
+  forget(token: number): void {
+    this.#inbox.deliveries.delete(token)
+  }
+
+  warn(warning: Warning): void {
+    this.#inbox.warn(warning)
+  }
+
+  /** No command is taken from now on; what still waits is refused. */
+  end(error: () => AckboxError): void {
+    if (this.#ended !== undefined) return
+    this.#ended = error
+    this.#clearTimer()
+    this.#storage.stop()
+    this.tickets.refuseAll(error)
+    this.#engine.free()
+  }
+
+  readonly #schedule = (): void => {
+    if (this.#scheduled || this.#ended !== undefined) return
+    this.#scheduled = true
+    void RESOLVED.then(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false
+    if (this.#ended !== undefined) return
+    this.#step()
+    this.#inbox.outputsRead()
+  }
+
+  /** Hands over all input and reads all outputs. What is to be told waits in the inbox. */
+  #step(): void {
+    const { input, output } = this.#engine
+    const now = (this.#steppedAt = this.clock.now())
+    try {
+      let more: boolean
+      do {
+        more = this.#engine.step(now)
+        while (output.next()) this.#perform(output)
+        if (this.#takes.length > 0) for (const take of this.#takes.splice(0)) take()
+      } while (more || input.length > 0)
+      this.#arm()
+    } catch (cause) {
+      this.#die(cause)
+      return
+    }
+    this.#storage.start()
+  }
+
+  #perform(output: Reader): void {
+    switch (output.kind) {
+      case OutputKind.deliver:
+        return this.#inbox.deliver(output.deliver)
+      case OutputKind.receipt:
+        return this.#receipt(output)
+      case OutputKind.append:
+        return this.#storage.append(output.append)
+      case OutputKind.reply:
+        return this.#reply(output)
+      case OutputKind.event:
+        return this.#inbox.event(output.event)
+      case OutputKind.body:
+        return this.tickets.at(output.body.ticket)?.body?.(output.body)
+      case OutputKind.read:
+        return this.#storage.read(output.read)
+      case OutputKind.abort:
+        return this.#inbox.abort(output.abort.token, output.abort.reason)
+      case OutputKind.truncate:
+        return this.#storage.truncate(output.truncate)
+      case OutputKind.remove:
+        return this.#storage.remove(output.remove)
+      case OutputKind.notice:
+        return this.#notice(output.notice.number)
+      default:
+        throw new Error(`the engine asked for an effect of the unknown kind ${output.kind}`)
+    }
+  }
+
+  #receipt(output: Reader): void {
+    const { receipt } = output
+    const { ticket } = receipt
+    if (this.tickets.at(ticket)?.receipt?.(receipt) === true) this.tickets.close(ticket)
+  }
+
+  #reply(output: Reader): void {
+    const { ticket, code, value } = output.reply
+    if (code === ReplyCode.value) return this.tickets.close(ticket)?.answered(value)
+    this.#takes.push(() => {
+      const object = this.#engine.take(ticket)
+      const waiter = this.tickets.close(ticket)
+      if (code === ReplyCode.failure) waiter?.refused(this.toError(object as Failure))
+      else waiter?.answered(object)
+    })
+  }
+
+  #notice(number: number): void {
+    this.#takes.push(() => this.#inbox.notice(this.#engine.take(number) as Notice))
+  }
+
+  /** Whatever a call of the engine throws means that the engine is dead. */
+  #die(cause: unknown): AckboxError {
+    const error = engineFailure(cause)
+    this.end(() => new AckboxError('ERR_ENGINE', error.message, { cause: error }))
+    this.#inbox.failed(error)
+    void RESOLVED.then(() => this.#inbox.outputsRead())
+    return error
+  }
+
+  /** One timer for the box, set to the engine's next wakeup, in pieces that a timer can hold. */
+  #arm(): void {
+    const wakeup = this.#engine.wakeup()
+    if (wakeup === this.#timerAt) return
+    this.#clearTimer()
+    if (wakeup === Infinity) return
+    this.#timerAt = wakeup
+    const delay = Math.min(Math.max(wakeup - this.clock.now(), 0), MAX_TIMEOUT_MS)
+    this.#timer = this.clock.setTimeout(this.#wake, delay)
+    this.#timer.unref()
+  }
+
+  readonly #wake = (): void => {
+    this.#timer = undefined
+    this.#timerAt = Infinity
+    this.#schedule()
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#timerAt = Infinity
+  }
+
+  /** A refusal of the engine as an error, with what the storage said as its cause. */
+  toError(failure: Failure): AckboxError {
+    return refusal(failure, this.#storage.lastError)
+  }
+}

@@ -1,0 +1,20 @@
+/** What the engine refuses or fails with, as errors of the contract. */
+import type { Failure } from './engine/engine.js'
+import { AckboxError, type ErrorCode } from './errors.js'
+
+/** A refusal; `storageError` is what the storage last failed with. */
+export function refusal({ code, message, id, segment, offset }: Failure, storageError: unknown): AckboxError {
+  const details: Record<string, unknown> = {}
+  if (id !== undefined) details['id'] = id
+  if (segment !== undefined) details['segment'] = segment
+  if (offset !== undefined) details['offset'] = offset
+  const cause = code === 'ERR_STORAGE_FAILED' || code === 'ERR_STORAGE_FULL' ? storageError : undefined
+  return new AckboxError(code as ErrorCode as 'ERR_ENGINE', message, { details, cause } as never)
+}
+
+/** The end of an engine. */
+export function engineFailure(cause: unknown): AckboxError {
+  if (AckboxError.is(cause, 'ERR_ENGINE')) return cause
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return new AckboxError('ERR_ENGINE', `the engine failed and its box is unusable: ${message}`, { cause })
+}

@@ -1,0 +1,121 @@
+/**
+ * The engine as the driver sees it: the same on native and WebAssembly.
+ *
+ * Commands and completions are written into `input`; `step` hands them over, and `output` then
+ * holds the effects. One turn of the driver:
+ *
+ * ```ts
+ * engine.input.enqueue({ ticket, queue, priority: 0, body })
+ * let more
+ * do {
+ *   more = engine.step(clock.now())
+ *   while (engine.output.next()) perform(engine.output)
+ * } while (more || engine.input.length > 0)
+ * ```
+ *
+ * Effects may be answered into `input` while they are read: it is another area. `input` grows with
+ * what is written and never shrinks: step early when `input.length` gets large. User code must not
+ * run before `step` has returned false: until then `call` ends the engine.
+ *
+ * An engine that throws `ERR_ENGINE` is dead: every call throws the same error from then on. On
+ * WebAssembly this ends every engine of the process, since they share one memory.
+ */
+
+import type { ErrorCode } from '../errors.js'
+import type { Config, Request } from './objects.js'
+import type { Reader, Writer } from './wire.gen.js'
+
+export type { Config, Request } from './objects.js'
+
+/** Which build of the engine runs. */
+export type EngineKind = 'native' | 'wasm'
+
+/** One engine, which holds the state of one box. */
+export interface Engine {
+  readonly kind: EngineKind
+
+  /** Where commands and completions are written. The object stays, its memory may move. */
+  readonly input: Writer
+
+  /** The effects of the last step, valid until the next. The object stays, its memory may move. */
+  readonly output: Reader
+
+  /**
+   * Hands over what is in `input`, unless effects of an earlier step are still to come, and fills
+   * `output`. True: call it again, after reading `output` and before anything else.
+   *
+   * @param now milliseconds since the epoch; fractions are cut off
+   */
+  step(now: number): boolean
+
+  /**
+   * Handles a cold request at once, before what waits in `input`: step first where the order
+   * matters, and step afterwards in any case. `{ ok }` is the answer, `{}` means that a reply to
+   * `ticket` will come, `{ failure }` is a refusal.
+   */
+  call(now: number, ticket: number, request: Request): CallResult
+
+  /**
+   * The object of the reply or notice with this key, once: an answer, or a `Failure` if the
+   * reply's code says so.
+   */
+  take(key: number): unknown
+
+  /** When to step without any input: milliseconds since the epoch, or `Infinity`. */
+  wakeup(): number
+
+  /** Gives its memory back at once. The engine is not used afterwards. Idempotent. */
+  free(): void
+}
+
+/** What a cold request came to. */
+export interface CallResult {
+  /** The answer, null where there is nothing to say. */
+  ok?: unknown
+  failure?: Failure
+}
+
+/** A refusal of the engine. */
+export interface Failure {
+  code: ErrorCode
+  message: string
+  /** The message that it is about. */
+  id?: string
+  /** Damaged place. */
+  segment?: number
+  /** Damaged place. */
+  offset?: number
+}
+
+/** An exclusive lock of the operating system on one file. */
+export interface LockHandle {
+  /** Gives the lock up. Idempotent; the end of the process does it as well. */
+  release(): void
+}
+
+/** A loaded build of the engine. */
+export interface EngineModule {
+  readonly kind: EngineKind
+
+  /**
+   * A new engine. Refused options throw an `AckboxError` with the engine's code.
+   *
+   * @param now milliseconds since the epoch
+   * @param entropy 32 random bytes; drawn from the system when left out
+   */
+  create(now: number, config: Config, entropy?: Uint8Array): Engine
+
+  /** Locks the file, which is created if need be; null if another handle holds it. Native only. */
+  readonly lockFile?: (path: string) => LockHandle | null
+}
+
+/** How to choose and find the engine. */
+export interface LoadOptions {
+  /** Default `'auto'`: native where it loads, else WebAssembly. */
+  engine?: EngineKind | 'auto' | undefined
+  /** The WebAssembly, instead of the one in the package. */
+  wasm?: WasmSource | undefined
+}
+
+/** Where the WebAssembly comes from: an address, or what is there already. */
+export type WasmSource = string | URL | Response | BufferSource | WebAssembly.Module

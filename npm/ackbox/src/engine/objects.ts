@@ -1,0 +1,226 @@
+/**
+ * Cold objects that cross the boundary, as `serde` writes and reads them in crates/core
+ * (command.rs, config.rs, effect.rs). An absent value is a missing property or `undefined`.
+ */
+
+import type { Failure } from './engine.js'
+import type { MessageStateName, ReasonName } from './wire.gen.js'
+
+/** Settings of a box, for one run. */
+export interface Config {
+  /** Bytes of message contents kept in memory. */
+  maxMemoryBytes?: number | undefined
+  /** Size at which a segment is closed. */
+  segmentBytes?: number | undefined
+  durability?: 'power-loss' | 'process-crash' | 'none' | undefined
+  /** Fixes the jitter of a box that this run creates. */
+  seed?: string | undefined
+  /** Deaths of its owner that a message survives without cost. */
+  freeOwnerDeaths?: number | undefined
+}
+
+/** How a delay is spread; a fraction in thousandths. */
+export type Jitter = 'none' | 'full' | 'equal' | { fraction: number }
+
+/** A retry schedule. */
+export type Backoff =
+  | { kind: 'exponential'; baseMs: number; factorMilli: number; capMs: number; jitter: Jitter }
+  | { kind: 'constant'; ms: number; jitter: Jitter }
+  | { kind: 'schedule'; delaysMs: number[]; jitter: Jitter }
+
+/** Named options of a queue; `maxAttempts` of 2^32 - 1 is without limit. */
+export interface QueueOptions {
+  guarantee?: 'at-most-once' | 'at-least-once' | 'exactly-once' | undefined
+  maxAttempts?: number | undefined
+  maxRetryMs?: number | undefined
+  backoff?: Backoff | undefined
+  leaseMs?: number | undefined
+  dedup?:
+    | {
+        windowMs?: number | undefined
+        maxEntries?: number | undefined
+        whenFull?: 'reject' | 'shorten' | undefined
+        compare?: 'body' | 'id' | undefined
+      }
+    | undefined
+  maxDepth?: number | undefined
+  maxBytes?: number | undefined
+  maxBodyBytes?: number | undefined
+  maxResultBytes?: number | undefined
+  groupOnDead?: 'continue' | 'block' | undefined
+  dead?: { retainMs?: number | undefined } | undefined
+}
+
+/** One stored segment. */
+export interface SegmentInfo {
+  segment: number
+  bytes: number
+}
+
+/** Which dead letters; instants in milliseconds. */
+export interface DeadFilter {
+  ids?: string[] | undefined
+  reason?: ReasonName | undefined
+  before?: number | undefined
+  after?: number | undefined
+  limit?: number | undefined
+}
+
+/** A cold request. The comment at each says what `call` or `take` gives. */
+export type Request =
+  | { op: 'open'; segments: SegmentInfo[] } // reply: OpenReport
+  | { op: 'defineQueue'; name: string; options?: QueueOptions | undefined } // at once: Defined
+  | { op: 'openWorker'; queue: number; concurrency: number } // at once: WorkerOpened
+  | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
+  | { op: 'closeWorker'; worker: number } // reply
+  | { op: 'close' } // reply: value, returned messages
+  | { op: 'pauseQueue' | 'resumeQueue'; queue: number } // reply
+  | { op: 'cancel' | 'retryNow' | 'forget'; queue: number; id: string } // reply: value 1 if so
+  | { op: 'purge'; queue: number } // reply: value, dropped messages
+  | { op: 'get'; queue: number; id: string } // bodies, then reply: MessageInfo[], none or one
+  // Bodies, then reply: MessageInfo[].
+  | { op: 'peek'; queue: number; state?: MessageStateName | undefined; limit: number }
+  // Bodies, then reply: DeadPage.
+  | { op: 'deadPage'; queue: number; filter?: DeadFilter | undefined; after?: string | undefined; limit: number }
+  | { op: 'deadCount'; queue: number; filter?: DeadFilter | undefined } // reply: value
+  | { op: 'redrive'; queue: number; filter?: DeadFilter | undefined } // reply: Redriven
+  | { op: 'removeDead'; queue: number; filter?: DeadFilter | undefined } // reply: value
+  | { op: 'queueStats'; queue: number } // at once: QueueStats
+  | { op: 'boxStats' } // at once: BoxStats
+  | { op: 'queues' } // at once: QueueSummary[]
+  | { op: 'listen'; queue: number; events: number } // at once
+
+/** What recovery found. */
+export interface OpenReport {
+  created: boolean
+  segments: number
+  bytes: number
+  frames: number
+  messages: number
+  deadLetters: number
+  /** Deliveries that died with the previous owner. */
+  interrupted: number
+  /** A torn tail that was cut. */
+  cut?: { segment: number; offset: number; bytes: number }
+}
+
+/** A queue that is defined now. */
+export interface Defined {
+  queue: number
+  created: boolean
+  /** Options whose value changed, by name. */
+  changed: string[]
+  /** All options in force. */
+  options: QueueOptions
+}
+
+/** A worker that is open now. */
+export interface WorkerOpened {
+  worker: number
+}
+
+/** A message without its content. */
+export interface MessageInfo {
+  id: string
+  queue: string
+  state: MessageStateName
+  attempt: number
+  maxAttempts?: number
+  priority: number
+  enqueuedAt: number
+  dueAt?: number
+  expiresAt?: number
+  group?: string
+  destination?: string
+  finishedAt?: number
+  reason?: ReasonName
+  /** The encoded error of the death (JSON). */
+  error?: string
+  history: AttemptInfo[]
+}
+
+/** One past attempt. */
+export interface AttemptInfo {
+  attempt: number
+  startedAt: number
+  endedAt: number
+  reason: ReasonName
+  error?: string
+}
+
+/** Some dead letters, in the order of their deaths. */
+export interface DeadPage {
+  items: MessageInfo[]
+  /** `after` of the next page. */
+  next?: string
+}
+
+/** Outcome of a redrive. */
+export interface Redriven {
+  moved: number
+  skipped: number
+}
+
+/** Distribution of times in ms. */
+export interface Histogram {
+  count: number
+  sumMs: number
+  /** The last bucket has no bound. */
+  buckets: { leMs?: number; count: number }[]
+  p50Ms: number
+  p90Ms: number
+  p99Ms: number
+}
+
+/** Counters and depths of a queue. */
+export interface QueueStats {
+  name: string
+  paused: boolean
+  enqueued: number
+  duplicates: number
+  delivered: number
+  acked: number
+  rejected: number
+  retried: number
+  dead: number
+  expired: number
+  leasesLost: number
+  ready: number
+  scheduled: number
+  leased: number
+  deadLetters: number
+  bytes: number
+  dedupEntries: number
+  dedupWindowMs?: number
+  oldestReadyMs?: number
+  wait: Histogram
+  handle: Histogram
+}
+
+/** The box as a whole. */
+export interface BoxStats {
+  queues: number
+  messages: number
+  deadLetters: number
+  segments: number
+  journalBytes: number
+  liveBytes: number
+  memoryBytes: number
+  appends: number
+  records: number
+  cleanedSegments: number
+  running: number
+}
+
+/** One queue of the box. */
+export interface QueueSummary {
+  name: string
+  paused: boolean
+  depth: number
+  deadLetters: number
+}
+
+/** Something that happened to the box. */
+export type Notice =
+  | { notice: 'failed'; failure: Failure }
+  | { notice: 'warning'; message: string; queue?: string }

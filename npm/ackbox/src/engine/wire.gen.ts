@@ -1,0 +1,798 @@
+// Generated from the records of crates/wire by `cargo xtask codegen`. Do not edit: a test of that
+// crate compares this file with what it prints.
+
+import { RecordReader, RecordView, RecordWriter, roomFor } from './records.js'
+
+/** Numbers of the records to the engine. */
+export const InputKind = {
+  enqueue: 1,
+  batch: 2,
+  settle: 3,
+  returned: 4,
+  extend: 5,
+  dequeue: 6,
+  stopWaiting: 7,
+  appended: 16,
+  appendFailed: 17,
+  chunk: 18,
+  readFailed: 19,
+  truncated: 20,
+  removed: 21,
+  maintenanceFailed: 22,
+} as const
+
+/** Numbers of the records from the engine. */
+export const OutputKind = {
+  append: 33,
+  read: 34,
+  truncate: 35,
+  remove: 36,
+  deliver: 37,
+  abort: 38,
+  receipt: 39,
+  reply: 40,
+  body: 41,
+  event: 42,
+  notice: 43,
+} as const
+
+/** What became of a delivery. */
+export const Verdict = {
+  ack: 0,
+  reject: 1,
+  dead: 2,
+  retryAt: 3,
+  return: 4,
+} as const
+
+/** Names of `Verdict`. */
+export type VerdictName =
+  | 'ack'
+  | 'reject'
+  | 'dead'
+  | 'retry-at'
+  | 'return'
+
+/** The name of each `Verdict` by its number; 0 is none where it is not used. */
+export const verdictNames: readonly (VerdictName | undefined)[] = [
+  'ack',
+  'reject',
+  'dead',
+  'retry-at',
+  'return',
+]
+
+/** How a reply answers: by its value, or with an object or a refusal to take. */
+export const ReplyCode = {
+  value: 0,
+  object: 1,
+  failure: 2,
+} as const
+
+/** Names of `ReplyCode`. */
+export type ReplyCodeName =
+  | 'value'
+  | 'object'
+  | 'failure'
+
+/** The name of each `ReplyCode` by its number; 0 is none where it is not used. */
+export const replyCodeNames: readonly (ReplyCodeName | undefined)[] = [
+  'value',
+  'object',
+  'failure',
+]
+
+/** Why a message is dead, or why an attempt ended. */
+export const Reason = {
+  exhausted: 1,
+  timeout: 2,
+  leaseExpired: 3,
+  ownerDied: 4,
+  permanent: 5,
+  expired: 6,
+  invalid: 7,
+  corrupt: 8,
+  circuitOpen: 9,
+  refused: 10,
+} as const
+
+/** Names of `Reason`. */
+export type ReasonName =
+  | 'exhausted'
+  | 'timeout'
+  | 'lease-expired'
+  | 'owner-died'
+  | 'permanent'
+  | 'expired'
+  | 'invalid'
+  | 'corrupt'
+  | 'circuit-open'
+  | 'refused'
+
+/** The name of each `Reason` by its number; 0 is none where it is not used. */
+export const reasonNames: readonly (ReasonName | undefined)[] = [
+  undefined,
+  'exhausted',
+  'timeout',
+  'lease-expired',
+  'owner-died',
+  'permanent',
+  'expired',
+  'invalid',
+  'corrupt',
+  'circuit-open',
+  'refused',
+]
+
+/** A state as users see it. */
+export const MessageState = {
+  scheduled: 0,
+  ready: 1,
+  leased: 2,
+  completed: 3,
+  dead: 4,
+  cancelled: 5,
+} as const
+
+/** Names of `MessageState`. */
+export type MessageStateName =
+  | 'scheduled'
+  | 'ready'
+  | 'leased'
+  | 'completed'
+  | 'dead'
+  | 'cancelled'
+
+/** The name of each `MessageState` by its number; 0 is none where it is not used. */
+export const messageStateNames: readonly (MessageStateName | undefined)[] = [
+  'scheduled',
+  'ready',
+  'leased',
+  'completed',
+  'dead',
+  'cancelled',
+]
+
+/** Why a delivery became invalid. */
+export const AbortReason = {
+  leaseLost: 1,
+  closed: 2,
+  timeout: 3,
+} as const
+
+/** Names of `AbortReason`. */
+export type AbortReasonName =
+  | 'lease-lost'
+  | 'closed'
+  | 'timeout'
+
+/** The name of each `AbortReason` by its number; 0 is none where it is not used. */
+export const abortReasonNames: readonly (AbortReasonName | undefined)[] = [
+  undefined,
+  'lease-lost',
+  'closed',
+  'timeout',
+]
+
+/** A kind of queue event; `1 << code` in the mask of a `listen` request. */
+export const EventKind = {
+  enqueued: 0,
+  started: 1,
+  completed: 2,
+  failed: 3,
+  retry: 4,
+  dead: 5,
+  stalled: 6,
+  duplicate: 7,
+  drained: 8,
+  paused: 9,
+  resumed: 10,
+} as const
+
+/** Names of `EventKind`. */
+export type EventKindName =
+  | 'enqueued'
+  | 'started'
+  | 'completed'
+  | 'failed'
+  | 'retry'
+  | 'dead'
+  | 'stalled'
+  | 'duplicate'
+  | 'drained'
+  | 'paused'
+  | 'resumed'
+
+/** The name of each `EventKind` by its number; 0 is none where it is not used. */
+export const eventKindNames: readonly (EventKindName | undefined)[] = [
+  'enqueued',
+  'started',
+  'completed',
+  'failed',
+  'retry',
+  'dead',
+  'stalled',
+  'duplicate',
+  'drained',
+  'paused',
+  'resumed',
+]
+
+/** Accept one message: answered by a receipt or a failed reply. */
+export interface Enqueue {
+  ticket: number
+  /** Not delivered before now plus this. */
+  delayMs?: number | undefined
+  /** Not delivered before this instant; never given together with a delay. */
+  at?: number | undefined
+  /** No delivery starts later than now plus this. */
+  ttlMs?: number | undefined
+  /** The queue's when none; 2^32 - 1 is without limit. */
+  maxAttempts?: number | undefined
+  /** Where to. */
+  queue: number
+  /** 0 to 255, higher first. */
+  priority: number
+  /** The caller's identity, 1 to 256 bytes; generated when none. */
+  id?: string | undefined
+  /** Ordering key. */
+  group?: string | undefined
+  /** What it goes to. */
+  destination?: string | undefined
+  /** Encoded headers. */
+  headers?: string | Uint8Array | undefined
+  /** Encoded body. */
+  body?: string | Uint8Array | undefined
+}
+
+/** The next `count` records are enqueues of one atomic batch; their own tickets are not used. */
+export interface Batch {
+  ticket: number
+  /** How many follow. */
+  count: number
+}
+
+/** End a delivery. Answered by a reply unless the ticket is 0. */
+export interface Settle {
+  ticket: number
+  /** The delivery. */
+  token: number
+  /** `Reject`: delay in ms instead of the backoff. `RetryAt`: the instant. */
+  when?: number | undefined
+  /** One of `Verdict`. */
+  verdict: number
+  /** `Dead`: one of `Reason`, else 0. */
+  reason: number
+  /** The handler is done as well. */
+  returned: boolean
+  /** `RetryAt`: this delivery counts as an attempt. */
+  costsAttempt: boolean
+  /** Encoded result of an ack. */
+  result?: string | Uint8Array | undefined
+  /** Encoded error of a rejection. */
+  error?: string | Uint8Array | undefined
+}
+
+/** The handler of a delivery that it had settled by hand is done. */
+export interface Returned {
+  token: number
+}
+
+/** Prolong a lease: it ends `ms` from now. Answered by a reply. */
+export interface Extend {
+  ticket: number
+  /** The delivery. */
+  token: number
+  /** Milliseconds from now. */
+  ms: number
+}
+
+/** Claim messages for manual settling. Answered by deliveries, then a reply with their number. */
+export interface Dequeue {
+  ticket: number
+  /** Lease; the queue's when none. */
+  leaseMs?: number | undefined
+  /** How long to wait for a first message; 0: not at all. */
+  waitMs: number
+  /** From where. */
+  queue: number
+  /** At most so many, at least 1. */
+  max: number
+}
+
+/** Give up a waiting dequeue (its own ticket): it is answered with what it has. */
+export interface StopWaiting {
+  ticket: number
+}
+
+/** The one append in flight failed. */
+export interface AppendFailed {
+  /** It wrote nothing at all, so the box lives on. */
+  clean: boolean
+}
+
+/** What a read returned. */
+export interface Chunk {
+  read: number
+  /** Exactly the bytes asked for. */
+  bytes?: string | Uint8Array | undefined
+}
+
+/** A read failed. */
+export interface ReadFailed {
+  read: number
+}
+
+/** A segment was removed. */
+export interface Removed {
+  /** Which one. */
+  segment: number
+}
+
+/** Writes records into the input area of an engine. */
+export class Writer extends RecordWriter {
+  /** Accept one message: answered by a receipt or a failed reply. */
+  enqueue(record: Enqueue): void {
+    const id = record.id ?? ''
+    const group = record.group ?? ''
+    const destination = record.destination ?? ''
+    const headers = record.headers ?? ''
+    const body = record.body ?? ''
+    const start = this.begin(1, 80 + roomFor(id) + roomFor(group) + roomFor(destination) + roomFor(headers) + roomFor(body))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.delayMs ?? NaN
+    this.f64[(start + 24) >>> 3] = record.at ?? NaN
+    this.f64[(start + 32) >>> 3] = record.ttlMs ?? NaN
+    this.f64[(start + 40) >>> 3] = record.maxAttempts ?? NaN
+    this.u32[(start + 48) >>> 2] = record.queue
+    this.u32[(start + 52) >>> 2] = record.priority
+    let end = start + 80
+    end += this.u32[(start + 56) >>> 2] = this.put(end, id)
+    end += this.u32[(start + 60) >>> 2] = this.put(end, group)
+    end += this.u32[(start + 64) >>> 2] = this.put(end, destination)
+    end += this.u32[(start + 68) >>> 2] = this.put(end, headers)
+    end += this.u32[(start + 72) >>> 2] = this.put(end, body)
+    this.finish(start, end)
+  }
+
+  /** The next `count` records are enqueues of one atomic batch; their own tickets are not used. */
+  batch(record: Batch): void {
+    const start = this.begin(2, 24)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.u32[(start + 16) >>> 2] = record.count
+    this.finish(start, start + 24)
+  }
+
+  /** End a delivery. Answered by a reply unless the ticket is 0. */
+  settle(record: Settle): void {
+    const result = record.result ?? ''
+    const error = record.error ?? ''
+    const start = this.begin(3, 56 + roomFor(result) + roomFor(error))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.token
+    this.f64[(start + 24) >>> 3] = record.when ?? NaN
+    this.u32[(start + 32) >>> 2] = record.verdict
+    this.u32[(start + 36) >>> 2] = record.reason
+    this.u32[(start + 40) >>> 2] = record.returned ? 1 : 0
+    this.u32[(start + 44) >>> 2] = record.costsAttempt ? 1 : 0
+    let end = start + 56
+    end += this.u32[(start + 48) >>> 2] = this.put(end, result)
+    end += this.u32[(start + 52) >>> 2] = this.put(end, error)
+    this.finish(start, end)
+  }
+
+  /** The handler of a delivery that it had settled by hand is done. */
+  returned(record: Returned): void {
+    const start = this.begin(4, 16)
+    this.f64[(start + 8) >>> 3] = record.token
+    this.finish(start, start + 16)
+  }
+
+  /** Prolong a lease: it ends `ms` from now. Answered by a reply. */
+  extend(record: Extend): void {
+    const start = this.begin(5, 32)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.token
+    this.f64[(start + 24) >>> 3] = record.ms
+    this.finish(start, start + 32)
+  }
+
+  /** Claim messages for manual settling. Answered by deliveries, then a reply with their number. */
+  dequeue(record: Dequeue): void {
+    const start = this.begin(6, 40)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.leaseMs ?? NaN
+    this.f64[(start + 24) >>> 3] = record.waitMs
+    this.u32[(start + 32) >>> 2] = record.queue
+    this.u32[(start + 36) >>> 2] = record.max
+    this.finish(start, start + 40)
+  }
+
+  /** Give up a waiting dequeue (its own ticket): it is answered with what it has. */
+  stopWaiting(record: StopWaiting): void {
+    const start = this.begin(7, 16)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.finish(start, start + 16)
+  }
+
+  /** The one append in flight is durable. */
+  appended(): void {
+    const start = this.begin(16, 16)
+    this.f64[(start + 8) >>> 3] = 0
+    this.finish(start, start + 16)
+  }
+
+  /** The one append in flight failed. */
+  appendFailed(record: AppendFailed): void {
+    const start = this.begin(17, 24)
+    this.f64[(start + 8) >>> 3] = 0
+    this.u32[(start + 16) >>> 2] = record.clean ? 1 : 0
+    this.finish(start, start + 24)
+  }
+
+  /** What a read returned. */
+  chunk(record: Chunk): void {
+    const bytes = record.bytes ?? ''
+    const start = this.begin(18, 24 + roomFor(bytes))
+    this.f64[(start + 8) >>> 3] = record.read
+    let end = start + 24
+    end += this.u32[(start + 16) >>> 2] = this.put(end, bytes)
+    this.finish(start, end)
+  }
+
+  /** A read failed. */
+  readFailed(record: ReadFailed): void {
+    const start = this.begin(19, 16)
+    this.f64[(start + 8) >>> 3] = record.read
+    this.finish(start, start + 16)
+  }
+
+  /** The truncation asked for is done. */
+  truncated(): void {
+    const start = this.begin(20, 16)
+    this.f64[(start + 8) >>> 3] = 0
+    this.finish(start, start + 16)
+  }
+
+  /** A segment was removed. */
+  removed(record: Removed): void {
+    const start = this.begin(21, 24)
+    this.f64[(start + 8) >>> 3] = 0
+    this.u32[(start + 16) >>> 2] = record.segment
+    this.finish(start, start + 24)
+  }
+
+  /** A truncation or removal failed. */
+  maintenanceFailed(): void {
+    const start = this.begin(22, 16)
+    this.f64[(start + 8) >>> 3] = 0
+    this.finish(start, start + 16)
+  }
+}
+
+/** Append to a segment; a number never seen before begins a new one. One at a time. */
+export class AppendView extends RecordView {
+
+  /** Which segment. */
+  get segment(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+
+  /** What to append. A view: copy it before anything else is asked of the engine. */
+  bytes(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 24, u32[(start + 20) >>> 2]!)
+  }
+
+  /** What to append. Decoded as UTF-8. */
+  bytesText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 24, u32[(start + 20) >>> 2]!)
+  }
+}
+
+/** Read back; answered by a chunk. */
+export class ReadView extends RecordView {
+  get read(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** From here. */
+  get offset(): number {
+    return this.from.f64[(this.from.start + 16) >>> 3]!
+  }
+
+  /** Which segment. */
+  get segment(): number {
+    return this.from.u32[(this.from.start + 24) >>> 2]!
+  }
+
+  /** So many bytes. */
+  get length(): number {
+    return this.from.u32[(this.from.start + 28) >>> 2]!
+  }
+}
+
+/** Cut a torn tail. */
+export class TruncateView extends RecordView {
+
+  /** The new length of the segment. */
+  get length(): number {
+    return this.from.f64[(this.from.start + 16) >>> 3]!
+  }
+
+  /** Which segment. */
+  get segment(): number {
+    return this.from.u32[(this.from.start + 24) >>> 2]!
+  }
+}
+
+/** Remove a segment in which nothing is live. */
+export class RemoveView extends RecordView {
+
+  /** Which one. */
+  get segment(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+}
+
+/** Hand a message to a handler or to a waiting dequeue. */
+export class DeliverView extends RecordView {
+  get token(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** The dequeue that waits for it, 0 for a worker. */
+  get ticket(): number {
+    return this.from.f64[(this.from.start + 16) >>> 3]!
+  }
+
+  /** When it was accepted. */
+  get enqueuedAt(): number {
+    return this.from.f64[(this.from.start + 24) >>> 3]!
+  }
+
+  /** When the lease ends; infinite where the engine renews it. */
+  get leaseUntil(): number {
+    return this.from.f64[(this.from.start + 32) >>> 3]!
+  }
+
+  /** The worker whose slot it takes; not used for a dequeue. */
+  get worker(): number {
+    return this.from.u32[(this.from.start + 40) >>> 2]!
+  }
+
+  /** Where from. */
+  get queue(): number {
+    return this.from.u32[(this.from.start + 44) >>> 2]!
+  }
+
+  /** From 1. */
+  get attempt(): number {
+    return this.from.u32[(this.from.start + 48) >>> 2]!
+  }
+
+  /** As enqueued. */
+  get priority(): number {
+    return this.from.u32[(this.from.start + 52) >>> 2]!
+  }
+
+  /** Its identity. */
+  id(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 80, u32[(start + 56) >>> 2]!)
+  }
+
+  /** Ordering key. */
+  group(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 80 + u32[(start + 56) >>> 2]!, u32[(start + 60) >>> 2]!)
+  }
+
+  /** What it goes to. */
+  destination(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]!, u32[(start + 64) >>> 2]!)
+  }
+
+  /** Encoded headers. A view: copy it before anything else is asked of the engine. */
+  headers(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
+  }
+
+  /** Encoded headers. Decoded as UTF-8. */
+  headersText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
+  }
+
+  /** Encoded body. A view: copy it before anything else is asked of the engine. */
+  body(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]!, u32[(start + 72) >>> 2]!)
+  }
+
+  /** Encoded body. Decoded as UTF-8. */
+  bodyText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]!, u32[(start + 72) >>> 2]!)
+  }
+}
+
+/** A delivery is not valid any more. */
+export class AbortView extends RecordView {
+  get token(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** One of `AbortReason`. */
+  get reason(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+}
+
+/** A message was accepted or known; durable. */
+export class ReceiptView extends RecordView {
+  get ticket(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** Of the item in its batch. */
+  get index(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+
+  /** One of `MessageState`. */
+  get state(): number {
+    return this.from.u32[(this.from.start + 20) >>> 2]!
+  }
+
+  /** Nothing was enqueued. */
+  get duplicate(): boolean {
+    return this.from.u32[(this.from.start + 24) >>> 2]! !== 0
+  }
+
+  /** Its identity. */
+  id(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 32, u32[(start + 28) >>> 2]!)
+  }
+}
+
+/** Answer to a command or request. */
+export class ReplyView extends RecordView {
+  get ticket(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** The plain answer. */
+  get value(): number {
+    return this.from.f64[(this.from.start + 16) >>> 3]!
+  }
+
+  /** One of `ReplyCode`. */
+  get code(): number {
+    return this.from.u32[(this.from.start + 24) >>> 2]!
+  }
+}
+
+/** The content of one entry of the reply that follows. */
+export class BodyView extends RecordView {
+  get ticket(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** Which entry. */
+  get index(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+
+  /** False: the stored bytes fail their checksum and are not given. */
+  get intact(): boolean {
+    return this.from.u32[(this.from.start + 20) >>> 2]! !== 0
+  }
+
+  /** Encoded headers. A view: copy it before anything else is asked of the engine. */
+  headers(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 32, u32[(start + 24) >>> 2]!)
+  }
+
+  /** Encoded headers. Decoded as UTF-8. */
+  headersText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 32, u32[(start + 24) >>> 2]!)
+  }
+
+  /** Encoded body. A view: copy it before anything else is asked of the engine. */
+  body(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 32 + u32[(start + 24) >>> 2]!, u32[(start + 28) >>> 2]!)
+  }
+
+  /** Encoded body. Decoded as UTF-8. */
+  bodyText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 32 + u32[(start + 24) >>> 2]!, u32[(start + 28) >>> 2]!)
+  }
+}
+
+/** Something happened in a queue; durable. */
+export class EventView extends RecordView {
+
+  /** `Retry`: the delay in ms. `Completed`: ms from enqueue to start. */
+  get waitMs(): number {
+    return this.from.f64[(this.from.start + 16) >>> 3]!
+  }
+
+  /** `Completed`: ms in the handler. */
+  get handleMs(): number {
+    return this.from.f64[(this.from.start + 24) >>> 3]!
+  }
+
+  /** `Retry`: the instant of the next attempt. */
+  get at(): number {
+    return this.from.f64[(this.from.start + 32) >>> 3]!
+  }
+
+  /** One of `EventKind`. */
+  get event(): number {
+    return this.from.u32[(this.from.start + 40) >>> 2]!
+  }
+
+  /** Where. */
+  get queue(): number {
+    return this.from.u32[(this.from.start + 44) >>> 2]!
+  }
+
+  /** Of which attempt. */
+  get attempt(): number {
+    return this.from.u32[(this.from.start + 48) >>> 2]!
+  }
+
+  /** One of `Reason`, 0 for none. */
+  get reason(): number {
+    return this.from.u32[(this.from.start + 52) >>> 2]!
+  }
+
+  /** Which message. */
+  id(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 64, u32[(start + 56) >>> 2]!)
+  }
+
+  /** Encoded error. A view: copy it before anything else is asked of the engine. */
+  error(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 64 + u32[(start + 56) >>> 2]!, u32[(start + 60) >>> 2]!)
+  }
+
+  /** Encoded error. Decoded as UTF-8. */
+  errorText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 64 + u32[(start + 56) >>> 2]!, u32[(start + 60) >>> 2]!)
+  }
+}
+
+/** Something happened to the box: `take` the key. */
+export class NoticeView extends RecordView {
+  get number(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+}
+
+/** Walks the records in the output area; `kind` tells which view is valid. */
+export class Reader extends RecordReader {
+  readonly append = new AppendView(this)
+  readonly read = new ReadView(this)
+  readonly truncate = new TruncateView(this)
+  readonly remove = new RemoveView(this)
+  readonly deliver = new DeliverView(this)
+  readonly abort = new AbortView(this)
+  readonly receipt = new ReceiptView(this)
+  readonly reply = new ReplyView(this)
+  readonly body = new BodyView(this)
+  readonly event = new EventView(this)
+  readonly notice = new NoticeView(this)
+}

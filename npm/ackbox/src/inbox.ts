@@ -1,0 +1,154 @@
+/**
+ * Takes what the engine tells while outputs are read, and tells the rest when all of them were read: handlers start,
+ * listeners hear of events, the box hears that it has ended. Only `outputsRead` runs user code.
+ */
+import { ActiveDelivery, type DeliverySource } from './delivery.js'
+import type { Driver } from './driver.js'
+import type { Notice } from './engine/objects.js'
+import { AbortReason, type DeliverView, EventKind, eventKindNames, type EventView, reasonNames } from './engine/wire.gen.js'
+import { decodeError } from './codec.js'
+import { AckboxError } from './errors.js'
+import type { Emitter, QueueEvents, Warning } from './events.js'
+import { KeepAlive } from './keep-alive.js'
+import type { ErrorInfo } from './types.js'
+import type { ActiveWorker } from './worker.js'
+
+/** A queue that was declared in this run. */
+export interface DeclaredQueue extends DeliverySource {
+  readonly events: Emitter<QueueEvents>
+}
+
+/** What the box does with news about itself. */
+export interface BoxListener {
+  failed(error: AckboxError): void
+  warned(warning: Warning): void
+}
+
+export class Inbox {
+  readonly keepAlive = new KeepAlive()
+  /** Declared queues by their numbers. */
+  readonly queues = new Map<number, DeclaredQueue>()
+  /** Open workers by their numbers. */
+  readonly workers = new Map<number, ActiveWorker>()
+  /** Deliveries that are not over, by their tokens. */
+  readonly deliveries = new Map<number, ActiveDelivery>()
+  /** Ends the waiting of each dequeue that waits. */
+  readonly waiting = new Set<() => void>()
+  /** Handlers that run. */
+  running = 0
+  /** When a message was last handed out. */
+  lastClaimAt: number | undefined
+  readonly #listener: BoxListener
+  #driver!: Driver
+  #failure: AckboxError | undefined
+  /** What is to be told and started, in the order of the engine. */
+  #news: (() => void)[] = []
+  #starting: ActiveDelivery[] = []
+
+  constructor(listener: BoxListener) {
+    this.#listener = listener
+  }
+
+  attach(driver: Driver): void {
+    this.#driver = driver
+  }
+
+  /** Deliveries of one worker, or with `undefined` those for settling by hand. */
+  deliveriesOf(worker: number | undefined): ActiveDelivery[] {
+    return [...this.deliveries.values()].filter((delivery) => delivery.worker === worker)
+  }
+
+  deliver(view: DeliverView): void {
+    const queue = this.queues.get(view.queue)
+    if (queue === undefined) throw new Error(`a message was delivered from queue ${view.queue}, which was not declared`)
+    const delivery = new ActiveDelivery(this.#driver, queue, view)
+    this.deliveries.set(delivery.token, delivery)
+    this.lastClaimAt = this.#driver.steppedAt
+    if (delivery.worker === undefined) this.#driver.tickets.at(view.ticket)?.delivered?.(delivery)
+    else this.#starting.push(delivery)
+  }
+
+  abort(token: number, reason: number): void {
+    const delivery = this.deliveries.get(token)
+    if (delivery !== undefined) this.#news.push(() => delivery.lose(abortError(delivery, reason)))
+  }
+
+  event(view: EventView): void {
+    const queue = this.queues.get(view.queue)
+    const kind = eventKindNames[view.event]
+    if (queue === undefined || kind === undefined || !queue.events.has(kind)) return
+    const details = eventDetails(view)
+    this.#news.push(() => queue.events.emit(kind, details as never))
+  }
+
+  notice(notice: Notice): void {
+    if (notice.notice === 'failed') this.failed(this.#driver.toError(notice.failure))
+    else this.#news.push(() => this.warn(notice))
+  }
+
+  /** The box has ended; told once. */
+  failed(error: AckboxError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#news.push(() => this.#listener.failed(error))
+  }
+
+  /** Never called while outputs are read. */
+  warn({ message, queue, cause }: Warning): void {
+    this.#listener.warned({ message, ...(queue === undefined ? {} : { queue }), ...(cause === undefined ? {} : { cause }) })
+  }
+
+  /** All outputs were read: tells and starts what came with them. */
+  outputsRead(): void {
+    if (this.#news.length > 0) {
+      const news = this.#news
+      this.#news = []
+      for (const tell of news) tell()
+    }
+    if (this.#starting.length === 0) return
+    const starting = this.#starting
+    this.#starting = []
+    for (const delivery of starting) this.workers.get(delivery.worker!)?.start(delivery)
+  }
+}
+
+function abortError({ id }: ActiveDelivery, reason: number): AckboxError {
+  switch (reason) {
+    case AbortReason.closed:
+      return new AckboxError('ERR_CLOSED', `message '${id}': the box or worker was closed before it was settled`)
+    case AbortReason.timeout:
+      return new AckboxError('ERR_TIMEOUT', `message '${id}': it was handled for too long`)
+    default:
+      return new AckboxError('ERR_LEASE_LOST', `message '${id}': its lease ran out, or it was cancelled, before it was settled`)
+  }
+}
+
+/** The part of an event's record that its kind uses. */
+function eventDetails(view: EventView): object {
+  const { event, attempt, waitMs, handleMs } = view
+  switch (event) {
+    case EventKind.drained:
+    case EventKind.paused:
+    case EventKind.resumed:
+      return {}
+    case EventKind.enqueued:
+    case EventKind.duplicate:
+      return { id: view.id() }
+    case EventKind.started:
+    case EventKind.stalled:
+      return { id: view.id(), attempt }
+    case EventKind.completed:
+      return { id: view.id(), attempt, waitMs, handleMs }
+    case EventKind.retry:
+      return { id: view.id(), attempt, delayMs: waitMs, at: view.at, ...errorOf(view) }
+    case EventKind.dead:
+      return { id: view.id(), attempt, reason: reasonNames[view.reason], ...errorOf(view) }
+    default:
+      return { id: view.id(), attempt, ...errorOf(view) }
+  }
+}
+
+function errorOf(view: EventView): { error?: ErrorInfo } {
+  const error = decodeError(view.errorText())
+  return error === undefined ? {} : { error }
+}

@@ -1,0 +1,66 @@
+/** Guaranteed message delivery for JavaScript: durable queues with acknowledgements, retries and dead letters. */
+export { open } from './open.js'
+export type { OpenOptions } from './open.js'
+export type {
+  Box,
+  DeadFilter,
+  DeadLetterPage,
+  DeadLetters,
+  DeadList,
+  Delivery,
+  DequeueOptions,
+  Handler,
+  PageOptions,
+  PeekOptions,
+  Queue,
+  RedriveOptions,
+  RedriveReport,
+  RejectOptions,
+  Worker,
+  WorkerOptions,
+} from './api.js'
+export { constant, exponential, schedule } from './backoff.js'
+export type {
+  Backoff,
+  BackoffFunction,
+  ConstantBackoff,
+  ExponentialBackoff,
+  ExponentialOptions,
+  Jitter,
+  JitterOptions,
+  ScheduleBackoff,
+} from './backoff.js'
+export { systemClock } from './clock.js'
+export type { Clock, TimerHandle } from './clock.js'
+export { bytes } from './codec.js'
+export type { Codec } from './codec.js'
+export type { EngineKind, WasmSource } from './engine/engine.js'
+export { AckboxError, ERROR_CODES, PermanentError, RetryAfterError } from './errors.js'
+export type {
+  AckboxErrorOf,
+  ErrorCode,
+  ErrorDetails,
+  ErrorDetailsByCode,
+  HeadersLike,
+  LockedDetails,
+  RetryAfterOptions,
+} from './errors.js'
+export type { BoxEvents, Listen, ListenOptions, QueueEvents, Warning, WorkerEvents } from './events.js'
+export type { DedupOptions, QueueOptions } from './queue-options.js'
+export type { BoxStats, Health, Histogram, QueueStats, QueueSummary, RecoveryReport, WorkerStats } from './stats.js'
+export { memoryStorage } from './storage/memory.js'
+export type { CleanFailure, Durability, SegmentInfo, Storage } from './storage/storage.js'
+export type {
+  AttemptInfo,
+  CloseOptions,
+  CloseReport,
+  DeadLetter,
+  EnqueueItem,
+  EnqueueOptions,
+  ErrorInfo,
+  Guarantee,
+  MessageInfo,
+  MessageState,
+  Reason,
+  Receipt,
+} from './types.js'

@@ -1,0 +1,63 @@
+/** Messages as the engine shows them, put together with their contents. */
+import type { Codec } from './codec.js'
+import { decodeError, decodeHeaders } from './codec.js'
+import type { Driver } from './driver.js'
+import type { AttemptInfo as EngineAttempt, MessageInfo as EngineInfo, Request } from './engine/objects.js'
+import type { BodyView } from './engine/wire.gen.js'
+import type { AttemptInfo, DeadLetter, MessageInfo } from './types.js'
+
+/** Headers and body of one entry, copied out of the output area. */
+interface Content {
+  readonly headers: string
+  readonly body: string | Uint8Array
+}
+
+/** Asks for entries; their contents come before the answer. */
+export async function askForInfos<A>(
+  driver: Driver,
+  request: Request,
+  codec: Codec<never> | undefined,
+): Promise<{ answer: A; infoOf: (entry: EngineInfo, index: number) => MessageInfo<never> }> {
+  const contents: (Content | undefined)[] = []
+  const answer = await driver.request<A>(request, (view) => {
+    contents[view.index] = view.intact ? contentOf(view, codec) : undefined
+  })
+  return { answer, infoOf: (entry, index) => messageInfo(entry, contents[index], codec) }
+}
+
+/** A message that is dead, as a dead letter. */
+export function deadLetter(info: MessageInfo<never>): DeadLetter<never> {
+  return { ...info, state: 'dead', reason: info.reason ?? 'exhausted', deadAt: info.finishedAt ?? info.enqueuedAt }
+}
+
+function contentOf(view: BodyView, codec: Codec<never> | undefined): Content {
+  return { headers: view.headersText(), body: codec === undefined ? view.bodyText() : view.body().slice() }
+}
+
+function messageInfo(entry: EngineInfo, content: Content | undefined, codec: Codec<never> | undefined): MessageInfo<never> {
+  const { error: encodedError, history, ...info } = entry
+  const error = decodeError(encodedError)
+  return {
+    ...info,
+    ...bodyOf(content, codec),
+    headers: decodeHeaders(content?.headers ?? ''),
+    ...(error === undefined ? {} : { error }),
+    history: history.map(attemptInfo),
+  }
+}
+
+/** No body where it cannot be decoded: looking at a message must work for broken ones above all. */
+function bodyOf(content: Content | undefined, codec: Codec<never> | undefined): { body?: never } {
+  if (content === undefined || content.body.length === 0) return {}
+  try {
+    const { body } = content
+    return { body: (codec === undefined ? JSON.parse(body as string) : codec.decode(body as Uint8Array)) as never }
+  } catch {
+    return {}
+  }
+}
+
+function attemptInfo({ error: encodedError, ...attempt }: EngineAttempt): AttemptInfo {
+  const error = decodeError(encodedError)
+  return error === undefined ? attempt : { ...attempt, error }
+}

@@ -1,0 +1,138 @@
+/** Opening a box: the engine is loaded, the storage taken, the journal read back. */
+import { defaultStorage } from '#default-storage'
+import { loadEngine } from '#engine'
+import type { Box } from './api.js'
+import { EmbeddedBox } from './box.js'
+import { type Clock, systemClock } from './clock.js'
+import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
+import { AckboxError, invalidOption } from './errors.js'
+import { unlessAborted } from './pending.js'
+import { type FileLocking, type SegmentInfo, type Storage, USE_FILE_LOCK } from './storage/storage.js'
+import type { Range } from './validate.js'
+import { checkNames, choice, integer, optionalSignal, unsupported } from './validate.js'
+
+/** Options of `open`. */
+export interface OpenOptions {
+  /** What to do when another owner has the box. Only `'reject'` (the default): `ERR_LOCKED`. */
+  readonly whenLocked?: 'reject' | undefined
+  /**
+   * Default `'auto'`: native where it loads, else WebAssembly. The environment variable `ACKBOX_ENGINE` forces one and
+   * fails loudly.
+   */
+  readonly engine?: 'native' | 'wasm' | 'auto' | undefined
+  /** The WebAssembly, instead of the one in the package: an address, or what is there already. */
+  readonly wasm?: WasmSource | undefined
+  /** Bytes of message bodies kept in memory; the rest is read back from storage. Default 64 MiB. */
+  readonly maxMemoryBytes?: number | undefined
+  /** Size at which a segment of the journal is closed, 4 KiB to 1 GiB. Default 64 MiB. */
+  readonly segmentBytes?: number | undefined
+  /** Source of time. Default: the system's. */
+  readonly clock?: Clock | undefined
+  /** Fixes the jitter of a box that is created now. Default: random. */
+  readonly seed?: string | number | undefined
+  /** Gives up opening. */
+  readonly signal?: AbortSignal | undefined
+}
+
+const NAMES = ['whenLocked', 'engine', 'wasm', 'maxMemoryBytes', 'segmentBytes', 'clock', 'seed', 'signal']
+const LATER = ['lockWaitMs', 'readOnly']
+const MEMORY: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
+const SEGMENT: Range = { min: 4 << 10, max: 1 << 30 }
+const STORAGE_CALLS = ['open', 'append', 'read', 'truncate', 'remove', 'close'] as const
+
+/**
+ * Opens a box, which is created if there is none.
+ *
+ * @param target a folder (default `./.ackbox`), or a storage
+ * @throws `ERR_LOCKED`, `ERR_CORRUPT`, `ERR_NEWER_FORMAT`, `ERR_STORAGE_FAILED`, `ERR_INVALID_OPTION`
+ */
+export async function open(target?: string | Storage, options: OpenOptions = {}): Promise<Box> {
+  checkOptions(options)
+  const { signal, clock = systemClock() } = options
+  signal?.throwIfAborted()
+  const storage = typeof target === 'object' && target !== null ? checkStorage(target) : namedStorage(target)
+  const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
+  const engine = createEngine(module, storage, options, clock)
+
+  const segments = await takeStorage(module, storage, signal)
+  const box = new EmbeddedBox(engine, clock, storage)
+  try {
+    await unlessAborted(box.recover(segments), signal)
+    signal?.throwIfAborted()
+  } catch (error) {
+    await box.abandon().catch(() => {})
+    throw error
+  }
+  return box
+}
+
+function checkOptions(options: OpenOptions): void {
+  const where = 'open'
+  checkNames(options, NAMES, where, LATER)
+  const { whenLocked, engine, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
+  if (whenLocked !== undefined) {
+    const given = choice(whenLocked as string, ['reject', 'wait', 'share'], 'whenLocked', where)
+    if (given !== 'reject') throw unsupported(`whenLocked '${given}'`, where)
+  }
+  if (engine !== undefined) choice(engine, ['native', 'wasm', 'auto'], 'engine', where)
+  if (maxMemoryBytes !== undefined) integer(maxMemoryBytes, MEMORY, 'maxMemoryBytes', where)
+  if (segmentBytes !== undefined) integer(segmentBytes, SEGMENT, 'segmentBytes', where)
+  if (clock !== undefined && !hasFunctions(clock, ['now', 'setTimeout', 'clearTimeout'])) {
+    throw invalidOption('clock to have now, setTimeout and clearTimeout', clock, where)
+  }
+  if (seed !== undefined && typeof seed !== 'string' && !Number.isFinite(seed)) {
+    throw invalidOption('seed to be a string or a number', seed, where)
+  }
+  optionalSignal(signal, where)
+}
+
+function checkStorage(target: object): Storage {
+  if (hasFunctions(target, STORAGE_CALLS)) {
+    const { durability } = target as Storage
+    choice(durability, ['power-loss', 'process-crash', 'none'], 'the durability of the storage', 'open')
+    return target as Storage
+  }
+  throw invalidOption(`a folder or a storage (an object with ${STORAGE_CALLS.join(', ')})`, target, 'open')
+}
+
+function namedStorage(target: unknown): Storage {
+  if (target === undefined || (typeof target === 'string' && target !== '')) return defaultStorage(target)
+  throw invalidOption('a folder or a storage', target, 'open')
+}
+
+function hasFunctions(object: object, names: readonly string[]): boolean {
+  const properties = object as Readonly<Record<string, unknown>>
+  return typeof object === 'object' && object !== null && names.every((name) => typeof properties[name] === 'function')
+}
+
+function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
+  const { maxMemoryBytes, segmentBytes, seed } = options
+  return module.create(clock.now(), {
+    durability: storage.durability,
+    ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
+    ...(segmentBytes === undefined ? {} : { segmentBytes }),
+    ...(seed === undefined ? {} : { seed: String(seed) }),
+  })
+}
+
+/** Takes ownership of the storage; an opening that was given up meanwhile gives it back. */
+async function takeStorage(module: EngineModule, storage: Storage, signal: AbortSignal | undefined): Promise<SegmentInfo[]> {
+  const { lockFile } = module
+  if (lockFile !== undefined && USE_FILE_LOCK in storage) {
+    ;(storage as Storage & FileLocking)[USE_FILE_LOCK](lockFile)
+  }
+  const opening = storage.open()
+  try {
+    return await unlessAborted(opening, signal)
+  } catch (error) {
+    if (signal?.aborted === true) void opening.then(() => storage.close()).catch(() => {})
+    throw storageError(error, signal)
+  }
+}
+
+/** What the storage says in codes of the contract stays; everything else is a failure of the storage. */
+function storageError(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (AckboxError.is(error) || (signal?.aborted === true && error === signal.reason)) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new AckboxError('ERR_STORAGE_FAILED', `open: the storage cannot be opened: ${message}`, { cause: error })
+}

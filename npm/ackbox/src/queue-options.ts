@@ -1,0 +1,145 @@
+/** Options of a queue: what they are, and how they split into what the engine keeps and what lives in this process. */
+import { toEngineBackoff, type Backoff, type BackoffFunction } from './backoff.js'
+import { checkCodec, type Codec } from './codec.js'
+import type { QueueOptions as EngineOptions } from './engine/objects.js'
+import type { Guarantee } from './types.js'
+import type { Range } from './validate.js'
+import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, unsupported } from './validate.js'
+
+/** Options of `queue`. Named, they apply from now on and survive reopening; functions and `codec` do not survive. */
+export interface QueueOptions<T = unknown> {
+  /** Default `'at-least-once'`. */
+  readonly guarantee?: Guarantee | undefined
+  /** Deliveries of one message at most, 1 or more, or `Infinity`. Default 6. */
+  readonly maxAttempts?: number | undefined
+  /** No retry later than this after the first delivery. Default: none. */
+  readonly maxRetryMs?: number | undefined
+  /** Default `exponential()`: 1, 2, 4, 8, 16 s, at most 5 minutes, 10 % jitter. */
+  readonly backoff?: Backoff | BackoffFunction | undefined
+  /** Exclusive claim of a delivery, 1 or more; extended while a handler runs, not for `dequeue`. Default 30,000. */
+  readonly leaseMs?: number | undefined
+  /** The id of a message, so that all producers agree. Default: generated. */
+  readonly id?: ((body: T) => string) | undefined
+  /** The ordering key of a message; `undefined` for none. */
+  readonly group?: ((body: T) => string | undefined) | undefined
+  /** What a message goes to; `undefined` for none. */
+  readonly destination?: ((body: T) => string | undefined) | undefined
+  readonly dedup?: DedupOptions | undefined
+  /** Messages at most, dead letters included. Default 10,000,000. */
+  readonly maxDepth?: number | undefined
+  /** Bytes of messages at most, dead letters included, or `Infinity`. Default: none. */
+  readonly maxBytes?: number | undefined
+  /** Bytes of one encoded body at most, up to 8 MiB. Default 1 MiB. */
+  readonly maxBodyBytes?: number | undefined
+  /** Bytes of one encoded result at most, up to 8 MiB. Default 64 KiB. */
+  readonly maxResultBytes?: number | undefined
+  /** `'block'`: a group waits until its dead letter is redriven or removed. Default `'continue'`. */
+  readonly groupOnDead?: 'continue' | 'block' | undefined
+  /** `retainMs`: how long dead letters are kept. Default: until they are removed. */
+  readonly dead?: { readonly retainMs?: number | undefined } | undefined
+  /** How bodies become bytes. Default: JSON. */
+  readonly codec?: Codec<T> | undefined
+}
+
+/** How ids are remembered. */
+export interface DedupOptions {
+  /** For how long after a message finished. Default 86,400,000: a day. */
+  readonly windowMs?: number | undefined
+  /** Ids at most. Default 4,000,000. */
+  readonly maxEntries?: number | undefined
+  /** `'reject'`: `ERR_DEDUP_FULL`. `'shorten'`: the earliest finished are forgotten, with a warning. */
+  readonly whenFull?: 'reject' | 'shorten' | undefined
+  /** What makes two enqueues with one id the same. Default `'body'`; `'id'` ignores the body. */
+  readonly compare?: 'body' | 'id' | undefined
+}
+
+/** The part of the options that lives in this process. */
+export interface LocalOptions {
+  readonly id?: (body: never) => unknown
+  readonly group?: (body: never) => unknown
+  readonly destination?: (body: never) => unknown
+  readonly codec?: Codec<never>
+  readonly backoff?: BackoffFunction
+}
+
+/** Stands for "without limit" in the engine. */
+export const ENDLESS_ATTEMPTS = 2 ** 32 - 1
+export const ATTEMPTS: Range = { min: 1, max: 1_000_000_000 }
+
+const TIME: Range = { min: 0, max: MAX_MS }
+const LEASE: Range = { min: 1, max: MAX_MS }
+const COUNT: Range = { min: 1, max: Number.MAX_SAFE_INTEGER }
+const BODY: Range = { min: 1, max: 8 << 20 }
+const RESULT: Range = { min: 0, max: 8 << 20 }
+
+const ENGINE_NAMES = [
+  'guarantee', 'maxAttempts', 'maxRetryMs', 'backoff', 'leaseMs', 'dedup', 'maxDepth', 'maxBytes', 'maxBodyBytes',
+  'maxResultBytes', 'groupOnDead', 'dead',
+] as const
+const LOCAL_NAMES = ['id', 'group', 'destination', 'codec'] as const
+const NAMES = [...ENGINE_NAMES, ...LOCAL_NAMES]
+const LATER = ['deadLetterTo', 'history', 'schema']
+
+/** Checks the options and splits them; options that are not named are absent in both parts. */
+export function splitQueueOptions(options: QueueOptions<never>, where: string): { engine: EngineOptions; local: LocalOptions } {
+  checkNames(options, NAMES, where, LATER)
+  return { engine: engineOptions(options, where), local: localOptions(options, where) }
+}
+
+function engineOptions(options: QueueOptions<never>, where: string): EngineOptions {
+  const engine: EngineOptions = {}
+  const { guarantee, maxAttempts, backoff, dedup, dead, maxBytes, groupOnDead } = options
+  if (guarantee !== undefined) {
+    choice(guarantee, ['at-most-once', 'at-least-once', 'exactly-once'], 'guarantee', where)
+    if (guarantee === 'exactly-once') throw unsupported("guarantee 'exactly-once'", where)
+    engine.guarantee = guarantee
+  }
+  if (maxAttempts !== undefined) {
+    engine.maxAttempts = integerOrInfinity(maxAttempts, ATTEMPTS, ENDLESS_ATTEMPTS, 'maxAttempts', where)
+  }
+  if (backoff !== undefined && typeof backoff !== 'function') engine.backoff = toEngineBackoff(backoff, where)
+  if (options.maxRetryMs !== undefined) engine.maxRetryMs = duration(options.maxRetryMs, TIME, 'maxRetryMs', where)
+  if (options.leaseMs !== undefined) engine.leaseMs = duration(options.leaseMs, LEASE, 'leaseMs', where)
+  if (options.maxDepth !== undefined) engine.maxDepth = integer(options.maxDepth, COUNT, 'maxDepth', where)
+  if (maxBytes !== undefined) {
+    engine.maxBytes = integerOrInfinity(maxBytes, COUNT, Number.MAX_SAFE_INTEGER, 'maxBytes', where)
+  }
+  if (options.maxBodyBytes !== undefined) engine.maxBodyBytes = integer(options.maxBodyBytes, BODY, 'maxBodyBytes', where)
+  if (options.maxResultBytes !== undefined) {
+    engine.maxResultBytes = integer(options.maxResultBytes, RESULT, 'maxResultBytes', where)
+  }
+  if (groupOnDead !== undefined) engine.groupOnDead = choice(groupOnDead, ['continue', 'block'], 'groupOnDead', where)
+  if (dedup !== undefined) engine.dedup = dedupOptions(dedup, `${where}: dedup`)
+  if (dead !== undefined) {
+    checkNames(dead, ['retainMs'], `${where}: dead`)
+    if (dead.retainMs !== undefined) engine.dead = { retainMs: duration(dead.retainMs, TIME, 'dead.retainMs', where) }
+  }
+  return engine
+}
+
+function dedupOptions(dedup: DedupOptions, where: string): EngineOptions['dedup'] {
+  checkNames(dedup, ['windowMs', 'maxEntries', 'whenFull', 'compare'], where)
+  const engine: EngineOptions['dedup'] = {}
+  const { windowMs, maxEntries, whenFull, compare } = dedup
+  if (windowMs !== undefined) engine.windowMs = duration(windowMs, TIME, 'windowMs', where)
+  if (maxEntries !== undefined) engine.maxEntries = integer(maxEntries, COUNT, 'maxEntries', where)
+  if (whenFull !== undefined) engine.whenFull = choice(whenFull, ['reject', 'shorten'], 'whenFull', where)
+  if (compare !== undefined) engine.compare = choice(compare, ['body', 'id'], 'compare', where)
+  return engine
+}
+
+function localOptions(options: QueueOptions<never>, where: string): LocalOptions {
+  const local: { -readonly [K in keyof LocalOptions]: LocalOptions[K] } = {}
+  for (const name of ['id', 'group', 'destination'] as const) {
+    const given = options[name]
+    if (given === undefined) continue
+    callable(given, name, where)
+    local[name] = given
+  }
+  if (options.codec !== undefined) {
+    checkCodec(options.codec, where)
+    local.codec = options.codec
+  }
+  if (typeof options.backoff === 'function') local.backoff = options.backoff
+  return local
+}

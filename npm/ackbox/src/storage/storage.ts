@@ -1,0 +1,98 @@
+/**
+ * The storage contract: what a host does to persist the embedded engine.
+ *
+ * A storage keeps numbered segments of opaque bytes. It knows nothing of what is in them, and every storage holds
+ * the same bytes: a journal can be copied from one to another. `storageSuite` of `ackbox/testing` checks an
+ * implementation against everything that is said here.
+ *
+ * The engine keeps to these rules, so that an implementation may rely on them:
+ * - `open` comes first, `close` last; after `close`, `open` may come again. Who failed to open does not close.
+ * - One `append` at a time: the next begins after the promise of the one before has settled. Reads and removals
+ *   of other segments may run beside it.
+ * - Appends go to the segment with the highest number. A number that was never seen begins a new segment; numbers
+ *   are whole, from 1, and only grow.
+ * - `truncate` comes before the first `append`. The oldest segments are removed, or right after `open` the youngest.
+ */
+
+/** What bytes survive once `append` resolved: a power cut, a crash of the process, or neither. */
+export type Durability = 'power-loss' | 'process-crash' | 'none'
+
+/** A segment that exists. */
+export interface SegmentInfo {
+  /** Its number. */
+  segment: number
+  /** How many bytes it holds. */
+  bytes: number
+}
+
+/** Host callbacks that keep the bytes of a journal. */
+export interface Storage {
+  /** The promise that `append` makes. */
+  readonly durability: Durability
+
+  /**
+   * True while the space left is a reserve: new messages are refused with `ERR_STORAGE_FULL`, settlements and
+   * cleaning go on. Read before every enqueue, so it must be cheap. Absent: never.
+   */
+  readonly full?: boolean
+
+  /**
+   * Takes exclusive ownership and lists the segments, oldest first. Rejects with `ERR_LOCKED` while another owner
+   * has it, in this process or in any other. Changes no segment.
+   */
+  open(): Promise<SegmentInfo[]>
+
+  /**
+   * Adds bytes at the end of a segment; resolves when they are durable as promised. The bytes stay unchanged until
+   * the promise settles, and not longer: a storage that keeps them copies them.
+   *
+   * A rejection is final: nothing is appended any more before the storage was closed and opened again, and what
+   * the failed append left behind may be any part of its bytes. The one exception is an error with `clean: true`
+   * (see `CleanFailure`).
+   */
+  append(segment: number, bytes: Uint8Array): Promise<void>
+
+  /** Exactly `length` bytes from `offset`, as a copy that belongs to the caller. Rejects if there are not as many. */
+  read(segment: number, offset: number, length: number): Promise<Uint8Array>
+
+  /** Cuts a segment to its first `bytes` bytes; durable as promised when it resolves. */
+  truncate(segment: number, bytes: number): Promise<void>
+
+  /** Removes a segment: nothing in it is live. */
+  remove(segment: number): Promise<void>
+
+  /** Waits for what is under way and gives up ownership. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * An append that rejects with such an error wrote nothing at all (a transaction that was aborted for lack of
+ * quota, say): the storage lives, and what waited for this append rejects with `ERR_STORAGE_FULL`.
+ */
+export interface CleanFailure extends Error {
+  readonly clean: true
+}
+
+/** True for the rejection of an append that wrote nothing. */
+export function isCleanFailure(error: unknown): error is CleanFailure {
+  return typeof error === 'object' && error !== null && 'clean' in error && error.clean === true
+}
+
+/** The operating system's exclusive lock on a file, held until it is released or the process ends. */
+export interface FileLock {
+  release(): void
+}
+
+/** Tries to lock a file that exists exclusively; null if another holder has it. The native engine brings one. */
+export type LockFile = (path: string) => FileLock | null
+
+/**
+ * Under this key a storage that has files accepts the lock of the operating system, if the engine that runs it has
+ * one. Called before `open`.
+ */
+export const USE_FILE_LOCK: unique symbol = Symbol.for('ackbox.use-file-lock') as never
+
+/** A storage that accepts the operating system's lock. */
+export interface FileLocking {
+  [USE_FILE_LOCK](lockFile: LockFile): void
+}

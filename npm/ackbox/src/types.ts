@@ -1,0 +1,141 @@
+/** Words of the public contract that several parts share. Times are milliseconds; instants count from the Unix epoch. */
+
+/** What a queue promises about deliveries. Default: `'at-least-once'`. */
+export type Guarantee = 'at-most-once' | 'at-least-once' | 'exactly-once'
+
+/**
+ * Where a message is in its life: `scheduled` waits for its time, `ready` may be delivered, `leased` is being
+ * handled, `completed` was acknowledged, `dead` will not be delivered again unless it is redriven, `cancelled`
+ * was withdrawn.
+ */
+export type MessageState = 'scheduled' | 'ready' | 'leased' | 'completed' | 'dead' | 'cancelled'
+
+/**
+ * Why a message is dead, or why an attempt ended. `exhausted`: the last attempt threw; `timeout`,
+ * `lease-expired`, `owner-died`: attempts ran out and the last one ended that way; `permanent`: the handler said
+ * that no retry will help; `expired`: no delivery started within the time to live; `invalid`: the body could not
+ * be decoded; `corrupt`: the stored bytes fail their checksum; `circuit-open`: the circuit was open and the worker
+ * wants such messages dead; `refused`: accepted by a browser tab, refused by the box.
+ */
+export type Reason =
+  | 'exhausted'
+  | 'timeout'
+  | 'lease-expired'
+  | 'owner-died'
+  | 'permanent'
+  | 'expired'
+  | 'invalid'
+  | 'corrupt'
+  | 'circuit-open'
+  | 'refused'
+
+/** An error as a plain object that survives JSON, at most 4 KiB. */
+export interface ErrorInfo {
+  readonly name: string
+  readonly message: string
+  readonly code?: string
+  readonly stack?: string
+}
+
+/** Answer to an enqueue. It is durable when it arrives. */
+export interface Receipt {
+  /** The message's identity: the caller's, or a generated one. */
+  readonly id: string
+  /**
+   * `accepted`: enqueued now. `duplicate`: the id was known, nothing was enqueued. `stored`: durable in a browser
+   * tab that no owner answered yet.
+   */
+  readonly status: 'accepted' | 'duplicate' | 'stored'
+  /** State of the message; of the original for a duplicate. */
+  readonly state: MessageState
+}
+
+/** Options of one enqueue. */
+export interface EnqueueOptions {
+  /** Identity and idempotency key, 1 to 256 bytes of UTF-8. Default: the queue's `id` function, else generated. */
+  readonly id?: string | undefined
+  /** Not delivered before now plus this, 0 or more. Not together with `at`. */
+  readonly delayMs?: number | undefined
+  /** Not delivered before this instant. */
+  readonly at?: Date | number | undefined
+  /** No delivery starts later than now plus this: then it is dead-lettered as `expired`. Above 0. Default: none. */
+  readonly ttlMs?: number | undefined
+  /** 0 to 255, higher first. Default 0. */
+  readonly priority?: number | undefined
+  /** Ordering key: FIFO within the group, one in flight. At most 256 bytes. Default: the queue's `group` function, else none. */
+  readonly group?: string | undefined
+  /** What the message goes to. At most 256 bytes. Default: the queue's `destination` function, else none. */
+  readonly destination?: string | undefined
+  /** Deliveries at most, 1 or more, or `Infinity`. Default: the queue's. */
+  readonly maxAttempts?: number | undefined
+  /** String to string, at most 4 KiB of JSON in all. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Gives up waiting for the receipt, not the message. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One item of `enqueueMany`. */
+export interface EnqueueItem<T> extends Omit<EnqueueOptions, 'signal'> {
+  readonly body: T
+}
+
+/** One past attempt of a message. */
+export interface AttemptInfo {
+  /** From 1. */
+  readonly attempt: number
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly reason: Reason
+  readonly error?: ErrorInfo
+}
+
+/** A message as `get`, `peek` and dead letters show it: plain and safe to turn into JSON if the body is. */
+export interface MessageInfo<T = unknown> {
+  readonly id: string
+  readonly queue: string
+  readonly state: MessageState
+  /** As enqueued; absent when it is not kept any more or cannot be decoded. */
+  readonly body?: T
+  readonly headers: Readonly<Record<string, string>>
+  /** Deliveries so far. */
+  readonly attempt: number
+  /** Absent: without limit. */
+  readonly maxAttempts?: number
+  readonly priority: number
+  readonly enqueuedAt: number
+  /** When a scheduled message becomes ready. */
+  readonly dueAt?: number
+  /** When its time to live ends. */
+  readonly expiresAt?: number
+  readonly group?: string
+  readonly destination?: string
+  /** When it was completed, cancelled or dead-lettered. */
+  readonly finishedAt?: number
+  /** Why it is dead. */
+  readonly reason?: Reason
+  /** The error that it died of. */
+  readonly error?: ErrorInfo
+  /** The last 32 attempts, oldest first. */
+  readonly history: readonly AttemptInfo[]
+}
+
+/** A message that will not be delivered again unless it is redriven. Kept until it is removed. */
+export interface DeadLetter<T = unknown> extends MessageInfo<T> {
+  readonly state: 'dead'
+  readonly reason: Reason
+  readonly deadAt: number
+}
+
+/** How a box or worker closes. */
+export interface CloseOptions {
+  /** How long handlers may finish before their signals abort and their messages are returned. Default 25,000. */
+  readonly timeoutMs?: number | undefined
+  /** Ends the waiting early, as if `timeoutMs` had passed. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a close gave back. */
+export interface CloseReport {
+  /** Deliveries that were returned to their queue without costing an attempt. */
+  readonly returned: number
+}

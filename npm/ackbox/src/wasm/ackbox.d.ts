@@ -1,0 +1,29 @@
+/**
+ * The part of the wasm-bindgen glue that this package uses. The glue itself is generated from
+ * bindings/wasm and lies beside the compiled package, so it cannot be read when this is compiled.
+ */
+
+export class WasmEngine {
+  constructor(nowMs: number, config: unknown, entropy?: Uint8Array)
+  reserve(input: number, output: number): void
+  inputPointer(): number
+  inputLength(): number
+  outputPointer(): number
+  outputLength(): number
+  step(nowMs: number, inputLength: number): number
+  more(): boolean
+  needed(): number
+  call(nowMs: number, ticket: number, request: unknown): unknown
+  take(key: number): unknown
+  wakeup(): number
+  free(): void
+}
+
+/** The text of the panic behind a trap. */
+export function panicMessage(): string
+
+export interface InitOutput {
+  readonly memory: WebAssembly.Memory
+}
+
+export function initSync(init: { module: BufferSource | WebAssembly.Module }): InitOutput

@@ -1,0 +1,198 @@
+/** Runs the handlers of one `process` call. When and what it gets is decided by the engine. */
+import type { Handler, Worker } from './api.js'
+import { encodeResult } from './codec.js'
+import { checkCloseOptions, Deadlines, Ending } from './closing.js'
+import type { ActiveDelivery, DeliverySource } from './delivery.js'
+import type { Driver } from './driver.js'
+import { AckboxError } from './errors.js'
+import { Emitter, type WorkerEvents } from './events.js'
+import type { Inbox } from './inbox.js'
+import type { WorkerStats } from './stats.js'
+import type { CloseOptions, CloseReport } from './types.js'
+
+const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
+
+/** What a worker is made of. */
+export interface WorkerParts {
+  readonly driver: Driver
+  readonly inbox: Inbox
+  readonly source: DeliverySource
+  /** Its number in the engine. */
+  readonly number: number
+  readonly handler: Handler<never, unknown>
+  readonly name: string
+  readonly concurrency: number
+}
+
+export class ActiveWorker implements Worker {
+  readonly name: string
+  readonly #parts: WorkerParts
+  readonly #where: string
+  readonly #events: Emitter<WorkerEvents>
+  readonly #ending = new Ending()
+  readonly #deadlines: Deadlines
+  #closing: Promise<CloseReport> | undefined
+  #paused = false
+  #running = 0
+  #started = 0
+  #completed = 0
+  #failed = 0
+  #leasesLost = 0
+  #returned = 0
+  #warnedOfResult = false
+
+  constructor(parts: WorkerParts) {
+    const { driver, inbox, source, name } = parts
+    this.#parts = parts
+    this.name = name
+    this.#where = `queue '${source.name}', worker '${name}'`
+    this.#events = new Emitter(this.#where, EVENTS, (warning) => driver.warn(warning))
+    this.#deadlines = new Deadlines(driver.clock, () => this.expire())
+    inbox.keepAlive.hold()
+  }
+
+  readonly on: Worker['on'] = (event, listener, options) => this.#events.on(event, listener, options)
+
+  get closed(): Promise<void> {
+    return this.#ending.promise
+  }
+
+  pause(): void {
+    this.#checkOpen('pause')
+    if (this.#paused) return
+    this.#parts.driver.call({ op: 'pauseWorker', worker: this.#parts.number })
+    this.#paused = true
+    this.#events.emit('paused', {})
+  }
+
+  resume(): void {
+    this.#checkOpen('resume')
+    if (!this.#paused) return
+    this.#parts.driver.call({ op: 'resumeWorker', worker: this.#parts.number })
+    this.#paused = false
+    this.#events.emit('resumed', {})
+  }
+
+  stats(): WorkerStats {
+    return {
+      name: this.name,
+      concurrency: this.#parts.concurrency,
+      paused: this.#paused,
+      running: this.#running,
+      started: this.#started,
+      completed: this.#completed,
+      failed: this.#failed,
+      leasesLost: this.#leasesLost,
+    }
+  }
+
+  async close(options: CloseOptions = {}): Promise<CloseReport> {
+    checkCloseOptions(options, `${this.#where}: close`)
+    const closing = (this.#closing ??= this.#close())
+    this.#deadlines.add(options)
+    return closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** @internal Starts the handler of a delivery. */
+  start(delivery: ActiveDelivery): void {
+    if (!delivery.isOpen) return delivery.handlerReturned('')
+    if (!delivery.prepare()) return
+    this.#running++
+    this.#started++
+    this.#parts.inbox.running++
+    const startedAt = this.#parts.driver.steppedAt
+    if (this.#events.has('started')) this.#events.emit('started', { id: delivery.id, attempt: delivery.attempt })
+    let result: unknown
+    try {
+      result = this.#parts.handler(delivery as never)
+    } catch (error) {
+      return this.#threw(delivery, startedAt, error)
+    }
+    if (!isThenable(result)) return this.#handled(delivery, startedAt, result)
+    void Promise.resolve(result).then(
+      (value) => this.#handled(delivery, startedAt, value),
+      (error: unknown) => this.#threw(delivery, startedAt, error),
+    )
+  }
+
+  /** @internal Gives up the handlers that still run: their messages are returned, their signals abort. */
+  expire(): void {
+    const error = new AckboxError('ERR_CLOSED', `${this.#where}: closed before the handler had returned`)
+    for (const delivery of this.#parts.inbox.deliveriesOf(this.#parts.number)) {
+      if (delivery.abandon(error)) this.#returned++
+    }
+  }
+
+  /** @internal The box has ended: nothing can be settled any more. */
+  kill(error: AckboxError): void {
+    this.#deadlines.end()
+    if (!this.#parts.inbox.workers.delete(this.#parts.number)) return
+    this.#parts.inbox.keepAlive.release()
+    this.#ending.reject(error)
+  }
+
+  #handled(delivery: ActiveDelivery, startedAt: number, result: unknown): void {
+    this.#completed++
+    delivery.handlerReturned(result === undefined || !delivery.isOpen ? '' : this.#encode(result))
+    this.#finished(delivery, startedAt, undefined)
+  }
+
+  #threw(delivery: ActiveDelivery, startedAt: number, error: unknown): void {
+    this.#failed++
+    delivery.handlerThrew(error)
+    this.#finished(delivery, startedAt, { error })
+  }
+
+  #finished(delivery: ActiveDelivery, startedAt: number, failure: { error: unknown } | undefined): void {
+    this.#running--
+    this.#parts.inbox.running--
+    if (delivery.isLost) this.#leasesLost++
+    if (!this.#events.has('finished')) return
+    const { id, attempt } = delivery
+    this.#events.emit('finished', { id, attempt, handleMs: this.#parts.driver.now() - startedAt, ...failure })
+  }
+
+  /** The handler did its work: a result that cannot be kept must not have it done again. */
+  #encode(result: unknown): string {
+    const { source, driver } = this.#parts
+    try {
+      return encodeResult(result, source.maxResultBytes, this.#where)
+    } catch (cause) {
+      if (!this.#warnedOfResult) {
+        const message = `${this.#where}: messages are completed without the results of the handler, which cannot be kept`
+        driver.warn({ message, queue: source.name, cause })
+      }
+      this.#warnedOfResult = true
+      return ''
+    }
+  }
+
+  async #close(): Promise<CloseReport> {
+    const { driver, inbox, number } = this.#parts
+    try {
+      await driver.request({ op: 'closeWorker', worker: number })
+    } catch (error) {
+      // A box that has ended has closed its workers.
+      if (inbox.workers.has(number)) throw error
+      return { returned: this.#returned }
+    } finally {
+      this.#deadlines.end()
+    }
+    if (inbox.workers.delete(number)) inbox.keepAlive.release()
+    this.#ending.resolve()
+    return { returned: this.#returned }
+  }
+
+  #checkOpen(call: string): void {
+    if (this.#closing !== undefined) throw new AckboxError('ERR_CLOSED', `${this.#where}: ${call}: the worker is closed`)
+    this.#parts.driver.check()
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}

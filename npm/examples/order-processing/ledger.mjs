@@ -1,0 +1,101 @@
+// The reckoning: what the journal says, checked against the books of the outside world.
+
+import { open } from 'ackbox'
+
+/**
+ * Opens the journal once more, after the service is gone, and compares order by order.
+ * `{ ok, lines }`: whether nothing was lost and nothing charged twice, and the table.
+ */
+export async function reckon({ journal, shop, books }) {
+  const charged = countByOrder(books.charges)
+  const shipped = countByOrder(books.shipments)
+  const found = await readJournal(journal, shop.confirmed)
+
+  const lost = [...found.missing, ...found.unfinished]
+    .concat(found.completed.filter((id) => !charged.has(id) || !shipped.has(id)))
+  const chargedTwice = repeated(charged)
+  const chargedWrong = books.charges.filter(({ order, cents }) => shop.orders.get(order)?.cents !== cents).map(({ order }) => order)
+  const shippedTwice = repeated(shipped)
+  const unpaid = [...shipped.keys()].filter((id) => !charged.has(id))
+  const toRefund = found.dead.filter(({ id }) => charged.has(id) && !shipped.has(id))
+
+  const wrongs = [
+    ['lost', lost],
+    ['charged twice', chargedTwice],
+    ['charged a wrong amount', chargedWrong],
+    ['shipped twice', shippedTwice],
+    ['shipped without payment', unpaid],
+  ]
+  return {
+    ok: wrongs.every(([, ids]) => ids.length === 0),
+    lines: [
+      ...section('The journal', [
+        ['accepted', shop.confirmed.size],
+        ['completed', found.completed.length],
+        ['dead-lettered', found.dead.length],
+        ...byReason(found.dead).map(([reason, count]) => [`  ${reason}`, count]),
+      ]),
+      ...section('The books of the outside world', [
+        ['charges', books.charges.length],
+        ['shipments', books.shipments.length],
+        ['charged, then dead-lettered: to refund', toRefund.length],
+      ]),
+      ...section('Done again, which at-least-once allows', [
+        ['orders sent again by the shop', shop.sentAgain],
+        ['  known by their id, taken once', shop.duplicates],
+        ['charges asked for again, made once', books.chargesAskedAgain],
+        ['shipments asked for again, made once', books.shipmentsAskedAgain],
+      ]),
+      ...section('Checked order by order', wrongs.map(([wrong, ids]) => [wrong, ids.length, verdict(ids)])),
+    ],
+  }
+}
+
+/** What became of every order that has a receipt. */
+async function readJournal(journal, ids) {
+  const box = await open(journal)
+  const orders = box.queue('orders')
+  const found = { completed: [], dead: [], unfinished: [], missing: [] }
+  for (const id of ids) {
+    const state = (await orders.get(id))?.state
+    if (state === 'completed') found.completed.push(id)
+    else if (state === undefined) found.missing.push(id)
+    else if (state !== 'dead') found.unfinished.push(id)
+  }
+  for await (const letter of orders.dead.list()) found.dead.push(letter)
+  await box.close()
+
+  const dead = new Set(found.dead.map(({ id }) => id))
+  const settled = new Set([...found.completed, ...found.unfinished, ...found.missing])
+  found.missing.push(...[...ids].filter((id) => !settled.has(id) && !dead.has(id)))
+  return found
+}
+
+function countByOrder(entries) {
+  const counts = new Map()
+  for (const { order } of entries) counts.set(order, (counts.get(order) ?? 0) + 1)
+  return counts
+}
+
+function repeated(counts) {
+  return [...counts].filter(([, count]) => count > 1).map(([id]) => id)
+}
+
+/** `[['permanent: out of stock', 17], ...]`, the most frequent first. */
+function byReason(letters) {
+  const counts = new Map()
+  for (const { reason, error } of letters) {
+    const why = error === undefined ? reason : `${reason}: ${error.message}`
+    counts.set(why, (counts.get(why) ?? 0) + 1)
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)
+}
+
+function verdict(ids) {
+  return ids.length === 0 ? 'ok' : `WRONG: ${ids.slice(0, 5).join(', ')}${ids.length > 5 ? ', ...' : ''}`
+}
+
+function section(title, rows) {
+  const line = ([name, count, note = '']) => `  ${name.padEnd(50)}${count.toLocaleString('en').padStart(8)}  ${note}`.trimEnd()
+  return ['', title, ...rows.map(line)]
+}

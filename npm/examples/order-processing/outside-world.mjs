@@ -1,0 +1,134 @@
+// The outside world: warehouse, payment service and shipping company on one small HTTP server.
+// They know nothing of the box and keep their own books, which the ledger is checked against.
+//
+// They are as reliable as the real ones: calls fail, hang, ask for patience; some payments are
+// refused for good, some banks never answer sensibly, and the nastiest calls take the money and
+// lose the answer. A call that repeats an idempotency key gets the first answer again.
+
+import { EventEmitter } from 'node:events'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Shares of all orders whose payment can never succeed. */
+const REFUSED = 0.02
+const BANK_DOWN = 0.005
+
+/** Share of calls to warehouse and shipping that fail. */
+const FAILS = 0.04
+
+/** What becomes of a payment call: the first whose number the draw is below; else it succeeds. */
+const PAYMENT_MISHAPS = [
+  ['fails', 0.06],
+  ['hangs', 0.08],
+  ['charges, then hangs', 0.1],
+  ['busy', 0.11],
+]
+
+const NO_ANSWER = undefined
+
+/** Starts the server; `calls` emits `call` with its number as each comes in. */
+export async function startOutsideWorld(draw) {
+  const books = { charges: [], shipments: [], chargesAskedAgain: 0, shipmentsAskedAgain: 0 }
+  const calls = new EventEmitter()
+  let count = 0
+  const services = {
+    inventory: warehouse(draw),
+    payments: paymentService(draw, books),
+    shipments: shippingCompany(draw, books),
+  }
+
+  const server = createServer(async (request, response) => {
+    calls.emit('call', ++count)
+    const [, name, item] = request.url.split('/')
+    const sent = await text(request).catch(() => undefined)
+    if (sent === undefined) return // the caller died while it was speaking
+    const body = request.method === 'POST' ? JSON.parse(sent) : item
+    const answer = await services[name](body, request.headers['idempotency-key'])
+    if (answer === NO_ANSWER) return // the caller's time-out ends it
+    response.writeHead(answer.status, answer.headers).end(answer.body)
+  })
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    books,
+    calls,
+    close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
+function warehouse(draw) {
+  let calls = 0
+  return async (sku) => {
+    const call = `inventory/${sku}/${++calls}`
+    await sleep(4 + 10 * draw(`${call}/latency`))
+    return draw(call) < FAILS ? failure(503, 'unavailable') : json(200, { stock: sku === 'unobtainium' ? 0 : 1_000 })
+  }
+}
+
+function paymentService(draw, books) {
+  const byKey = new Map()
+  const calls = counter()
+
+  return async ({ order, cents }, key) => {
+    const call = `payment/${order}/${calls(order)}`
+    await sleep(30 + 60 * draw(`${call}/latency`))
+    if (byKey.has(key)) {
+      books.chargesAskedAgain++
+      return json(200, byKey.get(key))
+    }
+    const fate = draw(`card/${order}`)
+    if (fate < REFUSED) return failure(402, 'card refused')
+    if (fate < REFUSED + BANK_DOWN) return failure(503, 'bank does not answer')
+
+    const chance = draw(call)
+    const mishap = PAYMENT_MISHAPS.find(([, below]) => chance < below)?.[0]
+    if (mishap === 'fails') return failure(503, 'unavailable')
+    if (mishap === 'hangs') return NO_ANSWER
+    if (mishap === 'busy') return failure(429, 'busy', { 'retry-after': '1' })
+
+    byKey.set(key, { charge: `charge-${byKey.size + 1}` })
+    books.charges.push({ order, cents })
+    return mishap === 'charges, then hangs' ? NO_ANSWER : json(201, byKey.get(key))
+  }
+}
+
+function shippingCompany(draw, books) {
+  const byKey = new Map()
+  const calls = counter()
+
+  return async ({ order, sku, quantity }, key) => {
+    const call = `shipment/${order}/${calls(order)}`
+    await sleep(15 + 30 * draw(`${call}/latency`))
+    if (byKey.has(key)) {
+      books.shipmentsAskedAgain++
+      return json(200, byKey.get(key))
+    }
+    if (draw(call) < FAILS) return failure(503, 'unavailable')
+    byKey.set(key, { shipment: `shipment-${byKey.size + 1}` })
+    books.shipments.push({ order, sku, quantity })
+    return json(201, byKey.get(key))
+  }
+}
+
+/** Counts calls by name, from 1. */
+function counter() {
+  const counts = new Map()
+  return (name) => {
+    const count = (counts.get(name) ?? 0) + 1
+    counts.set(name, count)
+    return count
+  }
+}
+
+function json(status, body) {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
+function failure(status, reason, headers = {}) {
+  return { status, headers: { 'content-type': 'text/plain', ...headers }, body: reason }
+}
