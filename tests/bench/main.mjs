@@ -1,0 +1,41 @@
+// Measures ackbox against a plain reference and against its targets.
+//
+//   node main.mjs [--rounds 5] [--orders 200000] [--backlog 1000000] [--check]
+//
+// Prints Markdown on standard output, progress on standard error, and writes target/bench/bench.md
+// and bench.json. With --check a missed target is exit code 1.
+
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { measureBacklog } from './backlog.mjs'
+import { RESULTS } from './directories.mjs'
+import { describeMachine, toMarkdown } from './report.mjs'
+import { measureThroughput } from './throughput.mjs'
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    orders: { type: 'string', default: '200000' },
+    backlog: { type: 'string', default: '1000000' },
+    check: { type: 'boolean', default: false },
+  },
+})
+const options = { rounds: whole('rounds'), orders: whole('orders'), backlog: whole('backlog') }
+const say = (line) => process.stderr.write(`${line}\n`)
+
+const throughput = await measureThroughput({ ...options, say })
+const backlog = await measureBacklog({ rounds: options.rounds, orders: options.backlog, say })
+
+const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, throughput, backlog }
+const markdown = toMarkdown(result)
+await writeFile(join(RESULTS, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`)
+await writeFile(join(RESULTS, 'bench.md'), markdown)
+process.stdout.write(markdown)
+if (values.check && [...throughput, ...backlog].some(({ met }) => met === false)) process.exitCode = 1
+
+function whole(name) {
+  const value = Number(values[name])
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new RangeError(`--${name} wants a whole number above 0, got '${values[name]}'`)
+}

@@ -1,0 +1,6 @@
+/** The middle of the sorted values; the mean of the two middle ones if their number is even. */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

@@ -1,0 +1,64 @@
+// The results as Markdown.
+
+import { arch, cpus, platform, release, totalmem } from 'node:os'
+import { TARGET_BYTES, TARGET_SECONDS } from './backlog.mjs'
+import { ORDER_BYTES } from './orders.mjs'
+
+/** Where it was measured. */
+export function describeMachine() {
+  return {
+    node: process.version,
+    system: `${platform()} ${release()} ${arch()}`,
+    processors: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  }
+}
+
+export function toMarkdown({ machine, options, throughput, backlog }) {
+  return [
+    '# Bench',
+    '',
+    `Node ${machine.node}, ${machine.system}, ${machine.processors}, ${machine.memoryGiB} GiB. Medians of ${options.rounds} rounds.`,
+    '',
+    `## Enqueue and process, end to end`,
+    '',
+    `${count(options.orders)} orders of ${ORDER_BYTES} bytes, 1,000 outstanding, every byte flushed to the disk. The reference: JSON`,
+    'lines, one buffered write and one fdatasync per batch, a Map for the state; no leases, no retries, no recovery.',
+    '',
+    table(['', 'orders/s', 'of the reference', 'range', 'target'], throughput.map(({ name, perSecond, ratio, ratios, target, met }) => [
+      name,
+      count(perSecond),
+      ratio.toFixed(2),
+      `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`,
+      target === undefined ? '' : `>= ${target}: ${verdict(met)}`,
+    ])),
+    '',
+    `## Opening a journal with ${count(options.backlog)} pending orders`,
+    '',
+    'In a fresh process, the journal in the page cache. Resident: right after opening.',
+    '',
+    table(['', 'seconds', 'resident MB', 'peak MB', 'target'], backlog.map(({ name, seconds, residentBytes, peakBytes, met }) => [
+      name,
+      seconds.toFixed(2),
+      count(residentBytes / 1e6),
+      count(peakBytes / 1e6),
+      `< ${TARGET_SECONDS} s, < ${TARGET_BYTES / 1e6} MB resident: ${verdict(met)}`,
+    ])),
+    '',
+  ].join('\n')
+}
+
+function table(head, rows) {
+  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column].length)))
+  const line = (cells) => `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join(' | ')} |`
+  const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [line(head), line(rule), ...rows.map(line)].join('\n')
+}
+
+function count(number) {
+  return Math.round(number).toLocaleString('en')
+}
+
+function verdict(met) {
+  return met ? 'met' : 'MISSED'
+}

@@ -1,0 +1,103 @@
+import { PermanentError } from 'ackbox'
+import { expect, it } from 'vitest'
+
+import { eachStorage, makeInMemory, openOn } from '../support/boxes.ts'
+import { gate, manualClock } from '../support/clock.ts'
+import { refusal } from '../support/errors.ts'
+import { record } from '../support/events.ts'
+import { InjectedStorage } from '../support/injected-storage.ts'
+
+eachStorage('at-most-once', (make) => {
+  it('reports a throw as failed and never retries it', async () => {
+    const { box, clock, reopen } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+    const seen = record(queue)
+    queue.process(() => {
+      throw new Error('smtp')
+    })
+    const { id } = await queue.enqueue(1)
+    expect(await seen.until('failed')).toMatchObject({ id, error: { message: 'smtp' } })
+    await clock.advance(3_600_000)
+    expect(seen.of('started')).toHaveLength(1)
+    expect(seen.of('retry')).toEqual([])
+    expect(seen.of('dead')).toEqual([])
+    expect(await queue.stats()).toMatchObject({ rejected: 1, ready: 0, scheduled: 0, leased: 0, deadLetters: 0 })
+    const again = (await reopen()).queue<number>('mails')
+    expect(await again.dequeue()).toBeUndefined()
+  })
+
+  it('settles a dequeued message before it resolves: ack resolves, the rest is refused', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+    await queue.enqueueMany([{ body: 1 }, { body: 2 }, { body: 3 }])
+    const [first, second, third] = await queue.dequeueMany(3)
+    await first!.ack()
+    await refusal(second!.reject(new PermanentError('no')), 'ERR_LEASE_LOST')
+    await refusal(third!.extend(1_000), 'ERR_LEASE_LOST')
+    expect(await queue.dequeue()).toBeUndefined()
+  })
+
+  it('starts the window of an id at the hand-over', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once', dedup: { windowMs: 1_000 } })
+    const seen = record(queue)
+    const slow = gate()
+    queue.process(() => slow.promise)
+    await queue.enqueue(1, { id: 'a' })
+    await seen.until('started')
+    await clock.advance(999)
+    expect(await queue.enqueue(1, { id: 'a' })).toMatchObject({ status: 'duplicate' })
+    await clock.advance(2)
+    expect(await queue.enqueue(1, { id: 'a' })).toMatchObject({ status: 'accepted' })
+    slow.open()
+  })
+
+  it('holds the next of a group until the handler returned', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+    const seen = record(queue)
+    const slow = gate()
+    queue.process(() => slow.promise, { concurrency: 5 })
+    await queue.enqueue(1, { group: 'g' })
+    await queue.enqueue(2, { group: 'g' })
+    await queue.enqueue(3)
+    await seen.until('started', 2)
+    slow.open()
+    await seen.until('completed', 3)
+    expect(seen.of('started')).toHaveLength(3)
+  })
+})
+
+it('at-most-once never delivers again what its owner died with', async () => {
+  const storage = new InjectedStorage()
+  const clock = manualClock()
+  const box = await openOn(storage, { clock })
+  const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+  const left = gate<InjectedStorage>()
+  queue.process(() => left.open(storage.copy()))
+  await queue.enqueue(1)
+  const heir = await openOn(await left.promise, { clock })
+  const inherited = heir.queue<number>('mails', { guarantee: 'at-most-once' })
+  expect(await inherited.dequeue()).toBeUndefined()
+  expect(await inherited.stats()).toMatchObject({ ready: 0, scheduled: 0, leased: 0, deadLetters: 0 })
+})
+
+it('at-most-once makes an invalid dead letter of a body that cannot be decoded', async () => {
+  const { box } = await makeInMemory()
+  const codec = {
+    encode: (body: number) => Uint8Array.of(body),
+    decode: (bytes: Uint8Array): number => {
+      if (bytes[0] === 13) throw new Error('unlucky')
+      return bytes[0]!
+    },
+  }
+  const queue = box.queue<number>('mails', { guarantee: 'at-most-once', codec })
+  const seen = record(queue)
+  const handled: number[] = []
+  queue.process(({ body }) => void handled.push(body))
+  await queue.enqueue(13, { id: 'bad' })
+  await queue.enqueue(14, { id: 'good' })
+  expect(await seen.until('dead')).toMatchObject({ id: 'bad', reason: 'invalid' })
+  await seen.until('completed')
+  expect(handled).toEqual([14])
+})

@@ -1,0 +1,9 @@
+import { expect, it } from 'vitest'
+
+import { makeInMemory } from '../support/boxes.ts'
+
+it('runs on the engine that ACKBOX_ENGINE names', async () => {
+  const { box } = await makeInMemory()
+  expect(process.env.ACKBOX_ENGINE).toMatch(/^(native|wasm)$/)
+  expect(box.engine).toBe(process.env.ACKBOX_ENGINE)
+})

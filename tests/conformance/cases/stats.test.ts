@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest'
+
+import { eachStorage } from '../support/boxes.ts'
+import { gate } from '../support/clock.ts'
+import { record } from '../support/events.ts'
+
+eachStorage('stats', (make) => {
+  it('count what happened and what is there', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<string>('jobs', { maxAttempts: 2 })
+    await queue.enqueueMany([
+      { body: 'ack', id: 'ack' },
+      { body: 'retry', id: 'retry' },
+      { body: 'dead', id: 'dead' },
+      { body: 'held', id: 'held' },
+      { body: 'ready', id: 'ready' },
+      { body: 'later', id: 'later', delayMs: 60_000 },
+    ])
+    await queue.enqueue('ack', { id: 'ack' })
+    const [ack, retry, dead] = await queue.dequeueMany(4)
+    await ack!.ack()
+    await retry!.reject(new Error('no'))
+    await dead!.reject(new Error('no'), { dead: true })
+    await clock.advance(500)
+    expect(await queue.stats()).toMatchObject({
+      name: 'jobs',
+      paused: false,
+      enqueued: 6,
+      duplicates: 1,
+      delivered: 4,
+      acked: 1,
+      rejected: 2,
+      retried: 1,
+      dead: 1,
+      expired: 0,
+      leasesLost: 0,
+      ready: 1,
+      scheduled: 2,
+      leased: 1,
+      deadLetters: 1,
+      oldestReadyMs: 500,
+    })
+    expect((await queue.stats()).bytes).toBeGreaterThan(0)
+  })
+
+  it('measure waiting and handling', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<number>('jobs')
+    const seen = record(queue)
+    await queue.enqueueMany([{ body: 1 }, { body: 2 }])
+    await clock.advance(2_000)
+    const slow = gate()
+    queue.process(() => slow.promise, { concurrency: 2 })
+    await seen.until('started', 2)
+    await clock.advance(300)
+    slow.open()
+    expect(await seen.until('completed', 2)).toMatchObject({ waitMs: 2_000, handleMs: 300 })
+    const { wait, handle } = await queue.stats()
+    expect(wait).toMatchObject({ count: 2, sumMs: 4_000 })
+    expect(handle).toMatchObject({ count: 2, sumMs: 600 })
+    expect(wait.p50Ms).toBeGreaterThanOrEqual(2_000)
+    expect(handle.p99Ms).toBeGreaterThanOrEqual(300)
+    expect(wait.buckets.reduce((sum, { count }) => sum + count, 0)).toBe(2)
+  })
+
+  it('show the box as a whole and its queues', async () => {
+    const { box } = await make()
+    await box.queue('a').enqueueMany([{ body: 1 }, { body: 2 }])
+    await box.queue('b').enqueue(3)
+    await box.queue('b').pause()
+    expect(await box.stats()).toMatchObject({ queues: 2, messages: 3, deadLetters: 0, segments: 1 })
+    const queues = await box.queues()
+    expect(queues.map(({ name, paused, depth }) => [name, paused, depth])).toEqual([
+      ['a', false, 2],
+      ['b', true, 1],
+    ])
+  })
+})

@@ -1,0 +1,151 @@
+import { expect, it } from 'vitest'
+
+import type { Box } from 'ackbox'
+
+import { openOn } from '../support/boxes.ts'
+import { gate, manualClock, turns } from '../support/clock.ts'
+import { refusal } from '../support/errors.ts'
+import { record } from '../support/events.ts'
+import { InjectedStorage } from '../support/injected-storage.ts'
+
+function diskError(): Error {
+  return Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+}
+
+function cleanError(): Error {
+  return Object.assign(new Error('quota exceeded'), { clean: true })
+}
+
+async function setUp(): Promise<{ storage: InjectedStorage; box: Box; clock: ReturnType<typeof manualClock>; errors: unknown[] }> {
+  const storage = new InjectedStorage()
+  const clock = manualClock()
+  const box = await openOn(storage, { clock })
+  const errors: unknown[] = []
+  box.on('error', (error) => errors.push(error))
+  return { storage, box, clock, errors }
+}
+
+it('a failed append is final: what waits is rejected with its id, the box is read-only and says so once', async () => {
+  const { storage, box, errors } = await setUp()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueue(1, { id: 'kept' })
+  storage.failNext(diskError())
+  const [first, second] = [queue.enqueue(2, { id: 'a' }), queue.enqueue(3, { id: 'b' })]
+  const outcomes = [refusal(first, 'ERR_STORAGE_FAILED', /./), refusal(second, 'ERR_STORAGE_FAILED', /./)]
+  const [a, b] = await Promise.all(outcomes)
+  expect([a!.details, b!.details]).toMatchObject([{ id: 'a' }, { id: 'b' }])
+  const appends = storage.appends
+  await refusal(queue.enqueue(4), 'ERR_STORAGE_FAILED')
+  await refusal(queue.pause(), 'ERR_STORAGE_FAILED')
+  await turns()
+  expect(storage.appends).toBe(appends)
+  expect(errors).toMatchObject([{ code: 'ERR_STORAGE_FAILED' }])
+  await expect(box.closed).rejects.toMatchObject({ code: 'ERR_STORAGE_FAILED' })
+})
+
+it('the error names the cause', async () => {
+  const { storage, box, errors } = await setUp()
+  const cause = diskError()
+  storage.failNext(cause)
+  await refusal(box.queue('jobs').enqueue(1), 'ERR_STORAGE_FAILED')
+  await turns()
+  expect((errors[0] as Error).cause).toBe(cause)
+})
+
+it('reopening recovers everything that was reported before the failure', async () => {
+  const { storage, box, clock } = await setUp()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueue(1, { id: 'kept' })
+  storage.failNext(diskError())
+  await refusal(queue.enqueue(2, { id: 'unknown' }), 'ERR_STORAGE_FAILED')
+  await box.close().catch(() => {})
+  const again = await openOn(storage.copy(), { clock })
+  const reopened = again.queue<number>('jobs')
+  expect(await reopened.enqueue(2, { id: 'unknown' })).toMatchObject({ status: 'accepted' })
+  expect((await reopened.dequeueMany(10)).map(({ id }) => id)).toEqual(['kept', 'unknown'])
+})
+
+it('no settlement and no delivery is reported after a failure', async () => {
+  const { storage, box } = await setUp()
+  const queue = box.queue<number>('jobs')
+  const seen = record(queue)
+  await queue.enqueueMany([
+    { body: 1, id: '1' },
+    { body: 2, id: '2' },
+  ])
+  const done = gate()
+  queue.process(() => done.promise)
+  await seen.until('started')
+  storage.failNext(diskError())
+  done.open()
+  await turns()
+  expect(seen.ids('completed')).toEqual([])
+  expect(seen.ids('started')).toEqual(['1'])
+})
+
+it('a settlement by hand that cannot be written is rejected', async () => {
+  const { storage, box } = await setUp()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueue(1)
+  const message = await queue.dequeue()
+  storage.failNext(diskError())
+  await refusal(message!.ack(), 'ERR_STORAGE_FAILED')
+})
+
+it('an append that failed clean refuses its enqueues, and the box lives on', async () => {
+  const { storage, box, errors } = await setUp()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueue(1, { id: 'kept' })
+  const message = await queue.dequeue()
+  storage.failNext(cleanError())
+  await refusal(queue.enqueue(2, { id: 'refused' }), 'ERR_STORAGE_FULL')
+  await message!.ack()
+  expect(await queue.enqueue(3, { id: 'refused' })).toMatchObject({ status: 'accepted' })
+  expect((await queue.dequeueMany(10)).map(({ body }) => body)).toEqual([3])
+  expect(errors).toEqual([])
+})
+
+it('a clean failure loses no settlement that waited for the same append', async () => {
+  const { storage, box, clock } = await setUp()
+  const queue = box.queue<number>('jobs')
+  const seen = record(queue)
+  await queue.enqueue(1, { id: 'a' })
+  const message = await queue.dequeue()
+  await turns()
+  storage.failNext(cleanError())
+  const refused = refusal(queue.enqueue(2, { id: 'b' }), 'ERR_STORAGE_FULL')
+  const acked = message!.ack()
+  await Promise.all([refused, acked])
+  await seen.until('completed')
+  const heir = await openOn(storage.copy(), { clock })
+  expect(await heir.queue('jobs').dequeueMany(10)).toEqual([])
+  expect(await heir.queue('jobs').get('a')).toMatchObject({ state: 'completed' })
+})
+
+it('enqueueMany that fails clean enqueues nothing of it', async () => {
+  const { storage, box } = await setUp()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueue(0)
+  storage.failNext(cleanError())
+  await refusal(queue.enqueueMany([{ body: 1 }, { body: 2 }]), 'ERR_STORAGE_FULL')
+  expect((await queue.dequeueMany(10)).map(({ body }) => body)).toEqual([0])
+})
+
+it('an unheard failure is not swallowed', async () => {
+  const storage = new InjectedStorage()
+  const box = await openOn(storage, { clock: manualClock() })
+  const told = new Promise<unknown>((resolve) => {
+    const original = console.error
+    console.error = (...words: unknown[]) => {
+      console.error = original
+      resolve(words)
+    }
+    process.once('warning', (warning) => {
+      console.error = original
+      resolve(warning)
+    })
+  })
+  storage.failNext(diskError())
+  await refusal(box.queue('jobs').enqueue(1), 'ERR_STORAGE_FAILED')
+  expect(await told).toBeDefined()
+})

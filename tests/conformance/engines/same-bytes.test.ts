@@ -1,0 +1,150 @@
+/**
+ * The engines are one engine: for the same inputs they write identical journals and show deeply equal objects.
+ *
+ * What a box draws at random (its id, hash key and seed) stands in its journal. So both engines open copies of
+ * one journal and are then told the same things at the same virtual times.
+ */
+import { createHash } from 'node:crypto'
+
+import { open, type Box } from 'ackbox'
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { between, seededRandom } from '../../support/random.ts'
+import { manualClock, type ManualClock } from '../support/clock.ts'
+import { record } from '../support/events.ts'
+import { InjectedStorage } from '../support/injected-storage.ts'
+
+type EngineKind = 'native' | 'wasm'
+
+/** The engine is chosen by option here, so the environment must not force one. */
+beforeEach(() => vi.stubEnv('ACKBOX_ENGINE', undefined))
+
+async function openWith(engine: EngineKind, storage: InjectedStorage, clock: ManualClock): Promise<Box> {
+  const box = await open(storage, { engine, clock, seed: 'fixed', segmentBytes: 64 * 1024 })
+  expect(box.engine).toBe(engine)
+  return box
+}
+
+interface Outcome {
+  /** Segment, length and hash of every append, also of those that were cleaned away. */
+  readonly appends: string[]
+  readonly objects: unknown[]
+  readonly events: unknown[]
+}
+
+/** A long life with everything in it, drawn from a seed. */
+async function live(engine: EngineKind, storage: InjectedStorage, seed: number): Promise<Outcome> {
+  const random = seededRandom(seed)
+  const clock = manualClock()
+  const appends: string[] = []
+  storage.onAppended = (segment, bytes) => {
+    appends.push(`${segment} ${bytes.byteLength} ${createHash('sha256').update(bytes).digest('hex')}`)
+  }
+  const box = await openWith(engine, storage, clock)
+  const queue = box.queue<unknown>('jobs', { maxAttempts: 3, dedup: { windowMs: 60_000 } })
+  const mails = box.queue<unknown>('mails', { guarantee: 'at-most-once' })
+  const seen = record(queue)
+  const objects: unknown[] = []
+  const note = (value: unknown): void => void objects.push(structuredClone(value))
+  const failing = (attempt: number): void => {
+    // A real stack differs from call to call, and it is journaled.
+    if (random() < 0.3) throw Object.assign(new Error(`failed ${attempt} – ä€🧾`), { stack: 'fixed' })
+  }
+  queue.process(({ attempt }) => failing(attempt), { concurrency: 3 })
+  mails.process(({ attempt }) => failing(attempt))
+
+  for (let round = 0; round < 150; round += 1) {
+    const items = Array.from({ length: between(random, 1, 12) }, (_, n) => ({
+      body: { round, n, text: 'ü'.repeat(between(random, 0, 400)) },
+      ...(random() < 0.6 ? { id: `id-${round}-${n}` } : {}),
+      ...(random() < 0.2 ? { delayMs: between(random, 1, 5_000) } : {}),
+      ...(random() < 0.2 ? { priority: between(random, 0, 255) } : {}),
+      ...(random() < 0.3 ? { group: `g-${between(random, 0, 3)}` } : {}),
+      ...(random() < 0.1 ? { ttlMs: between(random, 1, 2_000) } : {}),
+      ...(random() < 0.1 ? { headers: { trace: `t-${round}` } } : {}),
+    }))
+    note(await queue.enqueueMany(items))
+    note(await mails.enqueue({ round }))
+    if (random() < 0.1) await queue.pause()
+    if (random() < 0.2) await queue.resume()
+    if (random() < 0.2) note(await queue.cancel(`id-${round - 1}-0`))
+    if (random() < 0.2) note(await queue.retryNow(`id-${round - 2}-1`))
+    if (random() < 0.1) note(await queue.dead.redrive({ limit: 3 }))
+    if (random() < 0.02) note(await queue.purge())
+    await clock.advance(between(random, 0, 3_000))
+    note(await queue.stats())
+    note(await queue.get(`id-${between(random, 0, round)}-0`))
+  }
+  await queue.resume()
+  await clock.advance(600_000)
+  note(await box.stats())
+  note(await box.queues())
+  note(await queue.peek({ limit: 100 }))
+  note(await queue.dead.list().page({ limit: 100 }))
+  await box.close()
+  return { appends, objects, events: seen.all }
+}
+
+describe.each([1, 2, 3])('with seed %i', (seed) => {
+  let native: Outcome
+  let wasm: Outcome
+
+  beforeAll(async () => {
+    vi.stubEnv('ACKBOX_ENGINE', undefined)
+    const origin = new InjectedStorage()
+    const box = await openWith('native', origin, manualClock())
+    await box.queue('jobs').enqueue({ first: true })
+    await box.close()
+    native = await live('native', origin.copy(), seed)
+    wasm = await live('wasm', origin.copy(), seed)
+  })
+
+  it('the journals are identical', () => {
+    expect(wasm.appends).toStrictEqual(native.appends)
+    expect(native.appends.length).toBeGreaterThan(500)
+  })
+
+  it('the objects are deeply equal', () => {
+    expect(wasm.objects).toStrictEqual(native.objects)
+    expect(native.objects.length).toBeGreaterThan(600)
+  })
+
+  it('the events are deeply equal', () => {
+    expect(wasm.events).toStrictEqual(native.events)
+    expect(native.events.length).toBeGreaterThan(1_000)
+  })
+})
+
+it('each engine opens what the other one wrote', async () => {
+  for (const [writer, reader] of [['native', 'wasm'], ['wasm', 'native']] as const) {
+    const storage = new InjectedStorage()
+    const clock = manualClock()
+    const box = await openWith(writer, storage, clock)
+    await box.queue('jobs').enqueueMany([{ body: 1, id: 'a' }, { body: 2, id: 'b', delayMs: 1_000 }])
+    await (await box.queue('jobs').dequeue())!.reject(new Error('no'), { dead: true })
+    await box.close()
+    const other = await openWith(reader, storage.copy(), clock)
+    expect(await other.queue('jobs').dead.get('a')).toMatchObject({ body: 1, error: { message: 'no' } })
+    expect(await other.queue('jobs').get('b')).toMatchObject({ state: 'scheduled' })
+    await other.close()
+  }
+})
+
+it('the same seed, message and attempt give the same delay on both engines', async () => {
+  const delays = async (engine: EngineKind): Promise<number[]> => {
+    const clock = manualClock()
+    const box = await openWith(engine, new InjectedStorage(), clock)
+    const queue = box.queue('jobs', { maxAttempts: 12 })
+    const seen = record(queue)
+    queue.process(() => {
+      throw new Error('always')
+    })
+    await queue.enqueue(1, { id: 'fixed' })
+    for (let retries = 1; retries < 12; retries += 1) await clock.advance((await seen.until('retry', retries)).delayMs)
+    await box.close()
+    return seen.of('retry').map(({ delayMs }) => delayMs)
+  }
+  const native = await delays('native')
+  expect(native).toHaveLength(11)
+  expect(await delays('wasm')).toEqual(native)
+})

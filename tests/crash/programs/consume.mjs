@@ -1,0 +1,31 @@
+// Enqueues and handles until it is killed. Prints `accepted <id>` for every receipt, `started <id>` and `handled <id>`
+// from inside the handler, and `completed <id>` once the settlement is durable.
+// Usage: consume.mjs <folder> <prefix of the ids>
+import { open } from 'ackbox'
+
+const [folder, prefix] = process.argv.slice(2)
+const OUTSTANDING = 20
+const say = (line) => process.stdout.write(`${line}\n`)
+
+const box = await open(folder)
+// A handler of many messages that dies often must not run out of attempts here.
+const queue = box.queue('jobs', { maxAttempts: 1_000_000 })
+queue.on('completed', ({ id }) => say(`completed ${id}`))
+queue.process(
+  async ({ id, attempt }) => {
+    say(`started ${id} ${attempt}`)
+    for (let turn = 0; turn < attempt % 4; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    say(`handled ${id} ${attempt}`)
+  },
+  { concurrency: 10 },
+)
+
+let next = 0
+async function produce() {
+  for (;;) {
+    const id = `${prefix}-${(next += 1)}`
+    const receipt = await queue.enqueue({ id }, { id })
+    say(`${receipt.status} ${receipt.id}`)
+  }
+}
+await Promise.all(Array.from({ length: OUTSTANDING }, produce))

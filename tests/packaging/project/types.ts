@@ -1,0 +1,62 @@
+// Compiled with `tsc --strict`, never run: what users need not write because it is inferred, and what is refused.
+import { AckboxError, exponential, open, PermanentError } from 'ackbox'
+import type { Box, Delivery, Queue, Receipt, Storage } from 'ackbox'
+import { fileStorage } from 'ackbox/file'
+import { manualClock } from 'ackbox/testing'
+
+interface Order {
+  id: string
+  cents: number
+}
+
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+function same<A, B>(_: Same<A, B>): void {}
+
+const storage: Storage = fileStorage({ directory: './data' })
+const box: Box = await open(storage, { clock: manualClock() })
+const orders: Queue<Order> = box.queue<Order>('orders', {
+  backoff: exponential({ baseMs: 100 }),
+  id: (order) => order.id,
+  group: ({ id }) => id.slice(0, 1),
+})
+
+const receipt = await orders.enqueue({ id: 'o-1', cents: 5 }, { priority: 3 })
+same<typeof receipt, Receipt>(true)
+// @ts-expect-error a body of another shape
+await orders.enqueue({ id: 5 })
+// @ts-expect-error an option that does not exist
+await orders.enqueue({ id: 'o-1', cents: 5 }, { prioriy: 3 })
+// @ts-expect-error an item without a body
+await orders.enqueueMany([{ id: 'o-1' }])
+
+orders.process((message) => {
+  same<typeof message, Delivery<Order>>(true)
+  same<typeof message.body, Order>(true)
+  if (message.body.cents < 0) throw new PermanentError('negative')
+})
+// @ts-expect-error a handler of other messages
+orders.process((message: Delivery<{ name: string }>) => message.body.name)
+// @ts-expect-error no handler
+orders.process('handler')
+
+const message = await orders.dequeue()
+same<typeof message, Delivery<Order> | undefined>(true)
+// @ts-expect-error there may be no message
+await message.ack()
+for await (const letter of orders.dead.list({ reason: 'exhausted' })) {
+  same<typeof letter.body, Order | undefined>(true)
+}
+orders.on('retry', ({ id, delayMs }) => console.log(id.length + delayMs))
+// @ts-expect-error an event that does not exist
+orders.on('finish', () => {})
+
+const counts = box.queue<number, string>('counts')
+counts.process(({ body }) => body.toFixed())
+// @ts-expect-error a result of another type
+counts.process(({ body }) => body)
+
+try {
+  await box.close()
+} catch (error) {
+  if (AckboxError.is(error, 'ERR_LOCKED')) same<typeof error.details.sameProcess, boolean>(true)
+}

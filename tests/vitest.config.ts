@@ -1,0 +1,47 @@
+/**
+ * All suites that treat the built package as a black box, as vitest projects.
+ *
+ * `native` and `wasm` run the same conformance cases on one engine each; `engines` compares the two
+ * engines with each other; `crash` kills real processes; `packaging` installs the packed package;
+ * `readme` runs the README's snippets. Nothing is retried: a test that fails now and then is a defect.
+ */
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+
+interface Suite {
+  readonly name: string
+  readonly include: string[]
+  /** Forces one engine for the tests and for every process that they start. */
+  readonly engine?: 'native' | 'wasm'
+  /** Upper bound for one test in ms: a hang ends here. Nothing waits for it to pass. */
+  readonly timeoutMs: number
+}
+
+function suite({ name, include, engine, timeoutMs }: Suite): TestProjectConfiguration {
+  return {
+    test: {
+      name,
+      include,
+      env: engine === undefined ? {} : { ACKBOX_ENGINE: engine },
+      testTimeout: timeoutMs,
+      hookTimeout: timeoutMs,
+      pool: 'forks',
+      // The package is loaded by Node itself, not by vitest's transformer: what is tested is what ships.
+      server: { deps: { external: [/npm[\\/]ackbox[\\/]/] } },
+    },
+  }
+}
+
+const CASES = ['conformance/cases/**/*.test.ts', 'conformance/storage/**/*.test.ts']
+
+export default defineConfig({
+  test: {
+    projects: [
+      suite({ name: 'native', include: CASES, engine: 'native', timeoutMs: 20_000 }),
+      suite({ name: 'wasm', include: CASES, engine: 'wasm', timeoutMs: 20_000 }),
+      suite({ name: 'engines', include: ['conformance/engines/**/*.test.ts'], timeoutMs: 20_000 }),
+      suite({ name: 'crash', include: ['crash/**/*.test.ts'], timeoutMs: 240_000 }),
+      suite({ name: 'packaging', include: ['packaging/**/*.test.ts'], timeoutMs: 240_000 }),
+      suite({ name: 'readme', include: ['readme/**/*.test.ts'], timeoutMs: 120_000 }),
+    ],
+  },
+})
