@@ -1,0 +1,90 @@
+//! `cargo xtask <command>`: everything one does with this repository, each with all of its own set-up.
+//!
+//! A command first checks the tools it needs (`tools`), then runs steps (`step`): one line when a step
+//! starts, its duration when it is done, the full output of every tool in a log file. What has not
+//! changed is not done again (`stamp`). Nothing here is needed to use the published package.
+
+mod cargo;
+mod codegen;
+mod debian;
+mod files;
+mod native;
+mod programs;
+mod stamp;
+mod step;
+mod tally;
+mod tests;
+#[cfg(test)]
+mod tidy;
+mod tools;
+mod typescript;
+mod wasm;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::step::{Progress, StepFailed};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo [options]   build the native addon and the package, then run npm/examples/order-processing;
+                   the options go to the demo: --orders, --kills, --seed
+  test             build everything and run every test; the last line counts them
+  bench [options]  build everything, then measure it against a plain reference; the options go to
+                   the benchmark: --rounds, --orders, --backlog, --check
+  build            native addon, WebAssembly and TypeScript, into npm/ackbox/dist
+  codegen          write npm/ackbox/src/engine/wire.gen.ts from crates/wire";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (command, options) = match arguments.split_first() {
+        Some((command, options)) => (command.as_str(), options),
+        None => ("", &[] as &[String]),
+    };
+    let outcome = match command {
+        "demo" => programs::demo(options),
+        "bench" => programs::bench(options),
+        "test" | "build" | "codegen" if !options.is_empty() => Err(anyhow::anyhow!(
+            "`{command}` takes no options, got `{}`",
+            options.join(" ")
+        )),
+        "test" => tests::run(),
+        "build" => build(),
+        "codegen" => codegen::run(),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        "" => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+        unknown => {
+            eprintln!("no such command: `{unknown}`\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // A failed step has already shown its log.
+            if !error.is::<StepFailed>() {
+                eprintln!("error: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<ExitCode> {
+    let progress = Progress::new()?;
+    tools::check(&progress)?;
+    typescript::install(&progress, "npm")?;
+    native::build(&progress)?;
+    wasm::build(&progress)?;
+    typescript::compile(&progress)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,189 @@
+//! `cargo xtask test`: every test of the repository, in tiers from the innermost part outwards.
+//!
+//! A tier that fails does not stop the next: one run tells everything. Budgets are printed beside the time
+//! that a tier took; passing over one fails nothing, it says where the next hour of work should go.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::step::{Progress, Step, StepFailed};
+use crate::tally::{Counts, Tally, vitest_failures};
+use crate::{cargo, native, programs, tools, typescript, wasm};
+
+/// A demo that hangs ends here, well above what it takes on two cores.
+const DEMO_LIMIT: Duration = Duration::from_secs(300);
+/// Few orders and two kills: whether the example works at all; the crash suite does the rest.
+const DEMO_OPTIONS: [&str; 6] = ["--orders", "200", "--kills", "2", "--seed", "1"];
+/// Scripts of `npm/package.json` and `tests/package.json` that are one check each: these and `<name>:*`.
+const CHECKS: [&str; 3] = ["lint", "size", "types"];
+/// Scripts of `tests/package.json` that are suites, all run by vitest.
+const SUITES: &str = "test:";
+/// How many failed tests are listed; the log holds all.
+const FAILURES_SHOWN: usize = 20;
+
+/// Runs all tiers; the last line of the output counts the tests.
+pub(crate) fn run() -> Result<ExitCode> {
+    let progress = Progress::new()?;
+    let npm_scripts = typescript::scripts("npm")?;
+    let tests_scripts = typescript::scripts("tests")?;
+    let mut tally = Tally::default();
+    if let Err(failure) = prepare(&progress) {
+        tally.suite(Err(failure), Counts::default());
+    } else {
+        tier(&progress, "Rust", 480, || rust(&progress, &mut tally));
+        tier(&progress, "build", 240, || build(&progress, &mut tally));
+        tier(&progress, "npm checks", 60, || {
+            checks(&progress, &mut tally, "npm", &npm_scripts);
+            checks(&progress, &mut tally, "tests", &tests_scripts);
+        });
+        tier(&progress, "suites", 600, || {
+            suites(&progress, &mut tally, &tests_scripts)
+        });
+        tier(&progress, "demo", 60, || smoke(&progress, &mut tally));
+    }
+    Ok(if tally.report() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn prepare(progress: &Progress) -> Result<(), StepFailed> {
+    tools::check(progress)?;
+    tools::check_component(progress, "rustfmt", "fmt")?;
+    tools::check_component(progress, "clippy", "clippy")?;
+    typescript::install(progress, "npm")?;
+    typescript::install(progress, "tests")
+}
+
+fn tier(progress: &Progress, name: &str, budget_seconds: u64, work: impl FnOnce()) {
+    progress.say(&format!("-- {name} (budget {budget_seconds} s)"));
+    let started = Instant::now();
+    work();
+    let seconds = started.elapsed().as_secs();
+    let verdict = if seconds > budget_seconds {
+        ", over budget"
+    } else {
+        ""
+    };
+    progress.say(&format!(
+        "-- {name}: {seconds} of {budget_seconds} s{verdict}"
+    ));
+}
+
+fn rust(progress: &Progress, tally: &mut Tally) {
+    let checks: [(&str, &str, &[&str]); 3] = [
+        ("format", "cargo fmt", &["fmt", "--all", "--check"]),
+        (
+            "clippy",
+            "cargo clippy",
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ],
+        ),
+        (
+            "doc",
+            "cargo doc",
+            &["doc", "--no-deps", "--document-private-items"],
+        ),
+    ];
+    for (name, title, arguments) in checks {
+        let mut command = cargo::cargo();
+        command
+            .args(arguments)
+            .env("RUSTDOCFLAGS", "--deny warnings");
+        tally.check(progress.step(name, title, |step| step.run(&mut command)));
+    }
+    let mut counts = Counts::default();
+    let outcome = progress.step("cargo-test", "cargo test", |step| {
+        let status = step.attempt(cargo::cargo().args(["test", "--no-fail-fast"]))?;
+        counts = Counts::of_cargo(&step.output()?);
+        step.outcome(counts.to_string());
+        if !status.success() {
+            bail!("`cargo test`: {status}, {counts}");
+        }
+        Ok(())
+    });
+    tally.suite(outcome, counts);
+}
+
+fn build(progress: &Progress, tally: &mut Tally) {
+    tally.check(native::build(progress));
+    tally.check(wasm::build(progress));
+    tally.check(typescript::compile(progress));
+}
+
+fn checks(progress: &Progress, tally: &mut Tally, folder: &str, scripts: &[String]) {
+    let kind = |script: &str| script.split(':').next().unwrap_or_default().to_owned();
+    for script in scripts
+        .iter()
+        .filter(|script| CHECKS.contains(&kind(script).as_str()))
+    {
+        let title = format!("npm run {script} in {folder}/");
+        tally.check(progress.step(&log_name(folder, script), &title, |step| {
+            step.run(typescript::npm(folder).args(["run", "--silent", script]))
+        }));
+    }
+}
+
+fn suites(progress: &Progress, tally: &mut Tally, scripts: &[String]) {
+    for script in scripts.iter().filter(|script| script.starts_with(SUITES)) {
+        let mut counts = Counts::default();
+        let title = format!("npm run {script} in tests/");
+        let name = log_name("tests", script);
+        let outcome = progress.step(&name, &title, |step| vitest(step, script, &mut counts));
+        tally.suite(outcome, counts);
+    }
+}
+
+/// Runs one suite; its counts are in `counts` whether it passed or not.
+fn vitest(step: &mut Step, script: &str, counts: &mut Counts) -> Result<()> {
+    let path = step.report_path("json");
+    if path.exists() {
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    let mut command = typescript::npm("tests");
+    command.args([
+        "run",
+        "--silent",
+        script,
+        "--",
+        "--reporter=default",
+        "--reporter=json",
+    ]);
+    command.arg(format!("--outputFile.json={}", path.display()));
+    let status = step.attempt(&mut command)?;
+    let Ok(text) = fs::read(&path) else {
+        bail!("vitest wrote no report ({status})");
+    };
+    let report = serde_json::from_slice(&text).context("vitest's report is no JSON")?;
+    *counts = Counts::of_vitest(&report);
+    step.outcome(counts.to_string());
+    if !status.success() {
+        let failures = vitest_failures(&report);
+        let shown = &failures[..failures.len().min(FAILURES_SHOWN)];
+        bail!("{counts}\n  {}", shown.join("\n  "));
+    }
+    Ok(())
+}
+
+fn smoke(progress: &Progress, tally: &mut Tally) {
+    tally.check(progress.step("demo", "order-processing demo", |step| {
+        step.run_within(
+            DEMO_LIMIT,
+            cargo::tool("node").arg(programs::DEMO).args(DEMO_OPTIONS),
+        )
+    }));
+}
+
+fn log_name(folder: &str, script: &str) -> String {
+    format!("{folder}-{}", script.replace(':', "-"))
+}
