@@ -76,10 +76,15 @@ impl GeneratedId {
             "box tag {} needs more than 30 bits",
             self.tag
         );
-        push_digits(text, self.ms.min(WIDE_MAX), WIDE);
-        push_digits(text, self.number, WIDE);
-        push_digits(text, self.open.into(), NARROW);
-        push_digits(text, self.tag.into(), NARROW);
+        let mut digits = [0; TEXT_BYTES];
+        let (ms, rest) = digits.split_at_mut(WIDE);
+        let (number, rest) = rest.split_at_mut(WIDE);
+        let (open, tag) = rest.split_at_mut(NARROW);
+        put_digits(ms, self.ms.min(WIDE_MAX));
+        put_digits(number, self.number);
+        put_digits(open, self.open.into());
+        put_digits(tag, self.tag.into());
+        text.push_str(str::from_utf8(&digits).expect("the alphabet is ASCII"));
     }
 
     /// Reads a text form; none if the text is anything else. The id may be of another box, or made
@@ -105,9 +110,10 @@ impl fmt::Display for GeneratedId {
     }
 }
 
-fn push_digits(text: &mut String, value: u64, digits: usize) {
-    for place in (0..digits).rev() {
-        text.push(ALPHABET[(value >> (5 * place)) as usize % ALPHABET.len()].into());
+fn put_digits(digits: &mut [u8], mut value: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = ALPHABET[value as usize % ALPHABET.len()];
+        value >>= 5;
     }
 }
 

@@ -105,7 +105,7 @@ export interface EngineModule {
    */
   create(now: number, config: Config, entropy?: Uint8Array): Engine
 
-  /** Locks the file, which is created if need be; null if another handle holds it. Native only. */
+  /** Locks the file, which must exist; null if another handle holds it. Native only. */
   readonly lockFile?: (path: string) => LockHandle | null
 }
 
@@ -117,5 +117,8 @@ export interface LoadOptions {
   wasm?: WasmSource | undefined
 }
 
-/** Where the WebAssembly comes from: an address, or what is there already. */
-export type WasmSource = string | URL | Response | BufferSource | WebAssembly.Module
+/**
+ * Where the WebAssembly comes from: an address (`string` or `URL`), a `Response`, its bytes (`ArrayBuffer` or a view of
+ * one) or a compiled `WebAssembly.Module`. Named by shape, so that the declarations need no DOM library.
+ */
+export type WasmSource = string | object
