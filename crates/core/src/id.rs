@@ -9,7 +9,7 @@
 //! | 10 | milliseconds since the Unix epoch | 50 |
 //! | 10 | message number | 50 |
 //! | 6 | open counter of the run | 30 |
-//! | 6 | tag of the box | 30 |
+//! | 6 | tag of box and queue | 30 |
 //!
 //! The alphabet ascends with its values and the width is fixed, so texts sort bytewise by time and
 //! number.
@@ -24,6 +24,18 @@ const WIDE: usize = 10;
 const NARROW: usize = 6;
 const WIDE_MAX: u64 = (1 << 50) - 1;
 const NARROW_MAX: u32 = (1 << 30) - 1;
+/// Sets the tags of neighbouring queues far apart (the odd constant of Fibonacci hashing).
+const SPREAD: u32 = 0x9E37_79B1;
+/// Its inverse modulo 2^32, by Newton's iteration.
+const UNSPREAD: u32 = {
+    let mut inverse: u32 = 1;
+    let mut round = 0;
+    while round < 5 {
+        inverse = inverse.wrapping_mul(2u32.wrapping_sub(SPREAD.wrapping_mul(inverse)));
+        round += 1;
+    }
+    inverse
+};
 
 /// What a generated id says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -34,7 +46,7 @@ pub struct GeneratedId {
     pub number: u64,
     /// Which opening of the box gave it, below 2^30.
     pub open: u32,
-    /// Whose it is: [`GeneratedId::tag_of`] its id, below 2^30.
+    /// Whose it is: [`GeneratedId::tag_in`] its box and queue, below 2^30.
     pub tag: u32,
 }
 
@@ -43,6 +55,18 @@ impl GeneratedId {
     #[must_use]
     pub const fn tag_of(box_id: &[u8; 16]) -> u32 {
         u32::from_le_bytes([box_id[0], box_id[1], box_id[2], box_id[3]]) & NARROW_MAX
+    }
+
+    /// The tag of the ids that a queue generates. Every queue of a box has another.
+    #[must_use]
+    pub const fn tag_in(box_tag: u32, queue: u32) -> u32 {
+        box_tag.wrapping_add(queue.wrapping_mul(SPREAD)) & NARROW_MAX
+    }
+
+    /// The queue that generated it, if it is of the box with this tag; else any number.
+    #[must_use]
+    pub const fn queue_in(&self, box_tag: u32) -> u32 {
+        self.tag.wrapping_sub(box_tag).wrapping_mul(UNSPREAD) & NARROW_MAX
     }
 
     /// The text form.
@@ -147,6 +171,16 @@ mod tests {
         open: 33,
         tag: 0x3fff_ffff,
     };
+
+    #[test]
+    fn the_tag_tells_the_queue_within_its_box() {
+        let box_tag = GeneratedId::tag_of(&[0xFF; 16]);
+        for queue in [0, 1, 2, 1000, 65_535] {
+            let tag = GeneratedId::tag_in(box_tag, queue);
+            assert_eq!(GeneratedId { tag, ..ID }.queue_in(box_tag), queue);
+        }
+        assert_ne!(GeneratedId::tag_in(box_tag, 0), GeneratedId::tag_in(box_tag, 1));
+    }
 
     #[test]
     fn the_text_form_is_fixed() {

@@ -70,11 +70,13 @@ impl Suspects {
         };
     }
 
-    /// No suspect can be claimed any more: nobody waits for quiet.
-    pub fn give_up_waiting(&mut self) {
-        if matches!(self.0, State::Waiting { .. }) {
+    /// No suspect can be claimed any more; true if others were held back because one waited.
+    pub fn give_up_waiting(&mut self) -> bool {
+        let waited = matches!(self.0, State::Waiting { .. });
+        if waited {
             self.0 = State::Idle;
         }
+        waited
     }
 
     /// A delivery was settled; true if it was the one that held the others back.

@@ -24,8 +24,10 @@ pub struct Worker {
     pub claimed: VecDeque<Token>,
     /// Claims nothing for now.
     pub paused: bool,
-    /// Claims nothing any more; who wants to know when it is done.
-    pub closing: Option<Ticket>,
+    /// Those who want to know when it is done; it claims nothing any more once there is one.
+    pub closing: Vec<Ticket>,
+    /// Deliveries that were given back while it closed.
+    pub given_back: u64,
     returned: u32,
     ahead: u32,
 }
@@ -40,7 +42,8 @@ impl Worker {
             running: 0,
             claimed: VecDeque::new(),
             paused: false,
-            closing: None,
+            closing: Vec::new(),
+            given_back: 0,
             returned: 0,
             ahead: 0,
         }
@@ -49,7 +52,7 @@ impl Worker {
     /// Whether it may claim one more message; `ahead`: even one that has no slot yet.
     #[must_use]
     pub fn has_room(&self, ahead: bool) -> bool {
-        if self.paused || self.closing.is_some() {
+        if self.paused || !self.closing.is_empty() {
             return false;
         }
         let allowance = if ahead { self.ahead } else { 0 };

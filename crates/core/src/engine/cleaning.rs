@@ -12,13 +12,17 @@ use std::rc::Rc;
 use super::Engine;
 use super::commit::Gate;
 use super::contents::{Loaded, Purpose};
+use crate::command::Reason;
 use crate::effect::Effect;
 use crate::journal::{EntryRecord, Place, Record};
 use crate::ledger::Live;
 use crate::ledger::message::Standing;
 
-/// Bytes that one step moves at least, so that cleaning gets on in an idle box.
+/// Bytes that go into one append at least, so that cleaning gets on in an idle box.
 const MOVE_BYTES: usize = 256 << 10;
+/// Bytes moved for each byte written by others: while all live bytes are moved once, at most a
+/// quarter as many are written.
+const MOVES_PER_WRITE: usize = 4;
 
 /// Progress of cleaning.
 #[derive(Debug, Default)]
@@ -31,29 +35,51 @@ pub(super) struct Cleaning {
     parts: BTreeMap<u64, Parts>,
     /// Bytes of records that are being read to be moved.
     reading: usize,
+    /// Bytes of records moved since the last append ended.
+    moved: usize,
+    /// The storage had no room: nothing is moved before it took something.
+    no_room: bool,
+}
+
+impl Cleaning {
+    /// Whether a segment is being removed.
+    #[must_use]
+    pub(super) fn is_removing(&self) -> bool {
+        self.removing.is_some()
+    }
+
+    /// An append is durable.
+    pub(super) fn append_ended(&mut self) {
+        self.moved = 0;
+        self.no_room = false;
+    }
+
+    /// An append found no room.
+    pub(super) fn wait_for_room(&mut self) {
+        self.no_room = true;
+    }
 }
 
 /// What was read of a message that is to be moved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Parts {
     awaited: u8,
     content: Option<Result<Rc<[u8]>, Vec<u8>>>,
-    details: Option<Rc<[u8]>>,
+    /// The death whose details are read as well.
+    death: Option<u64>,
+    /// Those details; empty if they are damaged.
+    details: Rc<[u8]>,
 }
 
 impl Engine {
     /// One step of cleaning.
     pub(super) fn clean(&mut self) {
-        let idle = self.commit.has_begun() && self.dead_jobs.is_idle() && !self.ledger.is_purging();
-        if !idle || self.cleaning.removing.is_some() {
+        if !self.may_move() || self.cleaning.is_removing() || self.commit.segments.len() < 2 {
             return;
         }
-        let Some(&(oldest, bytes)) = self.commit.segments.front() else {
+        let Some(&(oldest, _)) = self.commit.segments.front() else {
             return;
         };
-        if self.commit.segments.len() < 2 {
-            return;
-        }
         if !self.ledger.is_live(oldest) {
             if !self.reads.touch(oldest) {
                 self.cleaning.removing = Some(oldest);
@@ -61,70 +87,80 @@ impl Engine {
                     self.output.push_back(Effect::Remove { segment: oldest });
                 }
             }
-        } else if self.is_worth_cleaning() {
-            self.move_out_of(oldest, bytes);
+        } else if !self.cleaning.no_room && self.is_worth_cleaning() {
+            self.move_out_of(oldest);
         }
     }
 
-    /// The bound is twice the live bytes and a segment; a margin of it is left for the work itself.
+    /// Whether records may be written that say how messages stand: not while one record has changed
+    /// many of them and that is still being carried out.
+    fn may_move(&self) -> bool {
+        self.commit.has_begun()
+            && self.closing.is_none()
+            && self.dead_jobs.is_idle()
+            && !self.ledger.is_purging()
+    }
+
+    /// The bound is twice the live bytes and a segment. A quarter is left for what others write while
+    /// everything live is moved once, and room for the segment that is there twice until it is removed.
     fn is_worth_cleaning(&self) -> bool {
         let live = self.ledger.live_bytes;
-        let allowed = live + live / 4 * 3 + u64::from(self.config.segment_bytes) / 2;
-        self.commit.total_bytes() > allowed
+        let allowed = live + live.max(self.config.segment_bytes.into()) / 4 * 3;
+        self.commit.total_bytes() - self.commit.bytes_in_flight() > allowed
     }
 
-    fn move_out_of(&mut self, segment: u32, segment_bytes: u64) {
-        let staged = self.commit.staged_bytes();
-        let limit = staged
-            .saturating_mul(2)
-            .max(MOVE_BYTES)
-            .min(segment_bytes as usize + MOVE_BYTES);
-        self.commit.begin_unit();
-        let mut moved = self.cleaning.reading;
-        while moved < limit
-            && let Some(live) = self.ledger.next_live(segment)
+    fn move_out_of(&mut self, segment: u32) {
+        let by_others = self
+            .commit
+            .staged_bytes()
+            .saturating_sub(self.cleaning.moved);
+        let limit = by_others.saturating_mul(MOVES_PER_WRITE).max(MOVE_BYTES);
+        let mut last = None;
+        while self.cleaning.reading + self.cleaning.moved < limit
+            && let Some(live) = self.ledger.next_live(segment, last)
         {
-            moved += match live {
-                Live::Message(slot) => self.move_message(slot),
+            match live {
+                Live::Message(slot) => {
+                    last = Some(slot);
+                    self.move_message(slot);
+                }
                 Live::Entry(entry) => self.move_entry(entry),
-            };
+            }
         }
     }
 
-    /// Moves a message, or has it read first; returns how many bytes that is.
-    fn move_message(&mut self, slot: u32) -> usize {
+    /// Moves a message, or has it read first.
+    fn move_message(&mut self, slot: u32) {
         let message = &mut self.ledger.messages[slot];
         message.moving = true;
         let (number, place, details) = (message.number, message.place, message.details_place());
         if let (Some(payload), None) = (&message.content, details) {
             let payload = Rc::clone(payload);
-            self.rewrite(slot, &payload, None);
-        } else {
-            self.cleaning.parts.insert(
+            return self.rewrite(slot, &payload, None);
+        }
+        let parts = Parts {
+            awaited: 1 + u8::from(details.is_some()),
+            content: None,
+            death: message.death_elsewhere(),
+            details: Rc::from([]),
+        };
+        self.cleaning.parts.insert(number, parts);
+        self.read_to_move(
+            place,
+            Purpose::Move {
                 number,
-                Parts {
-                    awaited: 1 + u8::from(details.is_some()),
-                    ..Parts::default()
-                },
-            );
+                details: false,
+            },
+        );
+        if let Some(details) = details {
             self.read_to_move(
-                place,
+                details,
                 Purpose::Move {
                     number,
-                    details: false,
+                    details: true,
                 },
             );
-            if let Some(details) = details {
-                self.read_to_move(
-                    details,
-                    Purpose::Move {
-                        number,
-                        details: true,
-                    },
-                );
-            }
         }
-        place.length as usize
     }
 
     fn read_to_move(&mut self, place: Place, purpose: Purpose) {
@@ -138,39 +174,51 @@ impl Engine {
             .rewrite_message(slot, payload, details, &mut self.commit)
         {
             // Its new place cannot be read before it is durable: its content stays in memory.
-            let content = Rc::from(crate::ledger::Recorder::last_payload(&self.commit));
-            self.ledger.uncache(slot);
-            self.ledger.cache(slot, content);
+            self.keep_last_payload(slot);
         } else {
             self.rewrite_damaged(slot, payload);
         }
     }
 
+    fn keep_last_payload(&mut self, slot: u32) {
+        let content: Rc<[u8]> = Rc::from(crate::ledger::Recorder::last_payload(&self.commit));
+        self.cleaning.moved += content.len();
+        self.ledger.uncache(slot);
+        self.ledger.cache(slot, content);
+    }
+
     fn rewrite_damaged(&mut self, slot: u32, raw: &[u8]) {
         match self.ledger.messages[slot].standing {
-            // A delivery in flight has the content in memory: it is moved when that is over.
-            Standing::Leased | Standing::Held => self.ledger.messages[slot].moving = false,
+            Standing::Leased | Standing::Held => {
+                // Its delivery has the content, or finds the damage itself: until then it stays.
+                if let Some(payload) = self.leases.content_of(slot) {
+                    self.rewrite(slot, &payload, None);
+                }
+            }
             standing => {
                 if standing != Standing::Dead {
                     self.ledger.leave(slot);
                 }
                 self.ledger
                     .rewrite_damaged(slot, raw, self.now, &mut self.commit);
-                let content = Rc::from(crate::ledger::Recorder::last_payload(&self.commit));
-                self.ledger.cache(slot, content);
+                self.keep_last_payload(slot);
                 let id = self.ledger.id_text(slot);
                 let queue = self.ledger.messages[slot].queue;
                 self.warn(
                     Some(queue),
                     format!("the stored bytes of message '{id}' are damaged: it is a dead letter"),
                 );
+                if standing != Standing::Dead {
+                    self.tell_dead(slot, Reason::Corrupt, b"");
+                }
             }
         }
     }
 
-    fn move_entry(&mut self, entry: u32) -> usize {
+    fn move_entry(&mut self, entry: u32) {
         let place = self.ledger.dedup.place(entry);
         if self.ledger.dedup.charge(entry) == 0 {
+            self.cleaning.moved += place.length as usize;
             self.ledger.rewrite_entry(entry, b"", &mut self.commit);
         } else {
             let number = self.ledger.dedup.finished_number(entry).unwrap_or(0);
@@ -178,7 +226,6 @@ impl Engine {
             // The read keeps the segment until the entry is written again.
             self.ledger.unplace_entry(entry);
         }
-        place.length as usize
     }
 
     /// A record to be moved was read.
@@ -205,7 +252,7 @@ impl Engine {
         };
         parts.awaited -= 1;
         if details {
-            parts.details = payload.ok();
+            parts.details = payload.unwrap_or_else(|_| Rc::from([]));
         } else {
             parts.content = Some(payload);
         }
@@ -220,18 +267,16 @@ impl Engine {
         let Some(slot) = self.ledger.by_number(number) else {
             return;
         };
-        self.commit.begin_unit();
-        let needs_details = self.ledger.messages[slot].details_place().is_some();
+        let message = &mut self.ledger.messages[slot];
+        let death = message.death_elsewhere();
+        if death != parts.death || !self.may_move() {
+            // It died or lives again since the reads began: the next round moves it.
+            self.ledger.messages[slot].moving = false;
+            return;
+        }
         match parts.content.expect("a move reads the content first") {
             Err(raw) => self.rewrite_damaged(slot, &raw),
-            // It died since the reads began: the next round reads its details as well.
-            Ok(_) if needs_details && parts.details.is_none() => {
-                self.ledger.messages[slot].moving = false
-            }
-            Ok(payload) => {
-                let details = parts.details.filter(|_| needs_details);
-                self.rewrite(slot, &payload, details.as_deref());
-            }
+            Ok(payload) => self.rewrite(slot, &payload, death.map(|_| &*parts.details)),
         }
     }
 
@@ -246,7 +291,7 @@ impl Engine {
             )) => result,
             _ => b"",
         };
-        self.commit.begin_unit();
+        self.cleaning.moved += result.len();
         self.ledger.rewrite_entry(entry, result, &mut self.commit);
     }
 

@@ -69,17 +69,30 @@ impl Engine {
     }
 
     /// Counts a delivery that a closing host gave back.
-    pub(super) fn count_returned(&mut self) {
+    pub(super) fn count_returned(&mut self, to: Recipient) {
         if let Some(closing) = &mut self.closing {
             closing.returned += 1;
+        }
+        if let Recipient::Worker(id) = to
+            && let Some(worker) = self.workers.get_mut(&id)
+            && !worker.closing.is_empty()
+        {
+            worker.given_back += 1;
         }
     }
 
     pub(super) fn close_worker(&mut self, ticket: Ticket, id: WorkerId) -> Result<(), Failure> {
+        if !self.is_open() {
+            self.output.push_back(Effect::Reply {
+                ticket,
+                result: Ok(Answer::Value(0)),
+            });
+            return Ok(());
+        }
         let Some(worker) = self.workers.get_mut(&id) else {
             return Err(Failure::new(ErrorCode::Closed, "the worker is closed"));
         };
-        worker.closing = Some(ticket);
+        worker.closing.push(ticket);
         let queue = worker.queue;
         self.desks[queue as usize]
             .workers
@@ -92,7 +105,7 @@ impl Engine {
     /// Answers those who wait for workers or the box to be done.
     pub(super) fn check_closing(&mut self) {
         let closed = |worker: &&crate::consumer::worker::Worker| {
-            worker.closing.is_some() && worker.running == 0 && worker.claimed.is_empty()
+            !worker.closing.is_empty() && worker.running == 0 && worker.claimed.is_empty()
         };
         let done: Vec<WorkerId> = self
             .workers
@@ -102,13 +115,17 @@ impl Engine {
             .collect();
         for id in done {
             let worker = self.workers.remove(&id).expect("listed just now");
-            self.reply(worker.closing.expect("checked above"), Ok(Answer::Value(0)));
+            for ticket in worker.closing {
+                self.reply(ticket, Ok(Answer::Value(worker.given_back)));
+            }
         }
         let over = self.closing.is_some()
             && self.leases.is_empty()
             && self.commit.is_durable()
             && self.dead_jobs.is_idle()
             && !self.ledger.is_purging()
+            && !self.cleaning.is_removing()
+            && self.reads.is_idle()
             && self.output.is_empty();
         if over && let Some(closing) = self.closing.take() {
             self.phase = Phase::Closed;

@@ -13,11 +13,12 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::totals::Totals;
 use crate::config::Durability;
 use crate::effect::Effect;
 use crate::journal::{
-    FrameBuilder, Mark, MessageRecord, Position, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader,
-    Span,
+    FrameBuilder, Mark, Position, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, Seal,
+    SegmentHeader, Span,
 };
 use crate::ledger::{Note, Recorder};
 use crate::time::Timestamp;
@@ -44,31 +45,52 @@ pub(super) enum Gate {
     Emptied(u32),
 }
 
+impl Gate {
+    /// Whether somebody outside waits at it.
+    pub(super) fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Emptied(_))
+    }
+}
+
 #[derive(Debug)]
 struct Staged {
     frame: FrameBuilder,
     notes: Vec<(Note, Span)>,
     gates: Vec<Gate>,
-    /// Deaths that the records before it tell of.
-    deaths_before: u64,
+    /// What was counted before its first record.
+    before: Totals,
 }
 
 impl Staged {
     /// An empty frame with room for as many records and gates as the last one had.
-    fn new(deaths_before: u64, spare: &mut Spare) -> Self {
+    fn new(before: Totals, spare: &mut Spare) -> Self {
         let notes = std::mem::take(&mut spare.notes);
         let gates = std::mem::take(&mut spare.gates);
         Self {
             frame: FrameBuilder::new(),
             notes,
             gates,
-            deaths_before,
+            before,
         }
     }
 
     fn push(&mut self, record: &Record<'_>, note: Note) {
         let span = self.frame.push(record);
         self.notes.push((note, span));
+    }
+
+    /// Unpacks the frame, has `definitions` written into it, and packs it again. Returns how long the
+    /// frame was in between.
+    fn put_in_front(&mut self, definitions: impl FnOnce(&mut Front<'_>)) -> usize {
+        let frame = std::mem::take(&mut self.frame);
+        let notes = std::mem::take(&mut self.notes);
+        definitions(&mut Front(self));
+        let preamble_bytes = self.frame.bytes();
+        for (note, span) in notes {
+            let record = Record::decode(frame.payload(span)).expect("it was encoded by this run");
+            self.push(&record, note);
+        }
+        preamble_bytes
     }
 }
 
@@ -97,17 +119,21 @@ impl Recorder for Front<'_> {
 /// A sealed frame that the storage has not confirmed.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    /// What the storage got.
-    pub(super) bytes: Rc<Vec<u8>>,
-    /// Where the frame begins in those bytes.
-    pub(super) frame_at: usize,
     /// What each record was about.
     pub(super) notes: Vec<(Note, Span)>,
     /// What waits for it.
     pub(super) gates: Vec<Gate>,
+    /// The segment that gets it.
+    pub(super) segment: u32,
+    /// Where the frame begins there.
+    pub(super) frame_offset: u32,
+    /// What the storage got.
+    bytes: Rc<Vec<u8>>,
+    /// Where the frame begins in those bytes.
+    frame_at: usize,
     end: Position,
     began_segment: bool,
-    deaths_before: u64,
+    before: Totals,
 }
 
 /// A point in the frame that is being staged.
@@ -116,26 +142,8 @@ pub(super) struct UnitMark {
     frame: Mark,
     notes: usize,
     opening: Option<(u64, u64)>,
-}
-
-/// A frame on its way to the storage.
-#[derive(Debug)]
-pub(super) struct Sealed {
-    /// What takes it there.
-    pub(super) append: Effect,
-    /// The segment that gets it.
-    pub(super) segment: u32,
-    /// Where it will begin there.
-    pub(super) frame_offset: u32,
-}
-
-/// What a segment's header must know of the run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Totals {
-    /// The last message number given away.
-    pub(super) last_number: u64,
-    /// The last token given away.
-    pub(super) last_token: u64,
+    written: Totals,
+    on_hold: bool,
 }
 
 /// The journal's end and what is on its way there.
@@ -149,12 +157,15 @@ pub(super) struct Commit {
     open: u32,
     staged: VecDeque<Staged>,
     in_flight: Option<InFlight>,
+    written: Totals,
+    /// What is written belongs together until the unit ends.
+    in_unit: bool,
+    /// What is staged goes with what is written next: nobody waits for it, and alone it found no room.
+    on_hold: bool,
     /// Segments and their sizes, oldest first; the last one is written to.
     pub(super) segments: VecDeque<(u32, u64)>,
     frames: u64,
     stable: Position,
-    /// Deaths that all records written so far tell of.
-    deaths: u64,
     /// Bytes of the definitions that the last segment began with.
     preamble_bytes: usize,
     spare: Spare,
@@ -166,6 +177,9 @@ pub(super) struct Commit {
 
 impl Recorder for Commit {
     fn write(&mut self, record: &Record<'_>, note: Note) {
+        if !self.in_unit {
+            self.make_frame();
+        }
         if let Some((last_number, last_token)) = self.opening.take() {
             let opened = Record::Opened {
                 open: self.open,
@@ -199,12 +213,21 @@ impl Commit {
             .back()
             .map_or_else(Position::default, |(segment, bytes)| Position {
                 segment: *segment,
-                offset: *bytes,
+                // A weaker storage flushed what is before its last segment.
+                offset: if durability == Durability::PowerLoss {
+                    *bytes
+                } else {
+                    0
+                },
             });
-        let (last_number, last_token) = (identity.last_number, identity.last_token);
+        let SegmentHeader {
+            last_number,
+            last_token,
+            deaths,
+            ..
+        } = identity;
         Self {
             open: identity.opens,
-            deaths: identity.deaths,
             preamble_bytes: 0,
             spare: Spare::default(),
             identity,
@@ -213,6 +236,13 @@ impl Commit {
             opening: Some((last_number, last_token)),
             staged: VecDeque::new(),
             in_flight: None,
+            written: Totals {
+                last_number,
+                last_token,
+                deaths,
+            },
+            in_unit: false,
+            on_hold: false,
             segments,
             frames,
             stable,
@@ -227,55 +257,57 @@ impl Commit {
         self.opening.is_none()
     }
 
-    /// Begins an atomic unit: what is written until the next call goes into one frame.
-    pub(super) fn begin_unit(&mut self) {
-        let full = self
-            .staged
-            .back()
-            .is_some_and(|staged| staged.frame.bytes() >= FRAME_BYTES);
-        if full || self.staged.is_empty() {
-            self.staged
-                .push_back(Staged::new(self.deaths, &mut self.spare));
-        }
-    }
-
-    /// Where the unit begun last stands.
-    #[must_use]
-    pub(super) fn mark(&self) -> UnitMark {
-        let staged = self.staged.back().expect("a unit was begun");
+    /// Begins an atomic unit: what is written until it ends goes into one frame. Returns where it
+    /// begins.
+    pub(super) fn begin_unit(&mut self) -> UnitMark {
+        self.make_frame();
+        self.in_unit = true;
+        let staged = self.staged.back().expect("made above");
         UnitMark {
             frame: staged.frame.mark(),
             notes: staged.notes.len(),
             opening: self.opening,
+            written: self.written,
+            on_hold: self.on_hold,
         }
     }
 
-    /// Takes back what was written since the mark.
-    pub(super) fn truncate_to(&mut self, mark: UnitMark) {
+    /// Ends the atomic unit.
+    pub(super) fn end_unit(&mut self) {
+        self.in_unit = false;
+    }
+
+    /// Ends the atomic unit that began at `mark` and takes back what was written in it.
+    pub(super) fn take_unit_back(&mut self, mark: UnitMark) {
         let staged = self.staged.back_mut().expect("a unit was begun");
         staged.frame.truncate_to(mark.frame);
         staged.notes.truncate(mark.notes);
         self.opening = mark.opening;
+        self.written = mark.written;
+        self.on_hold = mark.on_hold;
+        self.end_unit();
+    }
+
+    /// Sees to it that there is a frame with room.
+    fn make_frame(&mut self) {
+        if self
+            .staged
+            .back()
+            .is_none_or(|staged| staged.frame.bytes() >= FRAME_BYTES)
+        {
+            self.staged
+                .push_back(Staged::new(self.written, &mut self.spare));
+        }
     }
 
     fn push(&mut self, record: &Record<'_>, note: Note) {
-        if self.staged.is_empty() {
-            self.staged
-                .push_back(Staged::new(self.deaths, &mut self.spare));
+        let staged = self.staged.back_mut().expect("a frame was made before");
+        if staged.frame.is_empty() {
+            staged.before = self.written;
         }
-        self.staged
-            .back_mut()
-            .expect("pushed above")
-            .push(record, note);
-        match record {
-            Record::Dead { .. } => self.deaths += 1,
-            Record::Message(MessageRecord {
-                death: Some(death), ..
-            }) => {
-                self.deaths = self.deaths.max(death.sequence);
-            }
-            _ => {}
-        }
+        staged.push(record, note);
+        self.written.count(record);
+        self.on_hold = false;
     }
 
     /// Lets something wait for everything written so far; gives it back if all of it is durable.
@@ -287,6 +319,7 @@ impl Commit {
             .find(|staged| !staged.frame.is_empty());
         if let Some(staged) = staged {
             staged.gates.push(gate);
+            self.on_hold = false;
         } else if let Some(in_flight) = &mut self.in_flight {
             in_flight.gates.push(gate);
         } else {
@@ -295,16 +328,19 @@ impl Commit {
         None
     }
 
-    /// Whether everything written is durable.
+    /// Whether everything that somebody waits for is durable.
     #[must_use]
     pub(super) fn is_durable(&self) -> bool {
-        self.in_flight.is_none() && self.staged.iter().all(|staged| staged.frame.is_empty())
+        self.in_flight.is_none()
+            && (self.on_hold || self.staged.iter().all(|staged| staged.frame.is_empty()))
     }
 
     /// Whether an append may be sealed now.
     #[must_use]
-    pub(super) fn can_seal(&self) -> bool {
-        self.in_flight.is_none() && self.staged.iter().any(|staged| !staged.frame.is_empty())
+    fn can_seal(&self) -> bool {
+        self.in_flight.is_none()
+            && !self.on_hold
+            && self.staged.iter().any(|staged| !staged.frame.is_empty())
     }
 
     /// Bytes of records that wait to be sealed.
@@ -317,42 +353,27 @@ impl Commit {
             .sum()
     }
 
-    /// Bytes of all segments.
+    /// Bytes of all segments, those in flight included.
     #[must_use]
     pub(super) fn total_bytes(&self) -> u64 {
         self.segments.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Whether the frame that is sealed next begins a segment.
-    pub(super) fn begins_segment(&mut self) -> bool {
-        if !self.can_seal() {
-            return false;
-        }
-        while self
-            .staged
-            .front()
-            .is_some_and(|staged| staged.frame.is_empty())
-        {
-            self.staged.pop_front();
-        }
-        self.needs_segment(self.staged[0].frame.bytes())
+    /// Bytes on their way to the storage.
+    #[must_use]
+    pub(super) fn bytes_in_flight(&self) -> u64 {
+        self.in_flight
+            .as_ref()
+            .map_or(0, |in_flight| in_flight.bytes.len() as u64)
     }
 
-    /// Unpacks the frame that is sealed next, has `definitions` written into it, and packs it again.
-    pub(super) fn put_in_front(&mut self, definitions: impl FnOnce(&mut Front<'_>)) {
-        let staged = &mut self.staged[0];
-        let frame = std::mem::take(&mut staged.frame);
-        let notes = std::mem::take(&mut staged.notes);
-        definitions(&mut Front(staged));
-        self.preamble_bytes = staged.frame.bytes();
-        for (note, span) in notes {
-            let record = Record::decode(frame.payload(span)).expect("it was encoded by this run");
-            staged.push(&record, note);
-        }
-    }
-
-    /// Seals the oldest staged frame, if none is in flight.
-    pub(super) fn seal(&mut self, now: Timestamp, totals: Totals) -> Option<Sealed> {
+    /// Seals the oldest staged frame, if none is in flight, and returns what takes it to the storage.
+    /// `definitions` writes what a segment begins with.
+    pub(super) fn seal(
+        &mut self,
+        now: Timestamp,
+        definitions: impl FnOnce(&mut Front<'_>),
+    ) -> Option<Effect> {
         if !self.can_seal() {
             return None;
         }
@@ -365,7 +386,8 @@ impl Commit {
         let began_segment = self.needs_segment(staged.frame.bytes());
         let mut bytes = Vec::new();
         if began_segment {
-            bytes = self.begin_segment(now, totals, staged.deaths_before);
+            self.preamble_bytes = staged.put_in_front(definitions);
+            bytes = self.begin_segment(now, staged.before);
         }
         let (segment, end) = self.segments.back_mut().expect("a segment to append to");
         let frame_offset =
@@ -393,19 +415,17 @@ impl Commit {
         );
         let bytes = Rc::new(bytes);
         self.in_flight = Some(InFlight {
-            bytes: Rc::clone(&bytes),
-            frame_at,
             notes: staged.notes,
             gates: staged.gates,
-            end,
-            began_segment,
-            deaths_before: staged.deaths_before,
-        });
-        Some(Sealed {
-            append: Effect::Append { segment, bytes },
             segment,
             frame_offset,
-        })
+            bytes: Rc::clone(&bytes),
+            frame_at,
+            end,
+            began_segment,
+            before: staged.before,
+        });
+        Some(Effect::Append { segment, bytes })
     }
 
     fn needs_segment(&self, frame_bytes: usize) -> bool {
@@ -417,7 +437,7 @@ impl Commit {
         *end > u64::from(SEGMENT_HEADER_BYTES) && end + frame_bytes as u64 > limit
     }
 
-    fn begin_segment(&mut self, now: Timestamp, totals: Totals, deaths: u64) -> Vec<u8> {
+    fn begin_segment(&mut self, now: Timestamp, totals: Totals) -> Vec<u8> {
         let segment = self.segments.back().map_or(1, |(segment, _)| segment + 1);
         self.segments.push_back((segment, 0));
         SegmentHeader {
@@ -425,19 +445,12 @@ impl Commit {
             first_frame: self.frames,
             last_number: totals.last_number,
             last_token: totals.last_token,
-            deaths,
+            deaths: totals.deaths,
             opens: self.open,
             time: now.0,
             ..self.identity
         }
         .encode()
-    }
-
-    /// What the records in flight are about, and where they are in their frame.
-    pub(super) fn sealed_notes(&self) -> &[(Note, Span)] {
-        self.in_flight
-            .as_ref()
-            .map_or(&[], |in_flight| &in_flight.notes)
     }
 
     /// Takes the lists of a frame that is done, for the next one to fill.
@@ -469,37 +482,64 @@ impl Commit {
         done
     }
 
-    /// The append in flight wrote nothing: forget it, together with the staged frames behind it,
-    /// which are given back in order.
-    pub(super) fn retract(&mut self) -> (InFlight, Vec<Retracted>) {
+    /// The append in flight wrote nothing: it is taken back, together with the staged frames behind
+    /// it. All are given back in order.
+    pub(super) fn retract(&mut self) -> Vec<Retracted> {
         let failed = self
             .in_flight
             .take()
             .expect("AppendFailed without an append in flight");
         self.frames -= 1;
+        self.written = failed.before;
         if failed.began_segment {
             self.segments.pop_back();
         } else {
             let (_, end) = self.segments.back_mut().expect("it was appended to");
             *end -= failed.bytes.len() as u64;
         }
-        self.deaths = failed.deaths_before;
-        let staged = std::mem::take(&mut self.staged);
-        let later = staged.into_iter().map(|staged| Retracted {
-            records: staged
+        let payload = |span: &Span| {
+            let start = failed.frame_at + (span.offset + RECORD_HEADER_BYTES) as usize;
+            failed.bytes[start..start + span.length as usize].to_vec()
+        };
+        let first = Retracted {
+            records: failed
                 .notes
                 .iter()
-                .map(|(note, span)| (*note, staged.frame.payload(*span).to_vec()))
+                .map(|(note, span)| (*note, payload(span)))
                 .collect(),
-            gates: staged.gates,
-        });
-        (failed, later.collect())
+            gates: failed.gates,
+        };
+        let later = std::mem::take(&mut self.staged)
+            .into_iter()
+            .map(|staged| Retracted {
+                records: staged
+                    .notes
+                    .iter()
+                    .map(|(note, span)| (*note, staged.frame.payload(*span).to_vec()))
+                    .collect(),
+                gates: staged.gates,
+            });
+        std::iter::once(first).chain(later).collect()
+    }
+
+    /// Writes a record that was taken back, into the frame begun last.
+    pub(super) fn write_again(&mut self, record: &Record<'_>, note: Note) {
+        self.push(record, note);
     }
 
     /// Begins a new staged frame whatever the last one holds.
     pub(super) fn begin_frame(&mut self) {
         self.staged
-            .push_back(Staged::new(self.deaths, &mut self.spare));
+            .push_back(Staged::new(self.written, &mut self.spare));
+    }
+
+    /// Keeps what is staged until something else is written, unless somebody waits for it.
+    pub(super) fn hold_if_unawaited(&mut self) {
+        self.on_hold = !self
+            .staged
+            .iter()
+            .flat_map(|staged| &staged.gates)
+            .any(Gate::is_awaited);
     }
 
     /// Everything that waits, to be told that it will never be durable.

@@ -106,6 +106,12 @@ impl Reads {
         reading.parts.into_iter().map(load).collect()
     }
 
+    /// Whether nothing is wanted or being read.
+    #[must_use]
+    pub(super) fn is_idle(&self) -> bool {
+        self.wanted.is_empty() && self.running.is_empty()
+    }
+
     /// Whether anything is read from a segment.
     #[must_use]
     pub(super) fn touch(&self, segment: u32) -> bool {

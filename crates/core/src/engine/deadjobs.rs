@@ -9,11 +9,30 @@ use crate::ledger::{DeadQuery, Redrive};
 
 #[derive(Debug)]
 enum Work {
-    Count { filter: DeadFilter },
-    Remove { filter: DeadFilter },
-    Redrive { filter: DeadFilter },
-    Counting { query: DeadQuery, count: u64 },
-    Removing { query: DeadQuery, count: u64 },
+    Count {
+        filter: DeadFilter,
+    },
+    Remove {
+        filter: DeadFilter,
+    },
+    Redrive {
+        filter: DeadFilter,
+    },
+    Purge,
+    Counting {
+        query: DeadQuery,
+        count: u64,
+    },
+    Removing {
+        query: DeadQuery,
+        count: u64,
+    },
+    /// Finds the last death that the limit of a redrive allows.
+    Limiting {
+        query: DeadQuery,
+        filter: DeadFilter,
+        last_death: u64,
+    },
     Redriving(Redrive),
 }
 
@@ -64,6 +83,11 @@ impl Engine {
         self.add_dead_job(ticket, queue, Work::Redrive { filter });
     }
 
+    /// Purges a queue after the jobs that are waiting.
+    pub(super) fn purge_later(&mut self, ticket: Ticket, queue: u32) {
+        self.add_dead_job(ticket, queue, Work::Purge);
+    }
+
     fn add_dead_job(&mut self, ticket: Ticket, queue: u32, work: Work) {
         self.dead_jobs.0.push_back(Job {
             ticket,
@@ -95,6 +119,28 @@ impl Engine {
                 }
                 query.is_done().then_some(Answer::Value(*count))
             }
+            Work::Limiting {
+                query,
+                filter,
+                last_death,
+            } => {
+                let mut budget = super::SLICE;
+                while query.next(&self.ledger, &mut budget).is_some() {
+                    *last_death = query.after;
+                }
+                if query.is_done() {
+                    let filter = DeadFilter {
+                        limit: None,
+                        ..std::mem::take(filter)
+                    };
+                    let redrive =
+                        self.ledger
+                            .begin_redrive(job.queue, filter, *last_death, &mut self.commit);
+                    job.work = Work::Redriving(redrive);
+                }
+                None
+            }
+            Work::Purge => Some(Answer::Value(self.purge(job.queue))),
             Work::Redriving(redrive) => {
                 let done = self.ledger.redrive_some(redrive, self.now, super::SLICE);
                 let moved = redrive.moved;
@@ -131,7 +177,22 @@ impl Engine {
             }
             Work::Redrive { filter } => {
                 let filter = std::mem::take(filter);
-                Work::Redriving(self.ledger.begin_redrive(queue, filter, &mut self.commit))
+                if filter.limit.is_some() {
+                    let query = DeadQuery::new(&self.ledger, queue, filter.clone(), 0);
+                    Work::Limiting {
+                        query,
+                        filter,
+                        last_death: 0,
+                    }
+                } else {
+                    let last_death = self.ledger.last_death;
+                    Work::Redriving(self.ledger.begin_redrive(
+                        queue,
+                        filter,
+                        last_death,
+                        &mut self.commit,
+                    ))
+                }
             }
             _ => return,
         };

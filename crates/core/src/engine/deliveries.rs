@@ -5,6 +5,7 @@ use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::{AbortReason, Answer, Effect, Event, EventKind, Recipient};
 use crate::error::{ErrorCode, Failure};
+use crate::ledger::Failed;
 use crate::ledger::message::Standing;
 
 impl Engine {
@@ -128,13 +129,15 @@ impl Engine {
                     );
                 }
                 self.ledger.messages[slot].suspect = false;
-                self.ledger
+                let outcome = self
+                    .ledger
                     .put_off(slot, self.now, at, error, &mut self.commit);
-                self.tell_retry(slot, queue, attempt, error);
-                true
+                self.tell_outcome(outcome, slot, attempt, error)
             }
             Verdict::Return => {
-                self.count_returned();
+                if let Some(to) = self.recipient_of(token) {
+                    self.count_returned(to);
+                }
                 self.ledger.give_back(slot, self.now, &mut self.commit);
                 true
             }
@@ -150,17 +153,23 @@ impl Engine {
         error: &[u8],
     ) -> bool {
         let message = &mut self.ledger.messages[slot];
-        let (queue, attempt) = (message.queue, message.attempt);
+        let attempt = message.attempt;
         message.suspect = false;
         let failed =
             self.ledger
                 .fail_attempt(slot, self.now, reason, delay_ms, error, &mut self.commit);
+        self.tell_outcome(failed, slot, attempt, error)
+    }
+
+    /// Tells what became of a failed attempt; true if the message waits for another.
+    fn tell_outcome(&mut self, failed: Failed, slot: u32, attempt: u32, error: &[u8]) -> bool {
         match failed {
-            crate::ledger::Failed::Retried(_) => {
+            Failed::Retried(_) => {
+                let queue = self.ledger.messages[slot].queue;
                 self.tell_retry(slot, queue, attempt, error);
                 true
             }
-            crate::ledger::Failed::Dead(reason) => {
+            Failed::Dead(reason) => {
                 self.tell_dead(slot, reason, error);
                 false
             }
@@ -255,10 +264,7 @@ impl Engine {
         }
         self.end_hand_over(&lease);
         self.ledger.touch(lease.queue);
-        if self.leases.is_empty() {
-            // A suspect may have waited for quiet.
-            self.release_held_back();
-        }
+        self.note_quiet();
     }
 
     /// The group of an at-most-once delivery may go on.
@@ -330,9 +336,14 @@ impl Engine {
             return;
         };
         let (queue, slot, attempt, until) = (lease.queue, lease.slot, lease.attempt, lease.until);
+        // At-most-once: it was settled when it was handed over, and is nobody's to lose.
+        let lease_is_over_already = lease.handed_over;
         self.desks[queue as usize]
             .lease_ends
             .remove(&(until, token.0));
+        if lease_is_over_already {
+            return self.end_lease(token);
+        }
         self.ledger.queues[queue as usize].counters.leases_lost += 1;
         if self.listens(queue, EventKind::Stalled) {
             let id = match (slot, &lease.letter) {
@@ -367,26 +378,20 @@ impl Engine {
 
     /// The message of a delivery in flight is withdrawn: its handler is told.
     pub(super) fn lose_lease(&mut self, token: Token, reason: AbortReason) {
-        self.settled_suspect(token);
         let Some(lease) = self.leases.get_mut(token) else {
             return;
         };
+        if !lease.delivered {
+            self.forget_claim(token);
+            return;
+        }
         lease.progress = Progress::Lost;
         lease.slot = None;
-        let (delivered, to) = (lease.delivered, lease.to);
-        if delivered {
-            self.after_commit(Effect::Abort { token, reason });
-        }
-        if !delivered || matches!(to, Recipient::Dequeue(_)) {
-            let lease = self.leases.remove(token).expect("found above");
-            self.desks[lease.queue as usize]
-                .lease_ends
-                .remove(&(lease.until, token.0));
-            if let (false, Recipient::Dequeue(ticket)) = (delivered, to)
-                && let Some(waiter) = self.desks[lease.queue as usize].waiter(ticket)
-            {
-                waiter.claimed -= 1;
-            }
+        let to = lease.to;
+        self.settled_suspect(token);
+        self.after_commit(Effect::Abort { token, reason });
+        if matches!(to, Recipient::Dequeue(_)) {
+            self.end_lease(token);
         }
     }
 
@@ -411,7 +416,7 @@ impl Engine {
         }
     }
 
-    fn note_drained(&mut self, queue: u32) {
+    pub(super) fn note_drained(&mut self, queue: u32) {
         let target = &self.ledger.queues[queue as usize];
         let drained =
             target.ready_count() == 0 && target.leased.is_empty() && target.scheduled.is_empty();

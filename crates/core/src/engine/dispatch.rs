@@ -22,6 +22,15 @@ impl Engine {
         if self.suspects.expire(self.now) {
             self.release_held_back();
         }
+        self.dispatch_changed();
+        if self.ledger.has_dirty() {
+            // Claims change their own queue, and the end of a suspect's turn changes all.
+            self.dispatch_changed();
+        }
+        self.more |= self.ledger.has_dirty();
+    }
+
+    fn dispatch_changed(&mut self) {
         let mut touched = Vec::new();
         while let Some(queue) = self.ledger.take_dirty() {
             self.note_suspects(queue);
@@ -77,20 +86,24 @@ impl Engine {
                 continue;
             };
             let hold = self.hold_of(slot);
-            if self
+            let mut may_start = self
                 .suspects
-                .may_start(self.now, !self.leases.is_empty(), hold)
-            {
+                .may_start(self.now, !self.leases.is_empty(), hold);
+            if !may_start {
+                self.take_back_claimed();
+                may_start = self.leases.is_empty();
+            }
+            if may_start {
                 let token = self.claim(slot, to);
                 self.suspects.start(token, self.now, hold);
                 self.note_suspects(queue);
-            } else {
-                self.take_back_claimed();
             }
             self.held_back = true;
             return;
         }
-        self.suspects.give_up_waiting();
+        if self.suspects.give_up_waiting() {
+            self.release_held_back();
+        }
     }
 
     fn hold_of(&self, slot: u32) -> u64 {
@@ -367,22 +380,48 @@ impl Engine {
 
     /// The bytes of a claimed message are damaged: it becomes a dead letter, undelivered.
     fn lose_damaged(&mut self, token: Token) {
-        let Some(lease) = self.leases.remove(token) else {
+        let Some(lease) = self.forget_claim(token) else {
             return;
         };
-        self.settled_suspect(token);
         if let Some(slot) = lease.slot {
             self.ledger.unlease(slot);
+            self.ledger.messages[slot].moving = false;
             self.kill(slot, Reason::Corrupt, false, b"");
         } else {
             self.end_hand_over(&lease);
         }
-        if let Recipient::Dequeue(ticket) = lease.to
-            && let Some(waiter) = self.desks[lease.queue as usize].waiter(ticket)
-        {
-            waiter.claimed -= 1;
+        self.note_drained(lease.queue);
+    }
+
+    /// Removes a claim that was not handed out, and makes room for another.
+    pub(super) fn forget_claim(&mut self, token: Token) -> Option<Lease> {
+        let lease = self.leases.remove(token)?;
+        debug_assert!(!lease.delivered, "it was handed out");
+        self.settled_suspect(token);
+        match lease.to {
+            Recipient::Worker(id) => {
+                if let Some(worker) = self.workers.get_mut(&id) {
+                    worker.claimed.retain(|claimed| *claimed != token);
+                }
+                self.fill_slots(id);
+            }
+            Recipient::Dequeue(ticket) => {
+                if let Some(waiter) = self.desks[lease.queue as usize].waiter(ticket) {
+                    waiter.claimed -= 1;
+                    waiter.closed = false;
+                }
+            }
         }
         self.ledger.touch(lease.queue);
+        self.note_quiet();
+        Some(lease)
+    }
+
+    /// A suspect may have waited until nothing else runs.
+    pub(super) fn note_quiet(&mut self) {
+        if self.leases.is_empty() {
+            self.release_held_back();
+        }
     }
 
     /// No delivery started in time.
@@ -424,6 +463,9 @@ impl Engine {
         lease_ms: Option<u64>,
         wait_ms: u64,
     ) {
+        if let Err(failure) = self.known(queue) {
+            return self.refuse(ticket, failure);
+        }
         let until = self.now.plus(wait_ms);
         let waiter = Waiter {
             ticket,
@@ -441,7 +483,7 @@ impl Engine {
     pub(super) fn stop_waiting(&mut self, ticket: Ticket) {
         for queue in 0..self.desks.len() {
             if let Some(waiter) = self.desks[queue].waiter(ticket) {
-                waiter.closed = true;
+                waiter.until = self.now;
                 self.answer_waiters(queue as u32);
             }
         }
@@ -489,6 +531,7 @@ impl Engine {
                     let lease = self.leases.remove(token).expect("found just now");
                     self.settled_suspect(token);
                     self.give_back(lease.slot.expect("checked above"));
+                    self.note_quiet();
                 }
                 Some(_) => {
                     if let Some(worker) = self.workers.get_mut(&id) {
@@ -504,6 +547,7 @@ impl Engine {
     pub(super) fn give_back(&mut self, slot: u32) {
         debug_assert_eq!(self.ledger.messages[slot].state(), MessageState::Leased);
         self.ledger.unlease(slot);
+        self.ledger.messages[slot].moving = false;
         self.ledger.give_back(slot, self.now, &mut self.commit);
         self.ledger.enter(slot, self.now);
         self.promote_group_of(slot);

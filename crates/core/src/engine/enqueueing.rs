@@ -17,7 +17,6 @@ const UNIT_ITEMS_MAX: usize = 10_000;
 
 impl Engine {
     pub(super) fn enqueue(&mut self, ticket: Ticket, enqueue: &Enqueue<'_>) {
-        self.commit.begin_unit();
         let outcome = self.room_to_stage().and_then(|()| self.accept(enqueue));
         match outcome {
             Ok(accepted) => self.tell_accepted(ticket, 0, enqueue, accepted),
@@ -30,8 +29,7 @@ impl Engine {
         if let Err(failure) = self.room_to_stage().and_then(|()| check_unit(items)) {
             return self.refuse(ticket, failure);
         }
-        self.commit.begin_unit();
-        let mark = self.commit.mark();
+        let mark = self.commit.begin_unit();
         let mut outcomes = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             match self.accept(item) {
@@ -43,6 +41,7 @@ impl Engine {
                 }
             }
         }
+        self.commit.end_unit();
         for (index, (item, accepted)) in items.iter().zip(outcomes).enumerate() {
             self.tell_accepted(ticket, index as u32, item, accepted);
         }
@@ -77,7 +76,7 @@ impl Engine {
                 self.ledger.retract(*slot, self.now);
             }
         }
-        self.commit.truncate_to(mark);
+        self.commit.take_unit_back(mark);
     }
 
     fn room_to_stage(&self) -> Result<(), Failure> {

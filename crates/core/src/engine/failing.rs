@@ -13,28 +13,28 @@ use super::{Engine, Phase};
 use crate::command::{Command, ReadId, Ticket};
 use crate::effect::{Effect, Notice};
 use crate::error::{ErrorCode, Failure};
-use crate::journal::{FRAME_HEADER_BYTES, RECORD_HEADER_BYTES, Record};
-use crate::ledger::{Note, Recorder};
+use crate::journal::Record;
+use crate::ledger::Note;
 
 impl Engine {
     /// The append in flight is durable: its gates open.
     pub(super) fn appended(&mut self) {
         let done = self.commit.appended();
+        self.cleaning.append_ended();
         for worker in self.workers.values_mut() {
             worker.append_ended();
         }
-        let over = self.ledger.cached_bytes > self.config.max_memory_bytes;
-        for (note, _) in &done.notes {
+        for (note, span) in &done.notes {
+            self.ledger
+                .place(*note, span.at(done.segment, done.frame_offset));
             match *note {
-                Note::Accepted { slot, number } | Note::Moved { slot, number }
-                    if over && self.ledger.is_tenant(slot, number) =>
-                {
-                    self.ledger.uncache(slot);
+                Note::Accepted { slot, number } | Note::Moved { slot, number } => {
+                    let over = self.ledger.cached_bytes > self.config.max_memory_bytes;
+                    if over && self.ledger.is_tenant(slot, number) {
+                        self.ledger.uncache(slot);
+                    }
                 }
-                Note::Death { slot, number }
-                    if self.ledger.is_tenant(slot, number)
-                        && self.ledger.messages[slot].death.is_some() =>
-                {
+                Note::Death { slot, sequence } if self.ledger.is_death(slot, sequence) => {
                     self.ledger.forget_details(slot);
                 }
                 _ => {}
@@ -65,63 +65,68 @@ impl Engine {
         if !clean {
             return self.fail_storage("an append to the journal failed");
         }
-        let (failed, later) = self.commit.retract();
-        let accepted: BTreeSet<u64> = failed
-            .notes
-            .iter()
-            .filter_map(|(note, _)| match note {
-                Note::Accepted { number, .. } => Some(*number),
-                _ => None,
-            })
-            .collect();
-        let records = failed.notes.iter().map(|(note, span)| {
-            let start = failed.frame_at + (span.offset + RECORD_HEADER_BYTES) as usize;
-            debug_assert!(
-                span.offset >= FRAME_HEADER_BYTES,
-                "records follow the frame's header"
-            );
-            (
-                *note,
-                failed.bytes[start..start + span.length as usize].to_vec(),
-            )
-        });
-        let failed = Retracted {
-            records: records.collect(),
-            gates: failed.gates,
+        let frames = self.commit.retract();
+        let gone = gone_with(&frames);
+        // Deaths are counted in records, so a message whose death is written cannot be taken back.
+        let is_final = if gone.is_empty() {
+            frames[0].is_awaited()
+        } else {
+            gone.iter().any(|number| self.is_dead(*number))
         };
-        if accepted.is_empty() {
-            self.stage_again(vec![failed], later, &accepted);
+        if is_final {
+            self.stage_again(frames, &BTreeSet::new());
             return self.fail_storage("the storage has no room even for settlements");
         }
-        for number in accepted.iter().rev() {
+        self.forget_leases_of(&gone);
+        for number in gone.iter().rev() {
             if let Some(slot) = self.ledger.by_number(*number) {
-                self.retract_deliveries(slot);
                 self.ledger.retract(slot, self.now);
             }
         }
-        self.stage_again(vec![failed], later, &accepted);
+        self.cleaning.wait_for_room();
+        self.stage_again(frames, &gone);
+        self.commit.hold_if_unawaited();
     }
 
-    /// A message that is taken back may have been claimed.
-    fn retract_deliveries(&mut self, slot: u32) {
-        if let Some(token) = self.leases.of_slot(slot) {
-            self.leases.remove(token);
-            self.settled_suspect(token);
+    fn is_dead(&self, number: u64) -> bool {
+        let slot = self.ledger.by_number(number);
+        slot.is_some_and(|slot| self.ledger.messages[slot].death.is_some())
+    }
+
+    /// A message that is taken back may have been claimed, or even settled (at-most-once).
+    fn forget_leases_of(&mut self, gone: &BTreeSet<u64>) {
+        for token in self.leases.tokens() {
+            let lease = self.leases.get(token).expect("listed just now");
+            if !gone.contains(&lease.number) {
+                continue;
+            }
+            let lease = self.forget_claim(token).expect("listed just now");
+            if let Some(letter) = &lease.letter {
+                self.ledger
+                    .retract_completed(lease.queue, lease.number, &letter.id);
+                self.end_hand_over(&lease);
+            }
         }
     }
 
-    /// Stages frames anew without the messages that were taken back.
-    fn stage_again(&mut self, failed: Vec<Retracted>, later: Vec<Retracted>, gone: &BTreeSet<u64>) {
-        for frame in failed.into_iter().chain(later) {
+    /// Stages frames anew without the messages that were taken back, and without what cleaning moved:
+    /// that is still where it was.
+    fn stage_again(&mut self, frames: Vec<Retracted>, gone: &BTreeSet<u64>) {
+        let mut refused = BTreeSet::new();
+        for frame in frames {
             self.commit.begin_frame();
             for (note, payload) in &frame.records {
                 let record = Record::decode(payload).expect("it was encoded by this run");
-                if !number_of(&record).is_some_and(|number| gone.contains(&number)) {
-                    self.commit.write(&record, *note);
+                if let Some(slot) = self.is_still_there(&record, *note) {
+                    self.ledger.messages[slot].moving = false;
+                } else if matches!(record, Record::Opens(_)) {
+                    // The segment that begins next gets a new list.
+                } else if !number_of(&record).is_some_and(|number| gone.contains(&number)) {
+                    self.commit.write_again(&record, *note);
                 }
             }
             for gate in frame.gates {
-                match self.refuse_gone(gate, gone) {
+                match self.refuse_gone(gate, gone, &mut refused) {
                     Some(Gate::Started(token)) if self.leases.get(token).is_none() => {}
                     Some(gate) => {
                         if let Some(gate) = self.commit.gate(gate) {
@@ -134,20 +139,34 @@ impl Engine {
         }
     }
 
-    /// Turns the receipt of a message that was taken back, or of its duplicate, into a refusal.
-    fn refuse_gone(&mut self, gate: Gate, gone: &BTreeSet<u64>) -> Option<Gate> {
+    /// The slot of a message that was only moved: its old record is as good. (That of a dead letter
+    /// may be the only one of its death.)
+    fn is_still_there(&self, record: &Record<'_>, note: Note) -> Option<u32> {
+        match (record, note) {
+            (Record::Message(message), Note::Moved { slot, number }) if message.death.is_none() => {
+                self.ledger.is_tenant(slot, number).then_some(slot)
+            }
+            _ => None,
+        }
+    }
+
+    /// Turns the receipts of a unit of which something was taken back into one refusal.
+    fn refuse_gone(
+        &mut self,
+        gate: Gate,
+        gone: &BTreeSet<u64>,
+        refused: &mut BTreeSet<Ticket>,
+    ) -> Option<Gate> {
         match gate {
             Gate::Effect(Effect::Receipt {
-                ticket,
-                index,
-                number,
-                id,
-                ..
-            }) if gone.contains(&number) => {
-                if index == 0 {
+                ticket, number, id, ..
+            }) if gone.contains(&number) || refused.contains(&ticket) => {
+                if refused.insert(ticket) {
                     let message = "the storage is full: the message was not accepted";
+                    // A generated id must not be used again: it would count as accepted.
+                    let id = Some(id).filter(|id| !self.ledger.is_generated(id));
                     let failure = Failure {
-                        id: Some(id),
+                        id,
                         ..Failure::new(ErrorCode::StorageFull, message)
                     };
                     self.output.push_back(Effect::Reply {
@@ -178,10 +197,14 @@ impl Engine {
 
     /// Ends the run: everything that waits is rejected.
     pub(super) fn fail(&mut self, failure: Failure) {
-        self.phase = Phase::Failed(failure.clone());
         self.output.push_back(Effect::Notice(Notice::Failed {
             failure: failure.clone(),
         }));
+        if let Phase::Opening(opening) =
+            std::mem::replace(&mut self.phase, Phase::Failed(failure.clone()))
+        {
+            self.refuse(opening.ticket(), failure.clone());
+        }
         for gate in self.commit.abandon() {
             match gate {
                 Gate::Effect(Effect::Receipt {
@@ -205,7 +228,11 @@ impl Engine {
         }
         let mut tickets = self.inspections.abandon();
         tickets.extend(self.dead_jobs.abandon());
-        tickets.extend(self.workers.values().filter_map(|worker| worker.closing));
+        tickets.extend(
+            self.workers
+                .values_mut()
+                .flat_map(|worker| worker.closing.drain(..)),
+        );
         for desk in &mut self.desks {
             tickets.extend(desk.waiters.drain(..).map(|waiter| waiter.ticket));
         }
@@ -250,6 +277,64 @@ impl Engine {
                 Purpose::Move { .. } | Purpose::MoveEntry { .. } => self.loaded_for_move(loaded),
             }
         }
+    }
+}
+
+/// The messages that are refused: those that the failed frame would have accepted, and with each of
+/// them whatever was enqueued in one unit with it or with a duplicate of it.
+fn gone_with(frames: &[Retracted]) -> BTreeSet<u64> {
+    let mut gone: BTreeSet<u64> = frames[0].accepted().collect();
+    loop {
+        let before = gone.len();
+        let refused = receipts(frames).filter(|(_, number, _)| gone.contains(number));
+        let refused: BTreeSet<Ticket> = refused.map(|(ticket, ..)| ticket).collect();
+        let taken_back = receipts(frames)
+            .filter(|(ticket, _, duplicate)| !duplicate && refused.contains(ticket));
+        gone.extend(taken_back.map(|(_, number, _)| number));
+        if gone.len() == before {
+            return gone;
+        }
+    }
+}
+
+/// Ticket, message and whether it is a duplicate of every receipt that waits.
+fn receipts(frames: &[Retracted]) -> impl Iterator<Item = (Ticket, u64, bool)> {
+    frames
+        .iter()
+        .flat_map(|frame| &frame.gates)
+        .filter_map(|gate| match gate {
+            Gate::Effect(Effect::Receipt {
+                ticket,
+                number,
+                duplicate,
+                ..
+            }) => Some((*ticket, *number, *duplicate)),
+            _ => None,
+        })
+}
+
+impl Retracted {
+    /// The messages that it would have accepted.
+    fn accepted(&self) -> impl Iterator<Item = u64> {
+        self.records.iter().filter_map(|(note, _)| match note {
+            Note::Accepted { number, .. } => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// Whether it holds more than housekeeping that can wait.
+    fn is_awaited(&self) -> bool {
+        let can_wait = |(note, payload): &(Note, Vec<u8>)| {
+            let is_kept_elsewhere = matches!(
+                Record::decode(payload),
+                Ok(Record::Opened { .. }
+                    | Record::Opens(_)
+                    | Record::Queue { .. }
+                    | Record::Entry(_))
+            );
+            is_kept_elsewhere || matches!(note, Note::Moved { .. })
+        };
+        self.gates.iter().any(Gate::is_awaited) || !self.records.iter().all(can_wait)
     }
 }
 

@@ -30,6 +30,7 @@ mod failing;
 mod inspecting;
 mod opening;
 mod requests;
+mod totals;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -45,7 +46,7 @@ use crate::ledger::Ledger;
 use crate::time::Timestamp;
 use cleaning::Cleaning;
 use closing::Closing;
-use commit::{Commit, Gate, Totals};
+use commit::{Commit, Gate};
 use contents::Reads;
 use deadjobs::DeadJobs;
 use inspecting::Inspections;
@@ -173,6 +174,10 @@ impl Engine {
     /// How an effect went.
     pub fn handle_completion(&mut self, now: Timestamp, completion: Completion<'_>) {
         self.advance_to(now);
+        if matches!(self.phase, Phase::Failed(_) | Phase::Closed) {
+            // It belongs to what was given up.
+            return;
+        }
         match completion {
             Completion::Appended => self.appended(),
             Completion::AppendFailed { clean } => self.append_failed(clean),
@@ -299,21 +304,10 @@ impl Engine {
     }
 
     fn seal(&mut self) {
-        if self.commit.begins_segment() {
-            self.commit
-                .put_in_front(|front| self.ledger.write_definitions(front));
-        }
-        let totals = Totals {
-            last_number: self.ledger.last_number,
-            last_token: self.last_token,
-        };
-        if let Some(sealed) = self.commit.seal(self.now, totals) {
-            for (note, span) in self.commit.sealed_notes() {
-                self.ledger
-                    .place(*note, span.at(sealed.segment, sealed.frame_offset));
-            }
-            self.output.push_back(sealed.append);
-        }
+        let sealed = self
+            .commit
+            .seal(self.now, |front| self.ledger.write_definitions(front));
+        self.output.extend(sealed);
     }
 
     /// Lets time do its work in every queue where something is due.

@@ -44,6 +44,13 @@ struct Replayer {
     free_deaths: u32,
 }
 
+impl Opening {
+    /// Who waits for it.
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+}
+
 impl Replay for Replayer {
     fn segment(&mut self, header: &SegmentHeader) {
         let ledger = self.ledger.get_or_insert_with(|| {
@@ -287,16 +294,16 @@ impl Engine {
             self.warn(None, message);
         }
         let open = opens + 1;
-        let (last_number, deaths) = (ledger.last_number, ledger.last_death);
+        // Journaled as it is after the jump: a run whose tokens left no trace is jumped over as well.
+        self.last_token = last_token + TOKENS_SKIPPED;
         let identity = SegmentHeader {
             opens: open,
-            last_number,
-            last_token,
-            deaths,
+            last_number: ledger.last_number,
+            last_token: self.last_token,
+            deaths: ledger.last_death,
             ..header
         };
         ledger.note_open(open, ledger.last_number);
-        self.last_token = last_token + TOKENS_SKIPPED;
         self.commit = Commit::new(
             identity,
             self.config.durability,

@@ -70,9 +70,12 @@ impl Engine {
             }
             Request::Purge { queue } => {
                 let queue = self.known(queue)?;
-                self.take_back_queue(queue);
-                let count = self.ledger.purge(queue, &mut self.commit);
-                self.more = true;
+                if self.dead_jobs.is_redriving(queue) {
+                    // What is being redriven waits already, as far as the journal knows.
+                    self.purge_later(ticket, queue);
+                    return Ok(None);
+                }
+                let count = self.purge(queue);
                 self.answer(ticket, count)
             }
             Request::Forget { queue, id } => {
@@ -133,7 +136,7 @@ impl Engine {
     }
 
     /// The number of a queue that exists.
-    fn known(&self, queue: QueueId) -> Result<u32, Failure> {
+    pub(super) fn known(&self, queue: QueueId) -> Result<u32, Failure> {
         if (queue.0 as usize) < self.ledger.queues.len() {
             return Ok(queue.0);
         }
@@ -255,6 +258,16 @@ impl Engine {
             self.ledger.touch(queue);
         }
         self.answer(ticket, 0)
+    }
+
+    pub(super) fn purge(&mut self, queue: u32) -> u64 {
+        self.take_back_queue(queue);
+        self.more = true;
+        let count = self.ledger.purge(queue, &mut self.commit);
+        for (slot, number) in self.leases.held() {
+            self.ledger.free_if_purged(slot, number, self.now);
+        }
+        count
     }
 
     /// Takes back what the workers of a queue have claimed and not handed out.

@@ -9,12 +9,13 @@ use crate::command::{Enqueue, MessageState};
 use crate::config::{Compare, Guarantee, WhenFull};
 use crate::error::{ErrorCode, Failure};
 use crate::hash;
-use crate::id::GeneratedId;
 use crate::journal::{MessageRecord, Place, Record, StoredState};
 use crate::time::Timestamp;
 
 /// Bytes of a caller's id.
 pub(super) const ID_BYTES_MAX: usize = 256;
+/// Purged messages that are freed between two looks at a queue's limits.
+const PURGED_AT_ONCE: usize = 1000;
 /// Bytes of a group's or destination's name.
 const NAME_BYTES_MAX: usize = 256;
 
@@ -54,15 +55,18 @@ impl Ledger {
                     self.queues[enqueue.queue.0 as usize].counters.duplicates += 1;
                     return Ok(known);
                 }
+                self.make_room(now, enqueue)?;
                 self.make_room_for_id(now, enqueue.queue.0)?;
                 Some(Identity {
                     hash: hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes()),
                     fingerprint: self.fingerprint(enqueue.body),
                 })
             }
-            None => None,
+            None => {
+                self.make_room(now, enqueue)?;
+                None
+            }
         };
-        self.check_room(enqueue)?;
         let slot = self.admit(now, enqueue, identity);
         self.record_accepted(slot, enqueue, identity, out);
         self.queues[enqueue.queue.0 as usize].counters.enqueued += 1;
@@ -73,20 +77,31 @@ impl Ledger {
 
     /// Takes back a message that was accepted just now and whose record will never be durable.
     pub fn retract(&mut self, slot: u32, now: Timestamp) {
+        let queue = self.messages[slot].queue;
+        self.queues[queue as usize].counters.enqueued -= 1;
+        if self.is_purged(slot) {
+            self.messages[slot].standing = Standing::Held;
+            return self.erase_purged(slot, now);
+        }
         match self.messages[slot].standing {
             Standing::Leased => self.unlease(slot),
+            Standing::Dead => return self.forget_dead(slot, now),
             _ => self.leave(slot),
         }
-        let message = &self.messages[slot];
-        let (queue, entry) = (message.queue, message.entry);
-        self.queues[queue as usize].counters.enqueued -= 1;
+        let entry = self.messages[slot].entry;
         self.drop_entry(entry);
         self.erase(slot, now);
     }
 
-    /// The fingerprint of a body; never 0, which stands for none.
-    fn fingerprint(&self, body: &[u8]) -> u64 {
-        hash::fingerprint(&self.hash_key, body).max(1)
+    /// Takes back a message that was accepted just now and is completed already (at-most-once).
+    pub fn retract_completed(&mut self, queue: u32, number: u64, id: &str) {
+        self.queues[queue as usize].counters.enqueued -= 1;
+        let entry = self.dedup.find(queue, self.id_hash(queue, id));
+        if let Some(entry) =
+            entry.filter(|entry| self.dedup.finished_number(*entry) == Some(number))
+        {
+            self.drop_entry(entry);
+        }
     }
 
     fn check(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
@@ -139,6 +154,22 @@ impl Ledger {
         Ok(())
     }
 
+    /// The fingerprint of a body; never 0, which in a record says that the id is not taken.
+    fn fingerprint(&self, body: &[u8]) -> u64 {
+        hash::fingerprint(&self.hash_key, body).max(1)
+    }
+
+    /// Checks the queue's limits; purged messages that still take up memory make room.
+    fn make_room(&mut self, now: Timestamp, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
+        while self.is_purging() {
+            if self.check_room(enqueue).is_ok() {
+                break;
+            }
+            self.carry_out_purges(now, PURGED_AT_ONCE);
+        }
+        self.check_room(enqueue)
+    }
+
     fn check_room(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
         let queue = &self.queues[enqueue.queue.0 as usize];
         let bytes = enqueue.stored_bytes();
@@ -171,7 +202,7 @@ impl Ledger {
         enqueue: &Enqueue<'_>,
         id: &str,
     ) -> Result<Option<Accepted>, Failure> {
-        if let Some(known) = self.recognise_generated(id) {
+        if let Some(known) = self.recognise_generated(enqueue.queue.0, id) {
             return Ok(Some(known));
         }
         let queue = enqueue.queue.0;
@@ -223,9 +254,9 @@ impl Ledger {
         }))
     }
 
-    /// A generated id of this box that is passed back: known if it became durable.
-    fn recognise_generated(&self, id: &str) -> Option<Accepted> {
-        let parsed = GeneratedId::parse(id).filter(|parsed| parsed.tag == self.box_tag)?;
+    /// A generated id of this queue that is passed back: known if it became durable.
+    fn recognise_generated(&self, queue: u32, id: &str) -> Option<Accepted> {
+        let parsed = self.parse_generated(queue, id)?;
         if let Some(slot) = self.by_number(parsed.number) {
             let message = &self.messages[slot];
             if message.id.is_none() && message.open == parsed.open {
@@ -246,11 +277,20 @@ impl Ledger {
     }
 
     fn make_room_for_id(&mut self, now: Timestamp, queue: u32) -> Result<(), Failure> {
-        let settings = &self.queues[queue as usize].settings;
-        let limit = settings.dedup_max_entries;
+        let limit = self.queues[queue as usize].settings.dedup_max_entries;
+        while self.dedup.count(queue) >= limit && self.is_purging() {
+            self.carry_out_purges(now, PURGED_AT_ONCE);
+        }
+        while let Some((entry, _)) = self.dedup.oldest_finished(queue)
+            && self.dedup.count(queue) >= limit
+            && self.is_outside_window(queue, entry, now)
+        {
+            self.drop_entry(entry);
+        }
         if self.dedup.count(queue) < limit {
             return Ok(());
         }
+        let settings = &self.queues[queue as usize].settings;
         if settings.dedup_when_full == WhenFull::Shorten
             && let Some((entry, at)) = self.dedup.oldest_finished(queue)
         {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Ledger;
 use super::message::Standing;
 use super::recorder::{Note, Recorder};
-use crate::command::DeadFilter;
+use crate::command::{DeadFilter, Reason};
 use crate::journal::Record;
 use crate::time::Timestamp;
 
@@ -115,12 +115,12 @@ pub struct Redrive {
     first_order: u64,
     /// How many were redriven so far.
     pub moved: u64,
-    /// Ids that were asked for and are no dead letters.
+    /// Ids that were asked for and are no dead letters, and dead letters whose bytes are damaged.
     skipped: u64,
 }
 
 impl Redrive {
-    /// Ids that were asked for and are no dead letters.
+    /// How many were asked for and stay as they are: no dead letters, or damaged ones.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -128,15 +128,26 @@ impl Redrive {
 }
 
 impl Ledger {
-    /// Begins a redrive: writes its record and reserves the order of everything it may move.
+    /// Begins a redrive: writes its record and reserves the order of everything it may move, so that
+    /// replay puts the messages where the slices put them. A limit must have been turned into
+    /// `last_death` before: replay may not know all that it counts.
     pub fn begin_redrive(
         &mut self,
         queue: u32,
         filter: DeadFilter,
+        last_death: u64,
         out: &mut impl Recorder,
     ) -> Redrive {
-        let first_order = self.last_number + 1;
-        let last_death = self.last_death;
+        debug_assert!(filter.limit.is_none(), "a limit is resolved before");
+        let oldest = self.queues[queue as usize]
+            .dead
+            .first_key_value()
+            .map_or(1, |(death, _)| *death);
+        debug_assert!(
+            oldest <= self.last_number + 1,
+            "each death ends a life that took a number"
+        );
+        let first_order = (self.last_number + 1).saturating_sub(oldest);
         let filter_bytes = serde_json::to_vec(&filter).expect("a filter is plain data");
         out.write(
             &Record::Redriven {
@@ -177,22 +188,30 @@ impl Ledger {
         mut budget: usize,
     ) -> bool {
         while let Some(slot) = redrive.query.next(self, &mut budget) {
-            self.revive(slot, redrive.first_order + redrive.query.after, now);
-            self.enter(slot, now);
-            redrive.moved += 1;
+            if self.revive(slot, redrive.first_order + redrive.query.after, now) {
+                self.enter(slot, now);
+                redrive.moved += 1;
+            } else {
+                redrive.skipped += 1;
+            }
         }
         redrive.query.is_done()
     }
 
-    /// A dead letter lives again, held, with all its attempts before it.
-    pub(super) fn revive(&mut self, slot: u32, order: u64, now: Timestamp) {
+    /// A dead letter lives again, held, with all its attempts before it. False for one whose bytes
+    /// are damaged: there is nothing to deliver.
+    pub(super) fn revive(&mut self, slot: u32, first_order: u64, now: Timestamp) -> bool {
         let message = &mut self.messages[slot];
-        let Some(death) = message.death.take() else {
-            return;
+        let Some(death) = message
+            .death
+            .take_if(|death| death.reason != Reason::Corrupt)
+        else {
+            return false;
         };
         if death.place != message.place {
             self.live_bytes -= super::stored_bytes(death.place);
         }
+        let order = first_order + death.sequence;
         let queue = &mut self.queues[message.queue as usize];
         queue.dead.remove(&death.sequence);
         message.standing = Standing::Held;
@@ -214,6 +233,7 @@ impl Ledger {
         } else {
             message.order = order;
         }
+        true
     }
 
     /// Removes a dead letter and frees its id.

@@ -1,5 +1,7 @@
 //! Messages and queues as users see them.
 
+use std::collections::BTreeMap;
+
 use super::message::{NONE, Standing};
 use super::{Ledger, history};
 use crate::command::MessageState;
@@ -140,13 +142,15 @@ impl Ledger {
     pub fn stats(&self, queue: u32, now: Timestamp) -> QueueStats {
         let target = &self.queues[queue as usize];
         let counters = &target.counters;
-        let due = |slot: &u32| {
-            let message = &self.messages[*slot];
+        let due = |slot: u32| {
+            let message = &self.messages[slot];
             message.due.max(message.enqueued_at)
         };
-        let oldest = [&target.ready, &target.suspects, &target.parked]
+        let sets = [&target.ready, &target.suspects, &target.parked];
+        let oldest = sets
             .into_iter()
-            .filter_map(|set| set.values().next().map(due))
+            .flat_map(first_of_each_priority)
+            .map(due)
             .min();
         QueueStats {
             name: target.name.to_string(),
@@ -190,4 +194,14 @@ impl Ledger {
     pub fn has_entry(&self, slot: u32) -> bool {
         self.messages[slot].entry != NONE
     }
+}
+
+/// The first message of each priority in a set, of which there are at most 256.
+fn first_of_each_priority(set: &BTreeMap<(u8, u64), u32>) -> impl Iterator<Item = u32> {
+    let mut from = Some((0, 0));
+    std::iter::from_fn(move || {
+        let (rank, slot) = set.range(from?..).next()?;
+        from = rank.0.checked_add(1).map(|next| (next, 0));
+        Some(*slot)
+    })
 }

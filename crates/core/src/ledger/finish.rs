@@ -72,15 +72,23 @@ impl Ledger {
 
     /// Takes a start back without cost. The message is held.
     pub fn give_back(&mut self, slot: u32, now: Timestamp, out: &mut impl Recorder) {
-        let message = &mut self.messages[slot];
-        message.attempt -= 1;
-        message.due = message.due.min(now);
         out.write(
             &Record::Returned {
-                number: message.number,
+                number: self.messages[slot].number,
             },
             Note::None,
         );
+        self.unstart(slot, now);
+    }
+
+    /// The state change of a start that is taken back, live or replayed.
+    pub(super) fn unstart(&mut self, slot: u32, now: Timestamp) {
+        let message = &mut self.messages[slot];
+        message.attempt -= 1;
+        message.due = message.due.min(now);
+        if message.attempt == 0 {
+            message.first_delivery = Timestamp(0);
+        }
     }
 
     /// Ends a counted attempt that failed: retried after the queue's backoff (or `delay_ms`), or
@@ -95,13 +103,9 @@ impl Ledger {
         out: &mut impl Recorder,
     ) -> Failed {
         let message = &self.messages[slot];
-        let settings = &self.queues[message.queue as usize].settings;
         let delay = delay_ms.unwrap_or_else(|| self.backoff_ms(slot));
         let due = now.plus(delay);
-        let too_late = settings
-            .max_retry_ms
-            .is_some_and(|limit| due > message.first_delivery.plus(limit));
-        if message.attempt >= message.max_attempts || too_late {
+        if message.attempt >= message.max_attempts || self.is_too_late(slot, due) {
             self.die(slot, now, reason, true, error, out);
             return Failed::Dead(reason);
         }
@@ -121,7 +125,8 @@ impl Ledger {
         Failed::Retried(due)
     }
 
-    /// Puts a message off until `due` at no cost.
+    /// Puts a message off until `due` at no cost. The message is held, or dead if that is later than
+    /// it may be retried.
     pub fn put_off(
         &mut self,
         slot: u32,
@@ -129,7 +134,11 @@ impl Ledger {
         due: Timestamp,
         error: &[u8],
         out: &mut impl Recorder,
-    ) {
+    ) -> Failed {
+        if self.is_too_late(slot, due) {
+            self.die(slot, now, Reason::Exhausted, true, error, out);
+            return Failed::Dead(Reason::Exhausted);
+        }
         let message = &mut self.messages[slot];
         let attempt = attempt_record(
             message.attempt,
@@ -149,6 +158,15 @@ impl Ledger {
         );
         message.attempt -= 1;
         message.due = due;
+        Failed::Retried(due)
+    }
+
+    /// Whether a retry at `due` would be later after the first delivery than the queue allows.
+    pub(super) fn is_too_late(&self, slot: u32, due: Timestamp) -> bool {
+        let message = &self.messages[slot];
+        let limit = self.queues[message.queue as usize].settings.max_retry_ms;
+        let began = message.first_delivery;
+        began != Timestamp(0) && limit.is_some_and(|limit| due > began.plus(limit))
     }
 
     /// Makes a message that is in no set a dead letter. `attempted`: an attempt ended with it.
@@ -164,29 +182,41 @@ impl Ledger {
         if attempted {
             self.note_attempt(slot, now, reason, error);
         }
+        let blocks = self.would_block(slot);
         let message = &self.messages[slot];
-        let number = message.number;
         let record = Record::Dead {
-            number,
-            reason: reason as u8,
+            number: message.number,
+            reason: death_code(reason, blocks),
             attempt: None,
             error: history::cut(error),
             history: &message.history,
         };
-        out.write(&record, Note::Death { slot, number });
-        self.bury(slot, now, reason, error);
+        out.write(
+            &record,
+            Note::Death {
+                slot,
+                sequence: self.last_death + 1,
+            },
+        );
+        self.bury(slot, now, reason, blocks, error);
         self.queues[self.messages[slot].queue as usize]
             .counters
             .dead += 1;
     }
 
     /// The state change of a death, live or replayed.
-    pub(super) fn bury(&mut self, slot: u32, at: Timestamp, reason: Reason, error: &[u8]) {
+    pub(super) fn bury(
+        &mut self,
+        slot: u32,
+        at: Timestamp,
+        reason: Reason,
+        blocks: bool,
+        error: &[u8],
+    ) {
         self.last_death += 1;
         let sequence = self.last_death;
         let message = &mut self.messages[slot];
         let queue = &mut self.queues[message.queue as usize];
-        let blocks = message.group != NONE && queue.settings.group_on_dead == GroupOnDead::Block;
         message.death = Some(Box::new(Death {
             sequence,
             at,
@@ -208,6 +238,14 @@ impl Ledger {
         self.touch(number);
     }
 
+    /// Whether a message that dies now holds its group back.
+    #[must_use]
+    pub(super) fn would_block(&self, slot: u32) -> bool {
+        let message = &self.messages[slot];
+        let group_on_dead = self.queues[message.queue as usize].settings.group_on_dead;
+        message.group != NONE && group_on_dead == GroupOnDead::Block
+    }
+
     /// Adds the attempt that just ended to the message's history.
     pub(super) fn note_attempt(&mut self, slot: u32, now: Timestamp, reason: Reason, error: &[u8]) {
         let message = &mut self.messages[slot];
@@ -222,6 +260,22 @@ impl Ledger {
         let backoff = &self.queues[message.queue as usize].settings.backoff;
         backoff.delay_ms(message.attempt.saturating_sub(1), random)
     }
+}
+
+/// Set in the stored reason of a death that holds its group back: replay must not depend on options,
+/// whose record may have been moved behind that of the death.
+const BLOCKS: u8 = 1 << 7;
+
+/// A death's reason as it is stored.
+#[must_use]
+pub(super) const fn death_code(reason: Reason, blocks: bool) -> u8 {
+    reason as u8 | if blocks { BLOCKS } else { 0 }
+}
+
+/// A stored reason, and whether the death holds its group back.
+pub(super) fn parse_death(code: u8) -> Result<(Reason, bool), &'static str> {
+    let reason = Reason::from_code(code & !BLOCKS).ok_or("a death of an unknown reason")?;
+    Ok((reason, code & BLOCKS != 0))
 }
 
 fn attempt_record(

@@ -174,6 +174,13 @@ impl Message {
         (!death.in_memory && death.place != self.place).then_some(death.place)
     }
 
+    /// The sequence of its death, if error and history of that must be read from its own record.
+    #[must_use]
+    pub fn death_elsewhere(&self) -> Option<u64> {
+        self.details_place()?;
+        self.death.as_ref().map(|death| death.sequence)
+    }
+
     /// Whether its record has a place in the journal.
     #[must_use]
     pub fn is_placed(&self) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Queues and openings need no moving: every segment begins with them.
 
+use super::finish::death_code;
 use super::message::{NONE, Standing};
 use super::recorder::{Note, Recorder};
 use super::{Ledger, dedup};
@@ -32,10 +33,14 @@ impl Ledger {
                 .is_some_and(|(_, place)| place.segment <= segment)
     }
 
-    /// What is to be moved next out of this segment and is not on its way yet.
+    /// What is to be moved next out of this segment and is not on its way yet, behind the message
+    /// `after` if one is given.
     #[must_use]
-    pub fn next_live(&self, segment: u32) -> Option<Live> {
-        let mut cursor = self.chain.head();
+    pub fn next_live(&self, segment: u32, after: Option<u32>) -> Option<Live> {
+        let mut cursor = match after {
+            Some(slot) => self.chain.next(&self.messages, slot),
+            None => self.chain.head(),
+        };
         while let Some(slot) = cursor {
             let message = &self.messages[slot];
             if message.place.segment > segment {
@@ -85,14 +90,14 @@ impl Ledger {
                 Standing::Dead => StoredState::Dead,
                 _ => StoredState::Waiting,
             },
+            fingerprint: self.fingerprint_of(slot),
             death: message.death.as_ref().map(|own| DeathRecord {
                 sequence: own.sequence,
                 at: own.at.0,
-                reason: own.reason as u8,
+                reason: death_code(own.reason, own.blocks),
                 error,
             }),
             history,
-            fingerprint: self.stored_fingerprint(message.entry),
             ..stored
         };
         let number = message.number;
@@ -111,15 +116,17 @@ impl Ledger {
         out: &mut impl Recorder,
     ) {
         if self.messages[slot].death.is_none() {
-            self.bury(slot, now, Reason::Corrupt, b"");
+            let blocks = self.would_block(slot);
+            self.bury(slot, now, Reason::Corrupt, blocks, b"");
             self.queues[self.messages[slot].queue as usize]
                 .counters
                 .dead += 1;
+        } else if let Some(death) = &mut self.messages[slot].death {
+            death.reason = Reason::Corrupt;
         }
         let (group, destination) = (self.group(slot), self.destination(slot));
         let message = &self.messages[slot];
         let death = message.death.as_ref().expect("buried above");
-        let entry = message.entry;
         let record = MessageRecord {
             number: message.number,
             queue: message.queue,
@@ -135,11 +142,11 @@ impl Ledger {
             first_delivery: message.first_delivery.0,
             state: StoredState::Dead,
             token: 0,
-            fingerprint: self.stored_fingerprint(entry),
+            fingerprint: self.fingerprint_of(slot),
             death: Some(DeathRecord {
                 sequence: death.sequence,
                 at: death.at.0,
-                reason: Reason::Corrupt as u8,
+                reason: death_code(death.reason, death.blocks),
                 error: &message.error,
             }),
             history: &message.history,
@@ -152,6 +159,16 @@ impl Ledger {
         let number = message.number;
         out.write(&Record::Message(record), Note::Moved { slot, number });
         self.messages[slot].moving = true;
+    }
+
+    /// The fingerprint under which deduplication knows a message; 0 if its id is not taken.
+    fn fingerprint_of(&self, slot: u32) -> u64 {
+        let entry = self.messages[slot].entry;
+        if entry == NONE {
+            0
+        } else {
+            self.dedup.fingerprint(entry)
+        }
     }
 
     /// Writes a finished entry again. `result`: the bytes that its record keeps.
@@ -210,15 +227,6 @@ impl Ledger {
     pub fn note_open(&mut self, open: u32, last_number: u64) {
         self.open = open;
         self.opens.note(open, last_number);
-    }
-
-    /// The fingerprint as a record keeps it: 0 says that the id is not remembered.
-    fn stored_fingerprint(&self, entry: u32) -> u64 {
-        if entry == NONE {
-            0
-        } else {
-            self.dedup.fingerprint(entry)
-        }
     }
 
     /// The hash under which an id is remembered.

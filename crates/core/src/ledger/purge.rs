@@ -23,7 +23,7 @@ struct Purge {
 pub struct Purges(VecDeque<Purge>);
 
 impl Ledger {
-    /// Drops every waiting message of a queue; returns how many.
+    /// Drops every message of a queue that is neither leased nor dead; returns how many.
     pub fn purge(&mut self, queue: u32, out: &mut impl Recorder) -> u64 {
         out.write(
             &Record::Purged {
@@ -33,6 +33,8 @@ impl Ledger {
             Note::None,
         );
         let target = &mut self.queues[queue as usize];
+        let count = target.depth - (target.leased.len() + target.dead.len()) as u64;
+        target.depth -= count;
         target.purges += 1;
         let purge = Purge {
             queue,
@@ -44,10 +46,9 @@ impl Ledger {
             scheduled: std::mem::take(&mut target.scheduled),
         };
         target.expiries.clear();
-        let count = purge.ranked.iter().map(BTreeMap::len).sum::<usize>() + purge.scheduled.len();
         self.purges.0.push_back(purge);
         self.touch(queue);
-        count as u64
+        count
     }
 
     /// Frees at most `limit` purged messages; true if there are more.
@@ -79,6 +80,16 @@ impl Ledger {
         !self.purges.0.is_empty()
     }
 
+    /// Frees a message that was purged while it stood in no set.
+    pub fn free_if_purged(&mut self, slot: u32, number: u64, now: Timestamp) {
+        if self.is_tenant(slot, number)
+            && self.messages[slot].standing == Standing::Held
+            && self.is_purged(slot)
+        {
+            self.erase_purged(slot, now);
+        }
+    }
+
     fn free_purged(&mut self, slot: u32, now: Timestamp, is_it: impl Fn(&Message) -> bool) {
         if self.messages.get(slot).is_some_and(is_it) && self.is_purged(slot) {
             self.messages[slot].standing = Standing::Held;
@@ -101,7 +112,7 @@ impl Ledger {
     pub(super) fn erase_purged(&mut self, slot: u32, now: Timestamp) {
         let entry = self.messages[slot].entry;
         self.drop_entry(entry);
-        self.erase(slot, now);
+        self.free(slot, now);
     }
 
     /// Takes a purged message out of its group, so that the group can go on; its slice frees the rest.

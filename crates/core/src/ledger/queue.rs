@@ -54,7 +54,7 @@ pub struct Queue {
     pub groups: Groups,
     /// Messages that are unfinished or dead.
     pub depth: u64,
-    /// Their bytes: ids, headers, bodies.
+    /// Their bytes (ids, headers, bodies), and those of purged messages still in memory.
     pub bytes: u64,
     /// How often it was purged.
     pub purges: u32,

@@ -25,8 +25,8 @@ pub enum Note {
     Death {
         /// Its slot.
         slot: u32,
-        /// Its number.
-        number: u64,
+        /// The death's sequence: the message may have died again by the time the record has a place.
+        sequence: u64,
     },
     /// A finished entry of the deduplication index.
     Entry {

@@ -10,14 +10,17 @@
 
 use std::rc::Rc;
 
+use super::finish::{death_code, parse_death};
 use super::message::{Death, Message, NONE, Standing};
 use super::queue::Queue;
 use super::settings::{self, Settings};
 use super::{Ledger, Note, QUEUES_MAX, Recorder, dead};
 use crate::command::{MessageState, Reason};
+use crate::config::GroupOnDead;
 use crate::hash;
 use crate::journal::{
-    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Place, Record, StoredState,
+    AttemptRecord, Attempts, DeathRecord, EntryKey, EntryRecord, MessageRecord, Place, Record,
+    StoredState,
 };
 use crate::time::Timestamp;
 
@@ -80,17 +83,14 @@ impl Ledger {
                 let Some(slot) = self.waiting(number)? else {
                     return Ok(());
                 };
-                self.replay_start(slot, time);
+                self.lease(slot, time);
             }
             Record::Returned { number } => {
                 let Some(slot) = self.leased(number)? else {
                     return Ok(());
                 };
                 self.unlease(slot);
-                let message = &mut self.messages[slot];
-                message.attempt -= 1;
-                message.suspect = message.deaths > 0;
-                message.due = message.due.min(time);
+                self.unstart(slot, time);
             }
             Record::Retried {
                 number,
@@ -119,11 +119,18 @@ impl Ledger {
                 ..
             } => {
                 let Some(slot) = self.known(number)? else {
+                    // Deaths are counted without a gap: later ones keep their sequences.
                     self.last_death += 1;
                     return Ok(());
                 };
                 self.replay_death(slot, reason, time, error, history)?;
-                self.place(Note::Death { slot, number }, place);
+                self.place(
+                    Note::Death {
+                        slot,
+                        sequence: self.last_death,
+                    },
+                    place,
+                );
                 self.forget_details(slot);
             }
             Record::Cancelled { number } => {
@@ -185,6 +192,7 @@ impl Ledger {
             .sum();
         self.owner_died(now, free_deaths);
         self.dedup.sort(now);
+        self.shrink_dedup();
         let mut exhausted = Vec::new();
         let mut cursor = self.chain.head();
         while let Some(slot) = cursor {
@@ -193,7 +201,8 @@ impl Ledger {
             if message.standing != Standing::Held {
                 continue;
             }
-            if message.suspect && message.attempt >= message.max_attempts {
+            let is_over = message.attempt >= message.max_attempts || self.is_too_late(slot, now);
+            if message.suspect && is_over {
                 exhausted.push(slot);
                 continue;
             }
@@ -205,6 +214,18 @@ impl Ledger {
             self.enter(slot, now);
         }
         Interrupted { count, exhausted }
+    }
+
+    /// Forgets again what was forgotten to make room: that was never written.
+    fn shrink_dedup(&mut self) {
+        for queue in 0..self.queues.len() {
+            let (limit, queue) = (self.queues[queue].settings.dedup_max_entries, queue as u32);
+            while self.dedup.count(queue) > limit
+                && let Some((entry, _)) = self.dedup.oldest_finished(queue)
+            {
+                self.drop_entry(entry);
+            }
+        }
     }
 
     fn owner_died(&mut self, now: Timestamp, free_deaths: u32) {
@@ -249,6 +270,10 @@ impl Ledger {
             Some(slot) => slot,
             None => self.replay_new(record),
         };
+        let dies = record.state == StoredState::Dead && self.messages[slot].death.is_none();
+        if dies && moved.is_some() {
+            self.leave_to_die(slot);
+        }
         let queue = &self.queues[record.queue as usize];
         let purges = queue.purges;
         let message = &mut self.messages[slot];
@@ -257,20 +282,34 @@ impl Ledger {
         message.deadline = Timestamp(record.deadline);
         message.attempt = record.attempt;
         message.deaths = record.deaths;
-        message.suspect =
-            record.deaths > 0 && record.state == StoredState::Waiting && message.suspect;
         message.first_delivery = Timestamp(record.first_delivery);
         message.history = record.history.to_vec();
         message.epoch = purges;
-        if moved.is_none() {
+        if moved.is_none() || dies {
             self.replay_standing(slot, record)?;
         }
         if let Some(death) = &record.death {
+            if let Some(own) = &mut self.messages[slot].death {
+                (own.reason, own.blocks) = parse_death(death.reason)?;
+            }
             self.last_death = self.last_death.max(death.sequence);
             self.forget_details(slot);
         }
         self.last_number = self.last_number.max(record.number).max(record.order);
         Ok(slot)
+    }
+
+    /// The bytes of a message were found damaged when it was moved: no other record tells its death.
+    fn leave_to_die(&mut self, slot: u32) {
+        if self.messages[slot].standing == Standing::Leased {
+            self.unlease(slot);
+        }
+        let message = &self.messages[slot];
+        if message.group != NONE {
+            self.queues[message.queue as usize]
+                .groups
+                .part(message.group, message.order);
+        }
     }
 
     /// A message whose record is the first one of it that is left.
@@ -315,10 +354,7 @@ impl Ledger {
         let queue = &mut self.queues[record.queue as usize];
         match (record.state, &record.death) {
             (StoredState::Dead, Some(death)) => {
-                let reason =
-                    Reason::from_code(death.reason).ok_or("a death of an unknown reason")?;
-                let blocks = message.group != NONE
-                    && queue.settings.group_on_dead == crate::config::GroupOnDead::Block;
+                let (reason, blocks) = parse_death(death.reason)?;
                 message.standing = Standing::Dead;
                 message.death = Some(Box::new(Death {
                     sequence: death.sequence,
@@ -344,22 +380,18 @@ impl Ledger {
                 self.join_group(slot, Timestamp(record.enqueued_at));
             }
             (StoredState::Waiting, _) => {
-                message.suspect = record.deaths > 0;
+                message.suspect = record.deaths > 0 && died_with_its_owner(record.history);
                 self.join_group(slot, Timestamp(record.enqueued_at));
             }
         }
         Ok(())
     }
 
-    fn replay_start(&mut self, slot: u32, time: Timestamp) {
-        self.lease(slot, time);
-        self.messages[slot].suspect = false;
-    }
-
     fn replay_retry(&mut self, slot: u32, due: u64, costs: bool, attempt: &AttemptRecord<'_>) {
         self.unlease(slot);
         let message = &mut self.messages[slot];
         message.due = Timestamp(due);
+        message.suspect = false;
         if costs {
             super::history::push(&mut message.history, attempt);
         } else {
@@ -434,14 +466,14 @@ impl Ledger {
         error: &[u8],
         history: &[u8],
     ) -> Replayed {
-        let reason = Reason::from_code(reason).ok_or("a death of an unknown reason")?;
+        let (reason, blocks) = parse_death(reason)?;
         match self.messages[slot].standing {
             Standing::Leased => self.unlease(slot),
             Standing::Held => {}
             _ => return Err("the death of a message that is dead"),
         }
         self.messages[slot].history = history.to_vec();
-        self.bury(slot, at, reason, error);
+        self.bury(slot, at, reason, blocks, error);
         Ok(())
     }
 
@@ -472,10 +504,12 @@ impl Ledger {
         let Ok(Record::Message(stored)) = Record::decode(payload) else {
             unreachable!("a content is the payload of a message's record");
         };
+        let group_on_dead = self.queues[stored.queue as usize].settings.group_on_dead;
+        let blocks = !stored.group.is_empty() && group_on_dead == GroupOnDead::Block;
         let death = DeathRecord {
             sequence: self.last_death + 1,
             at: now.0,
-            reason: reason as u8,
+            reason: death_code(reason, blocks),
             error: super::history::cut(error),
         };
         let record = MessageRecord {
@@ -557,4 +591,10 @@ impl Ledger {
             .then_some(())
             .ok_or("a record of a queue that was never defined")
     }
+}
+
+/// Whether the last attempt of a history died with its owner.
+fn died_with_its_owner(history: &[u8]) -> bool {
+    let last = Attempts::new(history).flatten().last();
+    last.is_some_and(|attempt| attempt.reason == Reason::OwnerDied as u8)
 }

@@ -1,12 +1,6 @@
 //! A world around one engine: storage in memory, virtual time, and everything that the engine
 //! said, in order. Tests drive it through the engine's public interface only.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "each test uses its part of the world"
-)]
-
 use std::collections::{BTreeMap, VecDeque};
 
 use ackbox_core::command::*;
@@ -26,6 +20,7 @@ pub struct World {
     pub engine: Engine,
     pub now: u64,
     pub disk: Disk,
+    config: Config,
     /// Appends wait for [`World::land`] instead of being confirmed at once.
     pub hold_appends: bool,
     pub held: Option<(u32, Vec<u8>)>,
@@ -37,6 +32,11 @@ pub struct World {
     pub events: Vec<Event>,
     pub notices: Vec<Notice>,
     pub aborts: Vec<(Token, AbortReason)>,
+    pub reports: Vec<OpenReport>,
+    /// Reads wait for [`World::answer_reads`].
+    pub hold_reads: bool,
+    pub held_reads: VecDeque<(ReadId, u32, u64, u32)>,
+    pub reads: u64,
     ticket: u64,
 }
 
@@ -55,11 +55,12 @@ impl World {
 
     /// Opens a box over what another one left.
     pub fn open(disk: Disk, now: u64, config: Config) -> Result<Self, Failure> {
-        let engine = Engine::new(config, entropy(), Timestamp(now))?;
+        let engine = Engine::new(config.clone(), entropy(), Timestamp(now))?;
         let mut world = Self {
             engine,
             now,
             disk,
+            config,
             hold_appends: false,
             held: None,
             appends: 0,
@@ -70,6 +71,10 @@ impl World {
             events: Vec::new(),
             notices: Vec::new(),
             aborts: Vec::new(),
+            reports: Vec::new(),
+            hold_reads: false,
+            held_reads: VecDeque::new(),
+            reads: 0,
             ticket: 0,
         };
         let segments = world
@@ -82,7 +87,14 @@ impl World {
             .collect();
         let ticket = world.request(Request::Open { segments })?;
         match world.replies.remove(&ticket).expect("opening is answered") {
-            Ok(_) => Ok(world),
+            Ok(Answer::Object(object)) => match *object {
+                Object::Opened(report) => {
+                    world.reports.push(report);
+                    Ok(world)
+                }
+                other => panic!("expected a report, got {other:?}"),
+            },
+            Ok(other) => panic!("expected a report, got {other:?}"),
             Err(failure) => Err(failure),
         }
     }
@@ -94,8 +106,12 @@ impl World {
 
     /// A crash and a new owner.
     pub fn reopen(self) -> Self {
-        let now = self.now;
-        Self::open(self.crash(), now, Config::default()).expect("what a crash leaves can be opened")
+        let (now, config) = (self.now, self.config.clone());
+        Self::open(self.crash(), now, config).expect("what a crash leaves can be opened")
+    }
+
+    pub fn report(&self) -> &OpenReport {
+        &self.reports[0]
     }
 
     pub fn next_ticket(&mut self) -> Ticket {
@@ -167,6 +183,18 @@ impl World {
     pub fn stats(&mut self, queue: QueueId) -> QueueStats {
         match self.at_once(Request::QueueStats { queue }) {
             Object::QueueStats(stats) => *stats,
+            other => panic!("expected statistics, got {other:?}"),
+        }
+    }
+
+    /// Statistics between two steps of the engine.
+    pub fn stats_now(&mut self, queue: QueueId) -> QueueStats {
+        let ticket = self.next_ticket();
+        match self
+            .engine
+            .handle_request(Timestamp(self.now), ticket, Request::QueueStats { queue })
+        {
+            Ok(Some(Object::QueueStats(stats))) => *stats,
             other => panic!("expected statistics, got {other:?}"),
         }
     }
@@ -326,6 +354,17 @@ impl World {
         self.complete(Completion::AppendFailed { clean });
     }
 
+    /// Answers the reads that were held.
+    pub fn answer_reads(&mut self) {
+        for (read, segment, offset, length) in std::mem::take(&mut self.held_reads) {
+            let bytes = self.disk[&segment][offset as usize..][..length as usize].to_vec();
+            self.complete(Completion::Chunk {
+                read,
+                bytes: &bytes,
+            });
+        }
+    }
+
     pub fn complete(&mut self, completion: Completion<'_>) {
         self.engine
             .handle_completion(Timestamp(self.now), completion);
@@ -367,14 +406,19 @@ impl World {
                 offset,
                 length,
             } => {
-                let bytes = self.disk[&segment][offset as usize..][..length as usize].to_vec();
-                self.engine.handle_completion(
-                    now,
-                    Completion::Chunk {
-                        read,
-                        bytes: &bytes,
-                    },
-                );
+                self.reads += 1;
+                if self.hold_reads {
+                    self.held_reads.push_back((read, segment, offset, length));
+                } else {
+                    let bytes = self.disk[&segment][offset as usize..][..length as usize].to_vec();
+                    self.engine.handle_completion(
+                        now,
+                        Completion::Chunk {
+                            read,
+                            bytes: &bytes,
+                        },
+                    );
+                }
             }
             Effect::Truncate { segment, bytes } => {
                 self.disk
@@ -419,6 +463,128 @@ impl World {
             }
             Effect::Event(event) => self.events.push(*event),
             Effect::Notice(notice) => self.notices.push(notice),
+        }
+    }
+}
+
+impl World {
+    pub fn get(&mut self, queue: QueueId, id: &str) -> Option<MessageInfo> {
+        self.infos(Request::Get {
+            queue,
+            id: id.to_owned(),
+        })
+        .pop()
+    }
+
+    pub fn state(&mut self, queue: QueueId, id: &str) -> Option<MessageState> {
+        self.get(queue, id).map(|info| info.state)
+    }
+
+    pub fn peek(&mut self, queue: QueueId, state: Option<MessageState>) -> Vec<MessageInfo> {
+        self.infos(Request::Peek {
+            queue,
+            state,
+            limit: 1000,
+        })
+    }
+
+    pub fn dead(&mut self, queue: QueueId) -> Vec<MessageInfo> {
+        self.infos(Request::DeadPage {
+            queue,
+            filter: DeadFilter::default(),
+            after: None,
+            limit: 1000,
+        })
+    }
+
+    pub fn redrive(&mut self, queue: QueueId, filter: DeadFilter) -> Redriven {
+        match self.object(Request::Redrive { queue, filter }) {
+            Object::Redriven(redriven) => redriven,
+            other => panic!("expected what was redriven, got {other:?}"),
+        }
+    }
+
+    /// Gives an answer that arrived later.
+    pub fn answer(&mut self, ticket: u64) -> Option<Result<Answer, Failure>> {
+        self.replies.remove(&ticket)
+    }
+
+    /// Events of a kind so far.
+    pub fn events_of(&self, kind: EventKind) -> Vec<&Event> {
+        self.events
+            .iter()
+            .filter(|event| event.kind == kind)
+            .collect()
+    }
+
+    /// Bodies of all deliveries that were not taken yet; takes them.
+    pub fn delivered(&mut self) -> Vec<String> {
+        self.deliveries
+            .drain(..)
+            .map(|delivery| body(&delivery))
+            .collect()
+    }
+
+    pub fn disk_bytes(&self) -> u64 {
+        self.disk.values().map(|bytes| bytes.len() as u64).sum()
+    }
+
+    /// Acknowledges one delivery after the other until there is none left; returns their bodies.
+    pub fn work_off(&mut self) -> Vec<String> {
+        let mut done = Vec::new();
+        while let Some(delivery) = self.deliveries.pop_front() {
+            done.push(body(&delivery));
+            self.ack(delivery.token);
+        }
+        done
+    }
+
+    /// What a new owner would find must be what this one knows. Nothing may be in flight.
+    pub fn audit(&mut self) {
+        assert!(self.held.is_none(), "an append is in flight");
+        let mut other =
+            Self::open(self.disk.clone(), self.now, self.config.clone()).expect("it opens");
+        if other.appends > 0 {
+            // It found the last attempts of messages cut short, which this run sees in flight.
+            return;
+        }
+        let live = (self.box_stats().live_bytes, other.box_stats().live_bytes);
+        assert_eq!(
+            live.0, live.1,
+            "live bytes of this run, and of one that reads them anew"
+        );
+        assert_eq!(
+            other.at_once(Request::Queues {}),
+            self.at_once(Request::Queues {})
+        );
+        let Object::Queues(queues) = self.at_once(Request::Queues {}) else {
+            panic!("expected queues")
+        };
+        for queue in 0..queues.len() as u32 {
+            let queue = QueueId(queue);
+            let stats = (self.stats(queue), other.stats(queue));
+            assert_eq!(
+                stats.0.dedup_entries, stats.1.dedup_entries,
+                "remembered ids"
+            );
+            assert_eq!(
+                stats.0.bytes, stats.1.bytes,
+                "bytes that count against limits"
+            );
+            assert_eq!(stats.0.dead_letters, stats.1.dead_letters, "dead letters");
+            if stats.0.leased == 0 {
+                for state in [
+                    MessageState::Ready,
+                    MessageState::Scheduled,
+                    MessageState::Dead,
+                ] {
+                    let of_both = (
+                        self.peek(queue, Some(state)),
+                        other.peek(queue, Some(state)),
+                    );
+                    assert_eq!(of_both.0, of_both.1, "messages that are {state:?}");
+                }
+            }
         }
     }
 }

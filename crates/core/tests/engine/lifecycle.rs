@@ -1,10 +1,8 @@
 //! A message's life from enqueue to acknowledgement, over reopening.
 
-mod support;
-
+use crate::support::{World, body};
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
-use support::{World, body};
 
 #[test]
 fn a_message_is_delivered_and_acknowledged_once() {

@@ -1,0 +1,113 @@
+//! Messages that may not start after a while.
+
+use ackbox_core::command::*;
+use ackbox_core::config::QueueOptions;
+use ackbox_core::effect::EventKind;
+
+use crate::support::{World, message};
+
+fn with_ttl(queue: QueueId, body: &str, ttl: u64) -> Enqueue<'_> {
+    Enqueue {
+        ttl_ms: Some(ttl),
+        ..message(queue, body)
+    }
+}
+
+#[test]
+fn a_message_that_nobody_takes_dies_when_its_time_is_over() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.listen(orders);
+    let (.., id) = world.try_enqueue(with_ttl(orders, "x", 1000)).unwrap();
+    world.advance(1000);
+    assert_eq!(
+        world.state(orders, &id),
+        Some(MessageState::Ready),
+        "it may still start at that instant"
+    );
+    world.advance(1);
+    let dead = world.dead(orders);
+    assert_eq!(
+        (dead[0].reason, dead[0].attempt),
+        (Some(Reason::Expired), 0)
+    );
+    assert!(dead[0].history.is_empty(), "no attempt was made");
+    assert_eq!(world.events_of(EventKind::Dead).len(), 1);
+    let stats = world.stats(orders);
+    assert_eq!(
+        (stats.expired, stats.dead, stats.ready, stats.dead_letters),
+        (1, 1, 0, 1)
+    );
+    world.audit();
+}
+
+#[test]
+fn a_delayed_message_expires_while_it_waits() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.worker(orders, 1);
+    world
+        .try_enqueue(Enqueue {
+            delay_ms: Some(5000),
+            ..with_ttl(orders, "x", 1000)
+        })
+        .unwrap();
+    world.advance(1001);
+    assert_eq!(world.dead(orders)[0].reason, Some(Reason::Expired));
+    world.advance(10_000);
+    assert!(world.deliveries.is_empty());
+}
+
+#[test]
+fn a_running_one_may_finish_and_its_retry_expires() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.worker(orders, 2);
+    world
+        .try_enqueue(with_ttl(orders, "finishes", 1000))
+        .unwrap();
+    world.try_enqueue(with_ttl(orders, "fails", 1000)).unwrap();
+    let (first, second) = (world.delivery(), world.delivery());
+    world.advance(5000);
+    world.ack(first.token);
+    world.reject(second.token);
+    world.advance(1);
+    let dead = world.dead(orders);
+    assert_eq!(dead.len(), 1);
+    assert_eq!(
+        (dead[0].reason, dead[0].history.len()),
+        (Some(Reason::Expired), 1)
+    );
+    assert_eq!(world.stats(orders).acked, 1);
+}
+
+#[test]
+fn expiry_goes_on_over_reopening_and_in_a_paused_queue() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.value(Request::PauseQueue { queue: orders });
+    world.try_enqueue(with_ttl(orders, "x", 1000)).unwrap();
+    let mut world = world.reopen();
+    world.advance(1001);
+    assert_eq!(world.dead(orders).len(), 1);
+}
+
+#[test]
+fn a_redriven_message_has_no_deadline_any_more() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let (.., id) = world.try_enqueue(with_ttl(orders, "x", 10)).unwrap();
+    world.advance(11);
+    world.redrive(orders, DeadFilter::default());
+    world.advance(100_000);
+    assert_eq!(world.state(orders, &id), Some(MessageState::Ready));
+    world.audit();
+}
+
+#[test]
+fn a_time_to_live_of_nothing_is_refused() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let refused = world.try_enqueue(with_ttl(orders, "x", 0)).unwrap_err();
+    assert_eq!(refused.code, ackbox_core::error::ErrorCode::InvalidOption);
+}
