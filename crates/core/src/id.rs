@@ -179,7 +179,10 @@ mod tests {
             let tag = GeneratedId::tag_in(box_tag, queue);
             assert_eq!(GeneratedId { tag, ..ID }.queue_in(box_tag), queue);
         }
-        assert_ne!(GeneratedId::tag_in(box_tag, 0), GeneratedId::tag_in(box_tag, 1));
+        assert_ne!(
+            GeneratedId::tag_in(box_tag, 0),
+            GeneratedId::tag_in(box_tag, 1)
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The one description of a record: `records!` turns it into Rust types that encode and decode
-//! themselves and into the [`Layout`]s from which [`crate::typescript`] prints the other side.
+//! themselves and into the [`Layout`]s from which [`crate::typescript()`] prints the other side.
 //!
 //! ```text
 //! u32 kind | u32 size | f64 key | f64 fields | u32 fields | u32 length of each tail | tails

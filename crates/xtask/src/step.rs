@@ -255,7 +255,9 @@ impl fmt::Display for StepFailed {
 impl std::error::Error for StepFailed {}
 
 fn start(command: &mut Command) -> Result<Child> {
-    let child = command.stdin(Stdio::null()).spawn();
+    // A log is read in editors and CI, where colours are noise.
+    let quiet = command.stdin(Stdio::null()).env("NO_COLOR", "1");
+    let child = quiet.env_remove("FORCE_COLOR").spawn();
     child.with_context(|| format!("cannot start `{}`", command.get_program().display()))
 }
 

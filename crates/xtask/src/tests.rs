@@ -76,7 +76,11 @@ fn tier(progress: &Progress, name: &str, budget_seconds: u64, work: impl FnOnce(
 
 fn rust(progress: &Progress, tally: &mut Tally) {
     let checks: [(&str, &str, &[&str]); 3] = [
-        ("format", "cargo fmt", &["fmt", "--all", "--check"]),
+        (
+            "format",
+            "cargo fmt",
+            &["fmt", "--all", "--check", "--", "--color", "never"],
+        ),
         (
             "clippy",
             "cargo clippy",

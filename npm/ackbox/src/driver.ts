@@ -38,6 +38,8 @@ export class Driver {
   readonly #inbox: Inbox
   #ended: (() => AckboxError) | undefined
   #scheduled = false
+  /** User code runs, which may command more. */
+  #telling = false
   /** Objects to take from the engine: not while outputs are read, whose memory may move with a take. */
   readonly #takes: (() => void)[] = []
   #steppedAt = 0
@@ -191,14 +193,28 @@ export class Driver {
   readonly #schedule = (): void => {
     if (this.#scheduled || this.#ended !== undefined) return
     this.#scheduled = true
-    void RESOLVED.then(this.#flush)
+    if (!this.#telling) void RESOLVED.then(this.#flush)
   }
 
   readonly #flush = (): void => {
     this.#scheduled = false
     if (this.#ended !== undefined) return
     this.#step()
-    this.#inbox.outputsRead()
+    this.#tell()
+  }
+
+  /**
+   * Tells what came with the outputs. What handlers command as they start is handed over behind the ends of those that
+   * are done at once, so that both go out with one append.
+   */
+  #tell(): void {
+    this.#telling = true
+    try {
+      this.#scheduled = this.#inbox.outputsRead() || this.#scheduled
+    } finally {
+      this.#telling = false
+      if (this.#scheduled) void RESOLVED.then(this.#flush)
+    }
   }
 
   /** Hands over all input and reads all outputs. What is to be told waits in the inbox. */

@@ -120,13 +120,18 @@ impl Leases {
     pub fn content_of(&self, slot: u32) -> Option<Rc<[u8]>> {
         let mut leases = self.iter();
         let lease = leases.find(|lease| lease.slot == Some(slot) || lease.held == Some(slot))?;
-        lease.content.as_ref().map(|content| Rc::clone(&content.bytes))
+        lease
+            .content
+            .as_ref()
+            .map(|content| Rc::clone(&content.bytes))
     }
 
     /// Messages that wait for their handlers to return, with their numbers.
     #[must_use]
     pub fn held(&self) -> Vec<(u32, u64)> {
-        self.iter().filter_map(|lease| Some((lease.held?, lease.number))).collect()
+        self.iter()
+            .filter_map(|lease| Some((lease.held?, lease.number)))
+            .collect()
     }
 
     fn iter(&self) -> impl Iterator<Item = &Lease> {

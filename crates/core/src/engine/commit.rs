@@ -30,10 +30,6 @@ pub(super) const STAGED_BYTES_MAX: usize = 64 << 20;
 
 /// Something that waits for a frame.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a gate lives for one append; boxing costs every receipt an allocation"
-)]
 pub(super) enum Gate {
     /// To be told or done then.
     Effect(Effect),

@@ -223,7 +223,7 @@ impl Ledger {
         out.write(&Record::Opens(self.opens.pairs().to_vec()), Note::None);
     }
 
-    /// Notes an opening; see [`super::opens::Opens`].
+    /// Notes an opening of the box.
     pub fn note_open(&mut self, open: u32, last_number: u64) {
         self.open = open;
         self.opens.note(open, last_number);
