@@ -14,7 +14,7 @@ import type { ErrorInfo } from './types.js'
 import type { ActiveWorker } from './worker.js'
 
 /** Handlers that start one right after the other. */
-const STARTS_MAX = +(process.env['N'] ?? 512)
+const STARTS_MAX = 512
 
 /** A queue that was declared in this run. */
 export interface DeclaredQueue extends DeliverySource {
