@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         tally.suite(Err(failure), Counts::default());
     } else {
         tier(&progress, "Rust", 480, || rust(&progress, &mut tally));
-        tier(&progress, "build", 240, || build(&progress, &mut tally));
+        tier(&progress, "build", 300, || build(&progress, &mut tally));
         tier(&progress, "npm checks", 60, || {
             checks(&progress, &mut tally, "npm", &npm_scripts);
             checks(&progress, &mut tally, "tests", &tests_scripts);

@@ -62,12 +62,14 @@ pub(crate) fn compile(progress: &Progress) -> Result<(), StepFailed> {
     })
 }
 
-/// The script that each source becomes.
+/// The script that each source becomes; a declaration becomes none.
 fn compiled(sources: &Path) -> Result<Vec<PathBuf>> {
-    let sources_of = files::walk(sources)?;
-    let scripts = sources_of
-        .iter()
-        .filter(|file| file.extension().is_some_and(|end| end == "ts"));
+    let is_script = |file: &Path| {
+        let name = file.to_string_lossy();
+        name.ends_with(".ts") && !name.ends_with(".d.ts")
+    };
+    let files = files::walk(sources)?;
+    let scripts = files.iter().filter(|file| is_script(file));
     let compiled = scripts.filter_map(|file| file.strip_prefix(sources).ok());
     Ok(compiled
         .map(|file| files::dist().join(file).with_extension("js"))

@@ -60,10 +60,13 @@ struct Staged {
 impl Staged {
     /// An empty frame with room for as many records and gates as the last one had.
     fn new(before: Totals, spare: &mut Spare) -> Self {
-        let notes = std::mem::take(&mut spare.notes);
-        let gates = std::mem::take(&mut spare.gates);
+        let Spare {
+            frame,
+            notes,
+            gates,
+        } = std::mem::take(spare);
         Self {
-            frame: FrameBuilder::new(),
+            frame,
             notes,
             gates,
             before,
@@ -90,10 +93,11 @@ impl Staged {
     }
 }
 
-/// Emptied lists of a frame that is done, for the next one: growing them anew costs as much as
-/// filling them.
+/// What a frame that is done was kept in, emptied, for the next one: growing it anew costs as much as
+/// filling it.
 #[derive(Debug, Default)]
 struct Spare {
+    frame: FrameBuilder,
     notes: Vec<(Note, Span)>,
     gates: Vec<Gate>,
 }
@@ -449,11 +453,23 @@ impl Commit {
         .encode()
     }
 
-    /// Takes the lists of a frame that is done, for the next one to fill.
-    pub(super) fn recycle(&mut self, mut notes: Vec<(Note, Span)>, mut gates: Vec<Gate>) {
+    /// Takes what a frame that is done was kept in, for the next one to fill.
+    pub(super) fn recycle(&mut self, done: InFlight) {
+        let InFlight {
+            mut notes,
+            mut gates,
+            bytes,
+            ..
+        } = done;
         notes.clear();
         gates.clear();
-        self.spare = Spare { notes, gates };
+        // A host that still holds the bytes keeps them.
+        let buffer = Rc::try_unwrap(bytes).unwrap_or_default();
+        self.spare = Spare {
+            frame: FrameBuilder::reusing(buffer),
+            notes,
+            gates,
+        };
     }
 
     /// The append in flight is durable: what waited for it.
@@ -518,15 +534,15 @@ impl Commit {
         std::iter::once(first).chain(later).collect()
     }
 
-    /// Writes a record that was taken back, into the frame begun last.
-    pub(super) fn write_again(&mut self, record: &Record<'_>, note: Note) {
-        self.push(record, note);
+    /// Begins to stage a frame anew that was taken back. Frames are joined where they fit: what nobody
+    /// waits for shares the fate of what somebody does.
+    pub(super) fn begin_again(&mut self) {
+        self.make_frame();
     }
 
-    /// Begins a new staged frame whatever the last one holds.
-    pub(super) fn begin_frame(&mut self) {
-        self.staged
-            .push_back(Staged::new(self.written, &mut self.spare));
+    /// Writes a record that was taken back.
+    pub(super) fn write_again(&mut self, record: &Record<'_>, note: Note) {
+        self.push(record, note);
     }
 
     /// Keeps what is staged until something else is written, unless somebody waits for it.

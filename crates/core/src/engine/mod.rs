@@ -30,6 +30,7 @@ mod failing;
 mod inspecting;
 mod opening;
 mod requests;
+mod retracting;
 mod totals;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

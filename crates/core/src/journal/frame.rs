@@ -35,8 +35,8 @@ pub(super) mod field {
     pub(crate) const STABLE_OFFSET: usize = 40;
 }
 
-/// Capacity that a builder keeps for its next frame: most batches fit, an idle box wastes little.
-const KEPT_CAPACITY: usize = 256 << 10;
+/// The largest buffer that is kept for the next frame: most batches fit, an idle box wastes little.
+const KEPT_CAPACITY: usize = 1 << 20;
 
 /// Collects records and seals them as one frame.
 #[derive(Debug, Default)]
@@ -44,7 +44,6 @@ pub struct FrameBuilder {
     /// Room for the header, then the records. Empty while there is none.
     frame: Vec<u8>,
     records: u32,
-    capacity: usize,
 }
 
 /// A state of a [`FrameBuilder`] to return to.
@@ -76,6 +75,20 @@ impl FrameBuilder {
         Self::default()
     }
 
+    /// A builder without records that fills the buffer of an earlier frame, unless that is too large
+    /// to be kept.
+    #[must_use]
+    pub fn reusing(mut buffer: Vec<u8>) -> Self {
+        if buffer.capacity() > KEPT_CAPACITY {
+            return Self::default();
+        }
+        buffer.clear();
+        Self {
+            frame: buffer,
+            records: 0,
+        }
+    }
+
     /// Adds a record.
     ///
     /// # Panics
@@ -83,7 +96,6 @@ impl FrameBuilder {
     /// records keeps [`FrameBuilder::bytes`] below it.
     pub fn push(&mut self, record: &Record<'_>) -> Span {
         if self.frame.is_empty() {
-            self.frame.reserve(self.capacity);
             self.frame.resize(FRAME_HEADER_BYTES as usize, 0);
         }
         let start = self.frame.len();
@@ -150,7 +162,6 @@ impl FrameBuilder {
 
     /// The finished frame. The builder is empty afterwards.
     pub fn seal(&mut self, seal: &Seal) -> Vec<u8> {
-        self.capacity = self.frame.len().min(KEPT_CAPACITY);
         let header = header(seal, self.bytes() as u32, self.records);
         let mut frame = std::mem::take(&mut self.frame);
         frame.resize(frame.len().max(header.len()), 0);

@@ -8,12 +8,22 @@
 mod support;
 
 mod attempts;
+mod batches;
+mod closing;
+mod deduplication;
 mod dequeueing;
 mod fencing;
+mod gates;
+mod generated_ids;
+mod group_commit;
 mod groups;
 mod lifecycle;
+mod limits;
 mod pausing;
 mod priorities;
 mod retrying;
 mod scheduling;
+mod storage_failure;
+mod suspects;
 mod time_to_live;
+mod written_ahead;

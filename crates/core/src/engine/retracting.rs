@@ -1,0 +1,225 @@
+//! When an append failed *clean*: the storage found no room and wrote nothing.
+//!
+//! What the append would have accepted is refused, together with everything that depends on it: its
+//! duplicates, its claims, whatever was enqueued in one unit with it. All else is staged again:
+//! settlements are tried again at once, housekeeping when something else is written. An append
+//! without a message to refuse had settlements in it: when those find no room, the run ends.
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+use super::commit::{Gate, Retracted};
+use crate::command::Ticket;
+use crate::effect::Effect;
+use crate::error::{ErrorCode, Failure};
+use crate::journal::Record;
+use crate::ledger::Note;
+
+impl Engine {
+    /// Takes the append in flight back.
+    pub(super) fn retract_append(&mut self) {
+        let frames = self.commit.retract();
+        let gone = gone_with(&frames);
+        // Deaths are counted in records, so a message whose death is written cannot be taken back.
+        let is_final = if gone.is_empty() {
+            frames[0].is_awaited()
+        } else {
+            gone.iter().any(|number| self.is_dead(*number))
+        };
+        if is_final {
+            self.stage_again(frames, &BTreeSet::new());
+            return self.fail_storage("the storage has no room even for settlements");
+        }
+        self.forget_leases_of(&gone);
+        for number in gone.iter().rev() {
+            if let Some(slot) = self.ledger.by_number(*number) {
+                self.ledger.retract(slot, self.now);
+            }
+        }
+        self.cleaning.wait_for_room();
+        self.stage_again(frames, &gone);
+        self.commit.hold_if_unawaited();
+    }
+
+    fn is_dead(&self, number: u64) -> bool {
+        let slot = self.ledger.by_number(number);
+        slot.is_some_and(|slot| self.ledger.messages[slot].death.is_some())
+    }
+
+    /// A message that is taken back may have been claimed, or even settled (at-most-once).
+    fn forget_leases_of(&mut self, gone: &BTreeSet<u64>) {
+        for token in self.leases.tokens() {
+            let lease = self.leases.get(token).expect("listed just now");
+            if !gone.contains(&lease.number) {
+                continue;
+            }
+            let lease = self.forget_claim(token).expect("listed just now");
+            if let Some(letter) = &lease.letter {
+                self.ledger
+                    .retract_completed(lease.queue, lease.number, &letter.id);
+                self.end_hand_over(&lease);
+            }
+        }
+    }
+
+    /// Stages frames anew without the messages that were taken back, and without what cleaning moved:
+    /// that is still where it was.
+    fn stage_again(&mut self, frames: Vec<Retracted>, gone: &BTreeSet<u64>) {
+        let refused: BTreeSet<Ticket> = refused_with(&frames, gone);
+        let mut told = BTreeSet::new();
+        for frame in frames {
+            self.commit.begin_again();
+            for (note, payload) in &frame.records {
+                let record = Record::decode(payload).expect("it was encoded by this run");
+                if let Some(slot) = self.is_still_there(&record, *note) {
+                    self.ledger.messages[slot].moving = false;
+                } else if matches!(record, Record::Opens(_)) {
+                    // The segment that begins next gets a new list.
+                } else if !number_of(&record).is_some_and(|number| gone.contains(&number)) {
+                    self.commit.write_again(&record, *note);
+                }
+            }
+            for gate in frame.gates {
+                match self.refuse_gone(gate, gone, &refused, &mut told) {
+                    Some(Gate::Started(token)) if self.leases.get(token).is_none() => {}
+                    Some(gate) => {
+                        if let Some(gate) = self.commit.gate(gate) {
+                            self.open_gate(gate);
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// The slot of a message that was only moved: its old record is as good. (That of a dead letter
+    /// may be the only one of its death.)
+    fn is_still_there(&self, record: &Record<'_>, note: Note) -> Option<u32> {
+        match (record, note) {
+            (Record::Message(message), Note::Moved { slot, number }) if message.death.is_none() => {
+                self.ledger.is_tenant(slot, number).then_some(slot)
+            }
+            _ => None,
+        }
+    }
+
+    /// Turns the receipts of a unit of which something was taken back into one refusal.
+    fn refuse_gone(
+        &mut self,
+        gate: Gate,
+        gone: &BTreeSet<u64>,
+        refused: &BTreeSet<Ticket>,
+        told: &mut BTreeSet<Ticket>,
+    ) -> Option<Gate> {
+        match gate {
+            Gate::Effect(Effect::Receipt { ticket, id, .. }) if refused.contains(&ticket) => {
+                if told.insert(ticket) {
+                    let message = "the storage is full: the message was not accepted";
+                    // A generated id must not be used again: it would count as accepted.
+                    let id = Some(id).filter(|id| !self.ledger.is_generated(id));
+                    let failure = Failure {
+                        id,
+                        ..Failure::new(ErrorCode::StorageFull, message)
+                    };
+                    self.output.push_back(Effect::Reply {
+                        ticket,
+                        result: Err(failure),
+                    });
+                }
+                None
+            }
+            Gate::Effect(Effect::Event(event))
+                if event.number != 0 && gone.contains(&event.number) =>
+            {
+                None
+            }
+            gate => Some(gate),
+        }
+    }
+}
+
+/// The messages that are refused: those that the failed frame would have accepted, and with each of
+/// them whatever was enqueued in one unit with it or with a duplicate of it.
+fn gone_with(frames: &[Retracted]) -> BTreeSet<u64> {
+    let mut gone: BTreeSet<u64> = frames[0].accepted().collect();
+    loop {
+        let before = gone.len();
+        let refused = refused_with(frames, &gone);
+        let taken_back = receipts(frames)
+            .filter(|(ticket, _, duplicate)| !duplicate && refused.contains(ticket));
+        gone.extend(taken_back.map(|(_, number, _)| number));
+        if gone.len() == before {
+            return gone;
+        }
+    }
+}
+
+/// The tickets that wait for something that is gone.
+fn refused_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> BTreeSet<Ticket> {
+    let refused = receipts(frames).filter(|(_, number, _)| gone.contains(number));
+    refused.map(|(ticket, ..)| ticket).collect()
+}
+
+/// Ticket, message and whether it is a duplicate of every receipt that waits.
+fn receipts(frames: &[Retracted]) -> impl Iterator<Item = (Ticket, u64, bool)> {
+    frames
+        .iter()
+        .flat_map(|frame| &frame.gates)
+        .filter_map(|gate| match gate {
+            Gate::Effect(Effect::Receipt {
+                ticket,
+                number,
+                duplicate,
+                ..
+            }) => Some((*ticket, *number, *duplicate)),
+            _ => None,
+        })
+}
+
+impl Retracted {
+    /// The messages that it would have accepted.
+    fn accepted(&self) -> impl Iterator<Item = u64> {
+        self.records.iter().filter_map(|(note, _)| match note {
+            Note::Accepted { number, .. } => Some(*number),
+            _ => None,
+        })
+    }
+
+    /// Whether it holds more than housekeeping that can wait.
+    fn is_awaited(&self) -> bool {
+        let can_wait = |(note, payload): &(Note, Vec<u8>)| {
+            let is_kept_elsewhere = matches!(
+                Record::decode(payload),
+                Ok(Record::Opened { .. }
+                    | Record::Opens(_)
+                    | Record::Queue { .. }
+                    | Record::Entry(_))
+            );
+            is_kept_elsewhere || matches!(note, Note::Moved { .. })
+        };
+        self.gates.iter().any(Gate::is_awaited) || !self.records.iter().all(can_wait)
+    }
+}
+
+/// The message that a record is about, if it is about one.
+fn number_of(record: &Record<'_>) -> Option<u64> {
+    Some(match record {
+        Record::Message(message) => message.number,
+        Record::Entry(entry) => entry.number,
+        Record::Started { number, .. }
+        | Record::Returned { number }
+        | Record::Retried { number, .. }
+        | Record::Completed { number, .. }
+        | Record::Dead { number, .. }
+        | Record::Cancelled { number }
+        | Record::Removed { number }
+        | Record::Rescheduled { number, .. } => *number,
+        Record::Opened { .. }
+        | Record::Opens(_)
+        | Record::Queue { .. }
+        | Record::Purged { .. }
+        | Record::Redriven { .. }
+        | Record::Forgotten { .. } => return None,
+    })
+}

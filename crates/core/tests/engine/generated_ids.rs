@@ -1,0 +1,91 @@
+//! Ids that the box generates and a caller passes back.
+
+use ackbox_core::command::*;
+use ackbox_core::config::QueueOptions;
+
+use crate::support::World;
+
+fn is_duplicate(world: &mut World, queue: QueueId, id: &str) -> bool {
+    world.enqueue_id(queue, id, "again").0
+}
+
+#[test]
+fn an_id_passed_back_is_known_while_its_message_lives_and_after_it_finished() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let id = world.enqueue(orders, "x");
+    assert_eq!(
+        world.enqueue_id(orders, &id, "again"),
+        (true, MessageState::Ready, id.clone())
+    );
+    world.worker(orders, 1);
+    world.work_off();
+    assert_eq!(
+        world.enqueue_id(orders, &id, "again"),
+        (true, MessageState::Completed, id.clone())
+    );
+    for _ in 0..5 {
+        world = world.reopen();
+        world.enqueue(orders, "y");
+        assert!(is_duplicate(&mut world, orders, &id));
+    }
+}
+
+#[test]
+fn an_id_whose_message_never_became_durable_was_never_accepted() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.enqueue(orders, "durable");
+    world.hold_appends = true;
+    world.command(Command::Enqueue(crate::support::message(orders, "lost")));
+    world.held = None;
+    let lost = {
+        // The id that the receipt would have told, from a run in which it became durable.
+        let mut twin = World::new();
+        let orders = twin.define("orders", QueueOptions::default());
+        twin.enqueue(orders, "durable");
+        twin.enqueue(orders, "lost")
+    };
+    let mut world = world.reopen();
+    assert!(
+        !is_duplicate(&mut world, orders, &lost),
+        "it is accepted under that id now"
+    );
+    assert!(is_duplicate(&mut world, orders, &lost));
+    let mut world = world.reopen();
+    assert!(is_duplicate(&mut world, orders, &lost));
+    assert_eq!(world.box_stats().messages, 2);
+}
+
+#[test]
+fn a_torn_first_frame_of_a_segment_claims_no_id() {
+    let config = ackbox_core::config::Config {
+        segment_bytes: 4096,
+        ..Default::default()
+    };
+    let mut world = World::with_config(config);
+    let orders = world.define("orders", QueueOptions::default());
+    let body = "b".repeat(1000);
+    let mut last = String::new();
+    while world.disk.len() < 2 {
+        last = world.enqueue(orders, &body);
+    }
+    let bytes = world.disk.get_mut(&2).unwrap();
+    bytes.truncate(200);
+    let mut world = world.reopen();
+    assert!(world.report().cut.is_some());
+    assert!(
+        !is_duplicate(&mut world, orders, &last),
+        "its frame was torn"
+    );
+}
+
+#[test]
+fn ids_of_another_box_are_callers_ids() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let foreign = "01hf7yat0000003nqk8n000011zzzzzz";
+    assert!(!is_duplicate(&mut world, orders, foreign));
+    assert!(is_duplicate(&mut world, orders, foreign));
+    assert_eq!(world.stats(orders).dedup_entries, 1);
+}

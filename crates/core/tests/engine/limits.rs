@@ -1,0 +1,269 @@
+//! Limits and their errors.
+
+use ackbox_core::command::*;
+use ackbox_core::config::QueueOptions;
+use ackbox_core::error::ErrorCode;
+
+use crate::support::{World, message};
+
+fn refusal(world: &mut World, enqueue: Enqueue<'_>) -> ErrorCode {
+    world.try_enqueue(enqueue).unwrap_err().code
+}
+
+#[test]
+fn depth_counts_unfinished_and_dead_messages() {
+    let mut world = World::new();
+    let options = QueueOptions {
+        max_depth: Some(2),
+        max_attempts: Some(1),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world.worker(orders, 1);
+    world.enqueue(orders, "dies");
+    let delivery = world.delivery();
+    world.reject(delivery.token);
+    world.enqueue(orders, "waits");
+    assert_eq!(
+        refusal(&mut world, message(orders, "x")),
+        ErrorCode::QueueFull
+    );
+    let mut world = world.reopen();
+    assert_eq!(
+        refusal(&mut world, message(orders, "x")),
+        ErrorCode::QueueFull
+    );
+    world.value(Request::RemoveDead {
+        queue: orders,
+        filter: DeadFilter::default(),
+    });
+    world.enqueue(orders, "fits");
+}
+
+#[test]
+fn bytes_count_ids_headers_and_bodies() {
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_bytes: Some(20),
+            ..QueueOptions::default()
+        },
+    );
+    let item = |body| Enqueue {
+        id: Some("12345"),
+        headers: b"12345",
+        ..message(orders, body)
+    };
+    assert_eq!(
+        refusal(&mut world, item("12345678901")),
+        ErrorCode::QueueFull
+    );
+    world.try_enqueue(item("1234567890")).unwrap();
+    assert_eq!(world.stats(orders).bytes, 20);
+    assert_eq!(
+        refusal(&mut world, message(orders, "1")),
+        ErrorCode::QueueFull
+    );
+    let mut world = world.reopen();
+    assert_eq!(world.stats(orders).bytes, 20);
+    world.value(Request::Purge { queue: orders });
+    assert_eq!(world.stats(orders).bytes, 0);
+}
+
+#[test]
+fn room_that_a_purge_made_is_there_at_once() {
+    let mut world = World::new();
+    let options = QueueOptions {
+        max_depth: Some(5000),
+        max_bytes: Some(50_000),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    let items = (0..5000).map(|_| message(orders, "0123456789")).collect();
+    world.command(Command::EnqueueMany(items));
+    let ticket = world.next_ticket();
+    let now = ackbox_core::time::Timestamp(world.now);
+    world
+        .engine
+        .handle_request(now, ticket, Request::Purge { queue: orders })
+        .unwrap();
+    // Before the purge is carried out:
+    world.enqueue(orders, "0123456789");
+    assert_eq!(world.box_stats().messages, 1);
+    assert_eq!(world.stats(orders).bytes, 10);
+    world.audit();
+}
+
+#[test]
+fn bodies_ids_and_names_have_limits() {
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_body_bytes: Some(4),
+            ..QueueOptions::default()
+        },
+    );
+    let long = "x".repeat(257);
+    assert_eq!(
+        refusal(&mut world, message(orders, "12345")),
+        ErrorCode::BodyTooLarge
+    );
+    for enqueue in [
+        Enqueue {
+            id: Some(""),
+            ..message(orders, "x")
+        },
+        Enqueue {
+            id: Some(&long),
+            ..message(orders, "x")
+        },
+        Enqueue {
+            group: Some(&long),
+            ..message(orders, "x")
+        },
+        Enqueue {
+            destination: Some(&long),
+            ..message(orders, "x")
+        },
+        Enqueue {
+            max_attempts: Some(0),
+            ..message(orders, "x")
+        },
+        message(QueueId(9), "x"),
+    ] {
+        assert_eq!(refusal(&mut world, enqueue), ErrorCode::InvalidOption);
+    }
+    assert_eq!(world.box_stats().messages, 0);
+    assert!(
+        world.disk.values().all(|bytes| bytes.is_empty()) || world.appends <= 1,
+        "nothing but the definition"
+    );
+    world
+        .try_enqueue(Enqueue {
+            id: Some(&long[1..]),
+            ..message(orders, "1234")
+        })
+        .unwrap();
+}
+
+#[test]
+fn one_unit_has_at_most_ten_thousand_items_and_eight_megabytes() {
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_body_bytes: Some(8 << 20),
+            ..QueueOptions::default()
+        },
+    );
+    let many =
+        |count: usize| Command::EnqueueMany((0..count).map(|_| message(orders, "x")).collect());
+    let ticket = world.command(many(10_001));
+    assert_eq!(
+        world.answer(ticket).unwrap().unwrap_err().code,
+        ErrorCode::BodyTooLarge
+    );
+    let half = "x".repeat(4 << 20);
+    let ticket = world.command(Command::EnqueueMany(vec![
+        message(orders, &half),
+        message(orders, &half),
+        message(orders, "x"),
+    ]));
+    assert_eq!(
+        world.answer(ticket).unwrap().unwrap_err().code,
+        ErrorCode::BodyTooLarge
+    );
+    assert_eq!(world.box_stats().messages, 0);
+    world.command(Command::EnqueueMany(vec![
+        message(orders, &half),
+        message(orders, &half),
+    ]));
+    world.command(many(10_000));
+    assert_eq!(world.box_stats().messages, 10_002);
+    world.audit();
+}
+
+#[test]
+fn what_waits_for_the_storage_is_limited() {
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_body_bytes: Some(8 << 20),
+            ..QueueOptions::default()
+        },
+    );
+    world.hold_appends = true;
+    let body = "x".repeat(4 << 20);
+    let refused = (0..40).find_map(|_| {
+        let ticket = world.command(Command::Enqueue(message(orders, &body)));
+        world.answer(ticket)
+    });
+    assert_eq!(
+        refused.expect("it is refused at last").unwrap_err().code,
+        ErrorCode::QueueFull
+    );
+    assert!(world.receipts.is_empty());
+    while world.held.is_some() {
+        world.land();
+    }
+    assert_eq!(world.receipts.len() as u64, world.box_stats().messages);
+}
+
+#[test]
+fn options_out_of_range_are_refused_by_name() {
+    let mut world = World::new();
+    let cases: [(&str, QueueOptions); 4] = [
+        (
+            "maxAttempts",
+            QueueOptions {
+                max_attempts: Some(0),
+                ..QueueOptions::default()
+            },
+        ),
+        (
+            "leaseMs",
+            QueueOptions {
+                lease_ms: Some(0),
+                ..QueueOptions::default()
+            },
+        ),
+        (
+            "maxDepth",
+            QueueOptions {
+                max_depth: Some(0),
+                ..QueueOptions::default()
+            },
+        ),
+        (
+            "maxBodyBytes",
+            QueueOptions {
+                max_body_bytes: Some(u32::MAX),
+                ..QueueOptions::default()
+            },
+        ),
+    ];
+    for (name, options) in cases {
+        let refused = world
+            .try_at_once(Request::DefineQueue {
+                name: "orders".into(),
+                options,
+            })
+            .unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidOption);
+        assert!(refused.message.contains(name), "{}", refused.message);
+    }
+    for name in ["", &"q".repeat(257)] {
+        let request = Request::DefineQueue {
+            name: name.to_owned(),
+            options: QueueOptions::default(),
+        };
+        assert_eq!(
+            world.try_at_once(request).unwrap_err().code,
+            ErrorCode::InvalidOption
+        );
+    }
+    assert_eq!(world.appends, 0, "a refusal writes nothing");
+}
