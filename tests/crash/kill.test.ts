@@ -3,7 +3,7 @@
  *
  * The moments are drawn from a seed that is logged; ACKBOX_SEED repeats them.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -58,24 +58,32 @@ class Report {
 
 const EMPTY = { ready: 0, scheduled: 0, leased: 0, deadLetters: 0 }
 
+/** The lines that a life wrote to its file, but for one that was cut off. */
+function said(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
+}
+
 /** Runs a program until so many of its lines are of a kind, and kills it up to 4 ms later. */
-async function liveAndDie(name: string, args: string[], kind: string, count: number, engine: string, random: () => number): Promise<string[]> {
-  const life = start(program(name), args, { env: { ACKBOX_ENGINE: engine } })
+async function liveAndDie(name: string, folder: string, prefix: string, kind: string, count: number, engine: string, random: () => number): Promise<string[]> {
+  const file = `${folder}.${prefix}.said`
+  const life = start(program(name), [folder, prefix, file], { env: { ACKBOX_ENGINE: engine } })
   let seen = 0
   await life.line((line) => line.startsWith(`${kind} `) && (seen += 1) >= count)
   await pause(random() * 4)
   life.child.kill('SIGKILL')
   const ending = await life.ending
   expect(ending).toMatchObject({ signal: 'SIGKILL', stderr: '' })
-  return [...ending.lines]
+  return said(file)
 }
 
 /** Kills a program while it starts or recovers. */
-async function dieYoung(name: string, args: string[], engine: string, random: () => number): Promise<string[]> {
-  const life = start(program(name), args, { env: { ACKBOX_ENGINE: engine } })
+async function dieYoung(name: string, folder: string, prefix: string, engine: string, random: () => number): Promise<string[]> {
+  const file = `${folder}.${prefix}.said`
+  const life = start(program(name), [folder, prefix, file], { env: { ACKBOX_ENGINE: engine } })
   await pause(random() * 250)
   life.child.kill('SIGKILL')
-  return [...(await life.ending).lines]
+  await life.ending
+  return said(file)
 }
 
 async function drain(folder: string, engine: string): Promise<Report> {
@@ -101,7 +109,7 @@ describe.each(['native', 'wasm'] as const)('%s', (engine) => {
     }
     for (let round = 0; round < ROUNDS[engine]; round += 1) {
       const count = between(random, 1, 300)
-      const report = new Report(await liveAndDie('produce', [folder, `r${round}`], 'accepted', count, engine, random))
+      const report = new Report(await liveAndDie('produce', folder, `r${round}`, 'accepted', count, engine, random))
       check(report, round)
       accepted = report.ids('accepted')
       receipts += accepted.length
@@ -130,8 +138,8 @@ describe.each(['native', 'wasm'] as const)('%s', (engine) => {
     }
     for (let round = 0; round < CONSUMER_ROUNDS[engine]; round += 1) {
       const count = between(random, 1, 100)
-      take(await liveAndDie('consume', [folder, `r${round}`], 'completed', count, engine, random), round)
-      if (round % 5 === 4) take(await dieYoung('consume', [folder, `young${round}`], engine, random), round)
+      take(await liveAndDie('consume', folder, `r${round}`, 'completed', count, engine, random), round)
+      if (round % 5 === 4) take(await dieYoung('consume', folder, `young${round}`, engine, random), round)
     }
     const report = await drain(folder, engine)
     expect(report.left).toEqual(EMPTY)

@@ -92,7 +92,7 @@ fn what_is_wrong_with_a_payload_is_said() {
         id: None,
         ..plain_message(1, "", b"")
     }));
-    *bad_state.last_mut().unwrap() = 3;
+    *bad_state.last_mut().unwrap() = 4;
     let mut queue = encoded(&Record::Queue {
         queue: 0,
         paused: true,

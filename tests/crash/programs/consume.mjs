@@ -1,11 +1,13 @@
 // Enqueues and handles until it is killed. Prints `accepted <id>` for every receipt, `started <id>` and `handled <id>`
 // from inside the handler, and `completed <id>` once the settlement is durable.
-// Usage: consume.mjs <folder> <prefix of the ids>
+// Usage: consume.mjs <folder> <prefix of the ids> <file for what it says>
 import { open } from 'ackbox'
 
-const [folder, prefix] = process.argv.slice(2)
+import { sayTo } from './say.mjs'
+
+const [folder, prefix, file] = process.argv.slice(2)
 const OUTSTANDING = 20
-const say = (line) => process.stdout.write(`${line}\n`)
+const say = sayTo(file)
 
 const box = await open(folder)
 // A handler of many messages that dies often must not run out of attempts here.

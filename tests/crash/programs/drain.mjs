@@ -5,7 +5,7 @@ import { open } from 'ackbox'
 
 // Prints `found <id> <intact>` for each message, where <intact> says whether the body is the one of that id, and at
 // last `left` with what is in the queue then. All is durable before anything is printed.
-export async function drain(queue) {
+export async function drain(queue, say = (line) => process.stdout.write(`${line}\n`)) {
   const lines = []
   for (;;) {
     // Messages whose start died with an owner are handed out one at a time.
@@ -16,7 +16,7 @@ export async function drain(queue) {
   }
   const { ready, scheduled, leased, deadLetters } = await queue.stats()
   lines.push(`left ${JSON.stringify({ ready, scheduled, leased, deadLetters })}`)
-  for (const line of lines) process.stdout.write(`${line}\n`)
+  for (const line of lines) say(line)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

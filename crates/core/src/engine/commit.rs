@@ -384,9 +384,11 @@ impl Commit {
         self.frames += 1;
         self.records += u64::from(staged.frame.records());
         let began_segment = self.needs_segment(staged.frame.bytes());
+        if began_segment || self.is_last_segment_empty() {
+            self.preamble_bytes = staged.put_in_front(definitions);
+        }
         let mut bytes = Vec::new();
         if began_segment {
-            self.preamble_bytes = staged.put_in_front(definitions);
             bytes = self.begin_segment(now, staged.before);
         }
         let (segment, end) = self.segments.back_mut().expect("a segment to append to");
@@ -435,6 +437,12 @@ impl Commit {
         // Segments are much larger than the definitions that each of them begins with.
         let limit = u64::from(self.segment_bytes).max(8 * self.preamble_bytes as u64);
         *end > u64::from(SEGMENT_HEADER_BYTES) && end + frame_bytes as u64 > limit
+    }
+
+    /// Whether the last segment holds its header only: its first frame was torn.
+    fn is_last_segment_empty(&self) -> bool {
+        let header = u64::from(SEGMENT_HEADER_BYTES);
+        self.segments.back().is_some_and(|(_, end)| *end <= header)
     }
 
     fn begin_segment(&mut self, now: Timestamp, totals: Totals) -> Vec<u8> {

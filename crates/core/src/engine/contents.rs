@@ -22,7 +22,18 @@ pub(super) enum Purpose {
     /// Cleaning moves the dedup entry of the message with this number.
     MoveEntry { entry: u32, number: u64 },
     /// An inspection shows it as this entry of its answer.
-    Inspect { job: u64, index: u32, details: bool },
+    Inspect { job: u64, index: u32, part: Part },
+}
+
+/// What an inspection wants of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Part {
+    /// Headers and body.
+    Content,
+    /// Error and history of a death.
+    Details,
+    /// All of it: the record of a dead letter that was moved.
+    Both,
 }
 
 #[derive(Debug)]

@@ -146,13 +146,9 @@ impl Engine {
         for loaded in self.reads.chunk(read, bytes) {
             match loaded.purpose {
                 Purpose::Deliver(token) => self.loaded_for_delivery(token, loaded.payload.ok()),
-                Purpose::Inspect {
-                    job,
-                    index,
-                    details,
-                } => {
+                Purpose::Inspect { job, index, part } => {
                     let payload: Option<Rc<[u8]>> = loaded.payload.ok();
-                    self.loaded_for_inspection(job, index, details, payload);
+                    self.loaded_for_inspection(job, index, part, payload);
                 }
                 Purpose::Move { .. } | Purpose::MoveEntry { .. } => self.loaded_for_move(loaded),
             }

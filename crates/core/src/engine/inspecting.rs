@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::commit::Gate;
-use super::contents::{Purpose, content_of};
+use super::contents::{Part, Purpose, content_of};
 use crate::command::{DeadFilter, MessageState, Ticket};
 use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
 use crate::error::{ErrorCode, Failure};
@@ -117,6 +117,11 @@ impl Engine {
             reads: 0,
             durable: false,
         };
+        let wanted = |index: usize, part| Purpose::Inspect {
+            job,
+            index: index as u32,
+            part,
+        };
         for (index, slot) in slots.iter().enumerate() {
             let message = &self.ledger.messages[*slot];
             match &message.content {
@@ -128,24 +133,21 @@ impl Engine {
                     inspection.contents[index] = content_of(payload);
                 }
                 None => {
-                    let purpose = Purpose::Inspect {
-                        job,
-                        index: index as u32,
-                        details: false,
+                    let is_moved_dead_letter = message
+                        .death
+                        .as_ref()
+                        .is_some_and(|death| death.place == message.place);
+                    let part = if is_moved_dead_letter {
+                        Part::Both
+                    } else {
+                        Part::Content
                     };
-                    self.reads.want(message.place, purpose);
+                    self.reads.want(message.place, wanted(index, part));
                     inspection.reads += 1;
                 }
             }
             if let Some(place) = message.details_place() {
-                self.reads.want(
-                    place,
-                    Purpose::Inspect {
-                        job,
-                        index: index as u32,
-                        details: true,
-                    },
-                );
+                self.reads.want(place, wanted(index, Part::Details));
                 inspection.reads += 1;
             }
         }
@@ -159,7 +161,7 @@ impl Engine {
         &mut self,
         job: u64,
         index: u32,
-        details: bool,
+        part: Part,
         payload: Option<Rc<[u8]>>,
     ) {
         let Some(inspection) = self.inspections.jobs.get_mut(&job) else {
@@ -168,10 +170,10 @@ impl Engine {
         inspection.reads -= 1;
         let index = index as usize;
         if let Some(payload) = payload {
-            if details || inspection.infos[index].state == MessageState::Dead {
+            if part != Part::Content {
                 Ledger::add_details(&mut inspection.infos[index], &payload);
             }
-            if !details {
+            if part != Part::Details {
                 inspection.contents[index] = content_of(payload);
             }
         }

@@ -61,6 +61,8 @@ pub enum StoredState {
     Leased,
     /// A dead letter.
     Dead,
+    /// Scheduled or ready, to be delivered alone: it ran when its owner died.
+    Suspect,
 }
 
 /// How a message died.
@@ -258,6 +260,7 @@ impl StoredState {
             Self::Waiting => 0,
             Self::Leased => 1,
             Self::Dead => 2,
+            Self::Suspect => 3,
         }
     }
 
@@ -266,6 +269,7 @@ impl StoredState {
             0 => Ok(Self::Waiting),
             1 => Ok(Self::Leased),
             2 => Ok(Self::Dead),
+            3 => Ok(Self::Suspect),
             _ => Err("the state is none that this format has"),
         }
     }

@@ -15,7 +15,7 @@ pub enum Record<'a> {
         open: u32,
         /// Last message number of the run before.
         last_number: u64,
-        /// Last token of the run before.
+        /// No token up to this one is given in this run.
         last_token: u64,
     },
     /// All known runs, each with the last message number of the one before; rewritten by cleaning.
@@ -112,7 +112,7 @@ pub enum Record<'a> {
         filter: &'a [u8],
         /// Those that died later are not meant.
         last_death: u64,
-        /// The order given to the first of them.
+        /// Each of them gets this plus the sequence of its death as its order.
         first_order: u64,
     },
     /// An id is free again.

@@ -200,7 +200,7 @@ impl Ledger {
 
     /// A dead letter lives again, held, with all its attempts before it. False for one whose bytes
     /// are damaged: there is nothing to deliver.
-    pub(super) fn revive(&mut self, slot: u32, first_order: u64, now: Timestamp) -> bool {
+    pub(super) fn revive(&mut self, slot: u32, order: u64, now: Timestamp) -> bool {
         let message = &mut self.messages[slot];
         let Some(death) = message
             .death
@@ -211,7 +211,6 @@ impl Ledger {
         if death.place != message.place {
             self.live_bytes -= super::stored_bytes(death.place);
         }
-        let order = first_order + death.sequence;
         let queue = &mut self.queues[message.queue as usize];
         queue.dead.remove(&death.sequence);
         message.standing = Standing::Held;
@@ -224,7 +223,7 @@ impl Ledger {
         message.history = Vec::new();
         message.error = Box::default();
         if message.group != super::message::NONE {
-            queue.groups.unbury(message.group, death.blocks);
+            queue.groups.unbury(message.group);
             // Behind a blocked group its old order is the head's; elsewhere it goes to the tail.
             if !death.blocks {
                 message.order = order;

@@ -231,8 +231,7 @@ impl Ledger {
         queue.dead.insert(sequence, slot);
         let (number, group) = (message.queue, message.group);
         if group != NONE {
-            queue.groups.part(group, message.order);
-            queue.groups.bury(group, blocks);
+            queue.groups.bury(group, message.order, slot, blocks);
             self.promote(number, group, at);
         }
         self.touch(number);

@@ -1,8 +1,8 @@
 //! Ordering groups of one queue: FIFO within a group, one in flight.
 //!
-//! A group exists while it has members. Its members are unfinished messages by order; the first is
-//! its head. Only the head may become claimable, and only while nothing of the group is in flight
-//! and no dead letter blocks it.
+//! A group exists while it has members: unfinished messages, and dead letters that hold it back, by
+//! order. The first one is its head. Only the head may become claimable, only while nothing of the
+//! group is in flight, and not while it is dead.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,10 +18,8 @@ pub(super) struct Group {
     members: BTreeMap<u64, u32>,
     /// Deliveries in flight that the group waits for, message or not (at-most-once).
     in_flight: u32,
-    /// Dead letters of the group.
+    /// Dead letters of the group, members or not.
     dead: u32,
-    /// Those of them that hold it back.
-    blocked_by: u32,
 }
 
 /// The groups of a queue.
@@ -46,7 +44,6 @@ impl Groups {
             members: BTreeMap::new(),
             in_flight: 0,
             dead: 0,
-            blocked_by: 0,
         });
         let groups = &self.groups;
         self.index
@@ -85,11 +82,10 @@ impl Groups {
             .map(|(_, slot)| *slot)
     }
 
-    /// Whether its head may be claimed.
+    /// Whether its head may be claimed, if that waits.
     #[must_use]
     pub fn is_free(&self, group: u32) -> bool {
-        let group = &self.groups[group];
-        group.in_flight == 0 && group.blocked_by == 0
+        self.groups[group].in_flight == 0
     }
 
     /// A delivery of the group starts.
@@ -102,16 +98,20 @@ impl Groups {
         self.groups[group].in_flight -= 1;
     }
 
-    /// A member became a dead letter, which may hold the group back.
-    pub fn bury(&mut self, group: u32, blocks: bool) {
-        self.groups[group].dead += 1;
-        self.groups[group].blocked_by += u32::from(blocks);
+    /// A message became a dead letter: it stays a member if it holds back what is behind it.
+    pub fn bury(&mut self, group: u32, order: u64, slot: u32, blocks: bool) {
+        let group = &mut self.groups[group];
+        group.dead += 1;
+        if blocks {
+            group.members.insert(order, slot);
+        } else {
+            group.members.remove(&order);
+        }
     }
 
-    /// That dead letter is gone.
-    pub fn unbury(&mut self, group: u32, blocked: bool) {
+    /// A dead letter lives again or is gone.
+    pub fn unbury(&mut self, group: u32) {
         self.groups[group].dead -= 1;
-        self.groups[group].blocked_by -= u32::from(blocked);
     }
 
     /// Forgets the group if nothing needs it.

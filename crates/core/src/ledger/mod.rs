@@ -266,9 +266,9 @@ impl Ledger {
         let queue = &mut self.queues[message.queue as usize];
         queue.bytes -= u64::from(message.bytes);
         if message.group != NONE {
-            match &message.death {
-                Some(death) => queue.groups.unbury(message.group, death.blocks),
-                None => queue.groups.part(message.group, message.order),
+            queue.groups.part(message.group, message.order);
+            if message.death.is_some() {
+                queue.groups.unbury(message.group);
             }
             self.promote(message.queue, message.group, now);
         }

@@ -88,6 +88,7 @@ impl Ledger {
             state: match message.standing {
                 Standing::Leased => StoredState::Leased,
                 Standing::Dead => StoredState::Dead,
+                _ if message.suspect => StoredState::Suspect,
                 _ => StoredState::Waiting,
             },
             fingerprint: self.fingerprint_of(slot),

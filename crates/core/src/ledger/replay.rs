@@ -19,8 +19,7 @@ use crate::command::{MessageState, Reason};
 use crate::config::GroupOnDead;
 use crate::hash;
 use crate::journal::{
-    AttemptRecord, Attempts, DeathRecord, EntryKey, EntryRecord, MessageRecord, Place, Record,
-    StoredState,
+    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Place, Record, StoredState,
 };
 use crate::time::Timestamp;
 
@@ -213,6 +212,8 @@ impl Ledger {
             }
             self.enter(slot, now);
         }
+        // In the order of acceptance, whatever cleaning has moved.
+        exhausted.sort_by_key(|slot| self.messages[*slot].number);
         Interrupted { count, exhausted }
     }
 
@@ -366,7 +367,9 @@ impl Ledger {
                 }));
                 queue.dead.insert(death.sequence, slot);
                 if message.group != NONE {
-                    queue.groups.bury(message.group, blocks);
+                    queue
+                        .groups
+                        .bury(message.group, message.order, slot, blocks);
                 }
             }
             (StoredState::Dead, None) => return Err("a dead letter without a death"),
@@ -379,8 +382,8 @@ impl Ledger {
                 }
                 self.join_group(slot, Timestamp(record.enqueued_at));
             }
-            (StoredState::Waiting, _) => {
-                message.suspect = record.deaths > 0 && died_with_its_owner(record.history);
+            (StoredState::Waiting | StoredState::Suspect, _) => {
+                message.suspect = record.state == StoredState::Suspect;
                 self.join_group(slot, Timestamp(record.enqueued_at));
             }
         }
@@ -591,10 +594,4 @@ impl Ledger {
             .then_some(())
             .ok_or("a record of a queue that was never defined")
     }
-}
-
-/// Whether the last attempt of a history died with its owner.
-fn died_with_its_owner(history: &[u8]) -> bool {
-    let last = Attempts::new(history).flatten().last();
-    last.is_some_and(|attempt| attempt.reason == Reason::OwnerDied as u8)
 }

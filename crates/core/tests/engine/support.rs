@@ -544,6 +544,7 @@ impl World {
         assert!(self.held.is_none(), "an append is in flight");
         let mut other =
             Self::open(self.disk.clone(), self.now, self.config.clone()).expect("it opens");
+        other.advance(0);
         if other.appends > 0 {
             // It found the last attempts of messages cut short, which this run sees in flight.
             return;

@@ -187,8 +187,12 @@ impl Parts {
             attempt,
             deaths,
             first_delivery,
-            state: [StoredState::Waiting, StoredState::Leased, StoredState::Dead]
-                [usize::from(self.bytes[2] % 3)],
+            state: [
+                StoredState::Waiting,
+                StoredState::Leased,
+                StoredState::Dead,
+                StoredState::Suspect,
+            ][usize::from(self.bytes[2] % 4)],
             token,
             fingerprint,
             death: self.flags[0].then_some(death),
