@@ -1,6 +1,9 @@
 //! A world around one engine: storage in memory, virtual time, and everything that the engine
 //! said, in order. Tests drive it through the engine's public interface only.
 
+#[path = "views.rs"]
+mod views;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use ackbox_core::command::*;
@@ -20,7 +23,7 @@ pub struct World {
     pub engine: Engine,
     pub now: u64,
     pub disk: Disk,
-    config: Config,
+    pub config: Config,
     /// Appends wait for [`World::land`] instead of being confirmed at once.
     pub hold_appends: bool,
     pub held: Option<(u32, Vec<u8>)>,
@@ -463,129 +466,6 @@ impl World {
             }
             Effect::Event(event) => self.events.push(*event),
             Effect::Notice(notice) => self.notices.push(notice),
-        }
-    }
-}
-
-impl World {
-    pub fn get(&mut self, queue: QueueId, id: &str) -> Option<MessageInfo> {
-        self.infos(Request::Get {
-            queue,
-            id: id.to_owned(),
-        })
-        .pop()
-    }
-
-    pub fn state(&mut self, queue: QueueId, id: &str) -> Option<MessageState> {
-        self.get(queue, id).map(|info| info.state)
-    }
-
-    pub fn peek(&mut self, queue: QueueId, state: Option<MessageState>) -> Vec<MessageInfo> {
-        self.infos(Request::Peek {
-            queue,
-            state,
-            limit: 1000,
-        })
-    }
-
-    pub fn dead(&mut self, queue: QueueId) -> Vec<MessageInfo> {
-        self.infos(Request::DeadPage {
-            queue,
-            filter: DeadFilter::default(),
-            after: None,
-            limit: 1000,
-        })
-    }
-
-    pub fn redrive(&mut self, queue: QueueId, filter: DeadFilter) -> Redriven {
-        match self.object(Request::Redrive { queue, filter }) {
-            Object::Redriven(redriven) => redriven,
-            other => panic!("expected what was redriven, got {other:?}"),
-        }
-    }
-
-    /// Gives an answer that arrived later.
-    pub fn answer(&mut self, ticket: u64) -> Option<Result<Answer, Failure>> {
-        self.replies.remove(&ticket)
-    }
-
-    /// Events of a kind so far.
-    pub fn events_of(&self, kind: EventKind) -> Vec<&Event> {
-        self.events
-            .iter()
-            .filter(|event| event.kind == kind)
-            .collect()
-    }
-
-    /// Bodies of all deliveries that were not taken yet; takes them.
-    pub fn delivered(&mut self) -> Vec<String> {
-        self.deliveries
-            .drain(..)
-            .map(|delivery| body(&delivery))
-            .collect()
-    }
-
-    pub fn disk_bytes(&self) -> u64 {
-        self.disk.values().map(|bytes| bytes.len() as u64).sum()
-    }
-
-    /// Acknowledges one delivery after the other until there is none left; returns their bodies.
-    pub fn work_off(&mut self) -> Vec<String> {
-        let mut done = Vec::new();
-        while let Some(delivery) = self.deliveries.pop_front() {
-            done.push(body(&delivery));
-            self.ack(delivery.token);
-        }
-        done
-    }
-
-    /// What a new owner would find must be what this one knows. Nothing may be in flight.
-    pub fn audit(&mut self) {
-        assert!(self.held.is_none(), "an append is in flight");
-        let mut other =
-            Self::open(self.disk.clone(), self.now, self.config.clone()).expect("it opens");
-        other.advance(0);
-        if other.appends > 0 {
-            // It found the last attempts of messages cut short, which this run sees in flight.
-            return;
-        }
-        let live = (self.box_stats().live_bytes, other.box_stats().live_bytes);
-        assert_eq!(
-            live.0, live.1,
-            "live bytes of this run, and of one that reads them anew"
-        );
-        assert_eq!(
-            other.at_once(Request::Queues {}),
-            self.at_once(Request::Queues {})
-        );
-        let Object::Queues(queues) = self.at_once(Request::Queues {}) else {
-            panic!("expected queues")
-        };
-        for queue in 0..queues.len() as u32 {
-            let queue = QueueId(queue);
-            let stats = (self.stats(queue), other.stats(queue));
-            assert_eq!(
-                stats.0.dedup_entries, stats.1.dedup_entries,
-                "remembered ids"
-            );
-            assert_eq!(
-                stats.0.bytes, stats.1.bytes,
-                "bytes that count against limits"
-            );
-            assert_eq!(stats.0.dead_letters, stats.1.dead_letters, "dead letters");
-            if stats.0.leased == 0 {
-                for state in [
-                    MessageState::Ready,
-                    MessageState::Scheduled,
-                    MessageState::Dead,
-                ] {
-                    let of_both = (
-                        self.peek(queue, Some(state)),
-                        other.peek(queue, Some(state)),
-                    );
-                    assert_eq!(of_both.0, of_both.1, "messages that are {state:?}");
-                }
-            }
         }
     }
 }

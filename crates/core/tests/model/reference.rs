@@ -80,7 +80,7 @@ pub enum Transition {
     },
     /// The owner dies; `during`: while the append of this waits, of which `torn` 256ths are written.
     Crash {
-        during: Option<Box<Transition>>,
+        during: Option<Box<Self>>,
         torn: u8,
     },
 }

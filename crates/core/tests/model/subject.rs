@@ -298,11 +298,11 @@ impl Subject {
     }
 
     fn compare_finished(&mut self, model: &Model) {
-        for queue in 0..QUEUES {
+        for (queue, window_ms) in WINDOW_MS.into_iter().enumerate() {
             for known in 0..12 {
                 let finished = model.finished.get(&(queue, known));
                 let remembered = model.live(queue, known).is_none()
-                    && finished.is_some_and(|(at, _)| at + WINDOW_MS[queue] > model.now);
+                    && finished.is_some_and(|(at, _)| at + window_ms > model.now);
                 let state = self.world.state(queue_id(queue), &id(known));
                 assert_eq!(
                     state == Some(MessageState::Completed),
