@@ -160,13 +160,16 @@ export class EmbeddedBox implements Box, BoxCore {
 
   /** Brings everything to its end; how many deliveries were returned. */
   async #finish(): Promise<number> {
+    const failedBefore = this.#failure !== undefined || this.driver.isEnded
     try {
       const returned = await this.#finishWork()
       await this.driver.request({ op: 'close' })
+      if (!failedBefore && this.#failure !== undefined) throw this.#failure
       return returned
     } catch (error) {
-      // A box that has failed has nothing to wait for any more; giving up its storage is all that is left.
-      if (this.#failure === undefined && !this.driver.isEnded) throw error
+      // A box that had failed has nothing to wait for any more; giving up its storage is all that is left. One that
+      // fails now has not kept what closing promises.
+      if (!failedBefore) throw this.#failure ?? error
       return 0
     } finally {
       this.#deadlines.end()

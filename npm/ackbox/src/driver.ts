@@ -210,7 +210,7 @@ export class Driver {
   #tell(): void {
     this.#telling = true
     try {
-      this.#scheduled = this.#inbox.outputsRead() || this.#scheduled
+      this.#inbox.outputsRead()
     } finally {
       this.#telling = false
       if (this.#scheduled) void RESOLVED.then(this.#flush)

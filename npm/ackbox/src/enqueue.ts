@@ -54,6 +54,8 @@ function readItems(target: EnqueueTarget, items: Iterable<EnqueueItem<unknown>>,
     const place = `${where}: item ${records.length}`
     if (typeof item !== 'object' || item === null) throw invalidOption('an object with a body', item, place)
     const record = recordOf(target, item.body, item, ITEM_NAMES, place)
+    // The next item may be encoded into the very same bytes.
+    if (record.body instanceof Uint8Array) record.body = record.body.slice()
     bytes += encodedBytes(record.body ?? '') + encodedBytes(record.headers ?? '')
     records.push(record)
     if (records.length > ITEMS_MAX) throw tooLarge(`more than ${ITEMS_MAX} items`, where)

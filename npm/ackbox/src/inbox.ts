@@ -13,9 +13,6 @@ import { KeepAlive } from './keep-alive.js'
 import type { ErrorInfo } from './types.js'
 import type { ActiveWorker } from './worker.js'
 
-/** Handlers that start one right after the other. */
-const STARTS_MAX = 512
-
 /** A queue that was declared in this run. */
 export interface DeclaredQueue extends DeliverySource {
   readonly events: Emitter<QueueEvents>
@@ -101,21 +98,17 @@ export class Inbox {
     this.#listener.warned({ message, ...(queue === undefined ? {} : { queue }), ...(cause === undefined ? {} : { cause }) })
   }
 
-  /**
-   * All outputs were read: tells and starts what came with them. True: some are still to start. By then what those
-   * before them did has been handed over, so that the storage works while they do.
-   */
-  outputsRead(): boolean {
+  /** All outputs were read: tells and starts what came with them. */
+  outputsRead(): void {
     if (this.#news.length > 0) {
       const news = this.#news
       this.#news = []
       for (const tell of news) tell()
     }
-    if (this.#starting.length === 0) return false
+    if (this.#starting.length === 0) return
     const starting = this.#starting
-    this.#starting = starting.splice(STARTS_MAX)
+    this.#starting = []
     for (const delivery of starting) this.workers.get(delivery.worker!)?.start(delivery)
-    return this.#starting.length > 0
   }
 }
 

@@ -107,12 +107,15 @@ export class ActiveWorker implements Worker {
     const startedAt = this.#parts.driver.steppedAt
     if (this.#events.has('started')) this.#events.emit('started', { id: delivery.id, attempt: delivery.attempt })
     let result: unknown
+    let isPending: boolean
     try {
       result = this.#parts.handler(delivery as never)
+      // Looking at `then` runs code of the user as well.
+      isPending = isThenable(result)
     } catch (error) {
       return this.#threw(delivery, startedAt, error)
     }
-    if (!isThenable(result)) return this.#handled(delivery, startedAt, result)
+    if (!isPending) return this.#handled(delivery, startedAt, result)
     void Promise.resolve(result).then(
       (value) => this.#handled(delivery, startedAt, value),
       (error: unknown) => this.#threw(delivery, startedAt, error),

@@ -57,11 +57,19 @@ eachStorage('at-most-once', (make) => {
     const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
     const seen = record(queue)
     const slow = gate()
-    queue.process(() => slow.promise, { concurrency: 5 })
+    const bodies: number[] = []
+    queue.process(
+      ({ body }) => {
+        bodies.push(body)
+        return slow.promise
+      },
+      { concurrency: 5 },
+    )
     await queue.enqueue(1, { group: 'g' })
     await queue.enqueue(2, { group: 'g' })
     await queue.enqueue(3)
     await seen.until('started', 2)
+    expect(bodies).toEqual([1, 3])
     slow.open()
     await seen.until('completed', 3)
     expect(seen.of('started')).toHaveLength(3)

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::commit::Gate;
 use super::contents::{Loaded, Purpose};
+use super::staging::Gate;
 use crate::command::Reason;
 use crate::effect::Effect;
 use crate::journal::{EntryRecord, Place, Record};

@@ -13,12 +13,13 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use super::staging::{Front, Gate, InFlight, Retracted, Spare, Staged, UnitMark};
 use super::totals::Totals;
 use crate::config::Durability;
 use crate::effect::Effect;
 use crate::journal::{
-    FrameBuilder, Mark, Position, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, Seal,
-    SegmentHeader, Span,
+    FrameBuilder, Position, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader,
+    Span,
 };
 use crate::ledger::{Note, Recorder};
 use crate::time::Timestamp;
@@ -27,124 +28,6 @@ use crate::time::Timestamp;
 const FRAME_BYTES: usize = 4 << 20;
 /// Records that may wait for the storage in all.
 pub(super) const STAGED_BYTES_MAX: usize = 64 << 20;
-
-/// Something that waits for a frame.
-#[derive(Debug)]
-pub(super) enum Gate {
-    /// To be told or done then.
-    Effect(Effect),
-    /// A start is durable.
-    Started(crate::command::Token),
-    /// What an inspection saw is durable.
-    Inspected(u64),
-    /// Nothing live is left in a segment.
-    Emptied(u32),
-}
-
-impl Gate {
-    /// Whether somebody outside waits at it.
-    pub(super) fn is_awaited(&self) -> bool {
-        !matches!(self, Self::Emptied(_))
-    }
-}
-
-#[derive(Debug)]
-struct Staged {
-    frame: FrameBuilder,
-    notes: Vec<(Note, Span)>,
-    gates: Vec<Gate>,
-    /// What was counted before its first record.
-    before: Totals,
-}
-
-impl Staged {
-    /// An empty frame with room for as many records and gates as the last one had.
-    fn new(before: Totals, spare: &mut Spare) -> Self {
-        let Spare {
-            frame,
-            notes,
-            gates,
-        } = std::mem::take(spare);
-        Self {
-            frame,
-            notes,
-            gates,
-            before,
-        }
-    }
-
-    fn push(&mut self, record: &Record<'_>, note: Note) {
-        let span = self.frame.push(record);
-        self.notes.push((note, span));
-    }
-
-    /// Unpacks the frame, has `definitions` written into it, and packs it again. Returns how long the
-    /// frame was in between.
-    fn put_in_front(&mut self, definitions: impl FnOnce(&mut Front<'_>)) -> usize {
-        let frame = std::mem::take(&mut self.frame);
-        let notes = std::mem::take(&mut self.notes);
-        definitions(&mut Front(self));
-        let preamble_bytes = self.frame.bytes();
-        for (note, span) in notes {
-            let record = Record::decode(frame.payload(span)).expect("it was encoded by this run");
-            self.push(&record, note);
-        }
-        preamble_bytes
-    }
-}
-
-/// What a frame that is done was kept in, emptied, for the next one: growing it anew costs as much as
-/// filling it.
-#[derive(Debug, Default)]
-struct Spare {
-    frame: FrameBuilder,
-    notes: Vec<(Note, Span)>,
-    gates: Vec<Gate>,
-}
-
-/// Writes in front of everything that is staged.
-pub(super) struct Front<'a>(&'a mut Staged);
-
-impl Recorder for Front<'_> {
-    fn write(&mut self, record: &Record<'_>, note: Note) {
-        self.0.push(record, note);
-    }
-
-    fn last_payload(&self) -> &[u8] {
-        let (_, span) = self.0.notes.last().expect("asked right after a write");
-        self.0.frame.payload(*span)
-    }
-}
-
-/// A sealed frame that the storage has not confirmed.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    /// What each record was about.
-    pub(super) notes: Vec<(Note, Span)>,
-    /// What waits for it.
-    pub(super) gates: Vec<Gate>,
-    /// The segment that gets it.
-    pub(super) segment: u32,
-    /// Where the frame begins there.
-    pub(super) frame_offset: u32,
-    /// What the storage got.
-    bytes: Rc<Vec<u8>>,
-    /// Where the frame begins in those bytes.
-    frame_at: usize,
-    end: Position,
-    began_segment: bool,
-    before: Totals,
-}
-
-/// A point in the frame that is being staged.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct UnitMark {
-    frame: Mark,
-    notes: usize,
-    opening: Option<(u64, u64)>,
-    written: Totals,
-    on_hold: bool,
-}
 
 /// The journal's end and what is on its way there.
 #[derive(Debug)]
@@ -574,13 +457,4 @@ impl Commit {
             .flat_map(|staged| staged.gates);
         in_flight.chain(staged).collect()
     }
-}
-
-/// A staged frame taken apart.
-#[derive(Debug)]
-pub(super) struct Retracted {
-    /// Its records.
-    pub(super) records: Vec<(Note, Vec<u8>)>,
-    /// What waits for it.
-    pub(super) gates: Vec<Gate>,
 }

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
 use crate::consumer::lease::{Lease, Progress};
-use crate::effect::{AbortReason, Answer, Effect, Event, EventKind, Recipient};
+use crate::effect::{Answer, Effect, Event, EventKind, Recipient};
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::Failed;
 use crate::ledger::message::Standing;
@@ -242,7 +242,7 @@ impl Engine {
     }
 
     /// Removes a delivery that is over, and frees what it held.
-    fn end_lease(&mut self, token: Token) {
+    pub(super) fn end_lease(&mut self, token: Token) {
         let Some(lease) = self.leases.remove(token) else {
             return;
         };
@@ -299,100 +299,6 @@ impl Engine {
             ticket,
             result: outcome,
         });
-    }
-
-    /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due.
-    pub(super) fn pass_time(&mut self, queue: u32) -> bool {
-        let now = self.now;
-        let mut more = self.ledger.advance(queue, now, super::SLICE);
-        for _ in 0..super::SLICE {
-            match self.desks[queue as usize].lease_ends.first().copied() {
-                Some((until, token)) if until <= now => self.lease_ran_out(Token(token)),
-                _ => break,
-            }
-        }
-        for _ in 0..super::SLICE {
-            match self.ledger.next_expired(queue, now) {
-                Some(slot) if self.ledger.is_purged(slot) => self.ledger.leave(slot),
-                Some(slot) => self.expire(slot),
-                None => break,
-            }
-        }
-        if !self.dead_jobs.is_redriving(queue) {
-            for _ in 0..super::SLICE {
-                match self.ledger.next_outlived(queue, now) {
-                    Some(slot) => self.ledger.remove_dead(slot, now, &mut self.commit),
-                    None => break,
-                }
-            }
-        }
-        more |= self.ledger.expire_entries(queue, now, super::SLICE);
-        more || self.ledger.next_expired(queue, now).is_some()
-    }
-
-    /// A manual lease ended: that was an attempt.
-    fn lease_ran_out(&mut self, token: Token) {
-        let Some(lease) = self.leases.get(token) else {
-            return;
-        };
-        let (queue, slot, attempt, until) = (lease.queue, lease.slot, lease.attempt, lease.until);
-        // At-most-once: it was settled when it was handed over, and is nobody's to lose.
-        let lease_is_over_already = lease.handed_over;
-        self.desks[queue as usize]
-            .lease_ends
-            .remove(&(until, token.0));
-        if lease_is_over_already {
-            return self.end_lease(token);
-        }
-        self.ledger.queues[queue as usize].counters.leases_lost += 1;
-        if self.listens(queue, EventKind::Stalled) {
-            let id = match (slot, &lease.letter) {
-                (Some(slot), _) => self.ledger.id_text(slot),
-                (None, letter) => letter
-                    .as_ref()
-                    .map_or_else(String::new, |letter| letter.id.clone()),
-            };
-            self.emit(
-                queue,
-                Event {
-                    attempt,
-                    id,
-                    ..Event::of(EventKind::Stalled, QueueId(queue))
-                },
-            );
-        }
-        self.output.push_back(Effect::Abort {
-            token,
-            reason: AbortReason::LeaseLost,
-        });
-        if let Some(slot) = slot {
-            self.ledger.unlease(slot);
-            if self.fail_attempt(slot, Reason::LeaseExpired, None, b"") {
-                self.ledger.enter(slot, self.now);
-            }
-            self.promote_group_of(slot);
-        }
-        self.end_lease(token);
-        self.note_drained(queue);
-    }
-
-    /// The message of a delivery in flight is withdrawn: its handler is told.
-    pub(super) fn lose_lease(&mut self, token: Token, reason: AbortReason) {
-        let Some(lease) = self.leases.get_mut(token) else {
-            return;
-        };
-        if !lease.delivered {
-            self.forget_claim(token);
-            return;
-        }
-        lease.progress = Progress::Lost;
-        lease.slot = None;
-        let to = lease.to;
-        self.settled_suspect(token);
-        self.after_commit(Effect::Abort { token, reason });
-        if matches!(to, Recipient::Dequeue(_)) {
-            self.end_lease(token);
-        }
     }
 
     pub(super) fn settled_suspect(&mut self, token: Token) {

@@ -67,7 +67,7 @@ impl Engine {
         accepted
     }
 
-    fn take_back(&mut self, outcomes: &[Accepted], mark: super::commit::UnitMark) {
+    fn take_back(&mut self, outcomes: &[Accepted], mark: super::staging::UnitMark) {
         let mut seen = BTreeSet::new();
         for accepted in outcomes.iter().rev() {
             if let Accepted::New(slot) = accepted

@@ -6,8 +6,8 @@
 
 use std::rc::Rc;
 
-use super::commit::Gate;
 use super::contents::Purpose;
+use super::staging::Gate;
 use super::{Engine, Phase};
 use crate::command::{Command, ReadId, Ticket};
 use crate::effect::{Effect, Notice};

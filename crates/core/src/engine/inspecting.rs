@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::commit::Gate;
 use super::contents::{Part, Purpose, content_of};
+use super::staging::Gate;
 use crate::command::{DeadFilter, MessageState, Ticket};
 use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
 use crate::error::{ErrorCode, Failure};

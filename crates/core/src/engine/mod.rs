@@ -25,12 +25,16 @@ mod contents;
 mod deadjobs;
 mod deliveries;
 mod dispatch;
+mod ending;
 mod enqueueing;
 mod failing;
+mod handing_out;
 mod inspecting;
 mod opening;
 mod requests;
 mod retracting;
+mod staging;
+mod taking_back;
 mod totals;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,11 +51,12 @@ use crate::ledger::Ledger;
 use crate::time::Timestamp;
 use cleaning::Cleaning;
 use closing::Closing;
-use commit::{Commit, Gate};
+use commit::Commit;
 use contents::Reads;
 use deadjobs::DeadJobs;
 use inspecting::Inspections;
 use opening::Opening;
+use staging::Gate;
 
 /// Messages that one step moves, frees or walks over before it lets others in.
 const SLICE: usize = 1000;

@@ -269,6 +269,7 @@ impl Engine {
             self.add_desk();
         }
         for queue in 0..self.ledger.queues.len() as u32 {
+            self.rearm(queue);
             self.ledger.touch(queue);
         }
         self.tell_opened(ticket, created, interrupted, &report);

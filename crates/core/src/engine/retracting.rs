@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use super::commit::{Gate, Retracted};
+use super::staging::{Gate, Retracted};
 use crate::command::Ticket;
 use crate::effect::Effect;
 use crate::error::{ErrorCode, Failure};

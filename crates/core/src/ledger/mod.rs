@@ -21,6 +21,7 @@ mod purge;
 pub mod queue;
 pub mod recorder;
 mod replay;
+mod restoring;
 pub mod settings;
 mod standing;
 

@@ -159,7 +159,12 @@ impl Ledger {
         };
         let number = message.number;
         out.write(&Record::Message(record), Note::Moved { slot, number });
-        self.messages[slot].moving = true;
+        let bytes = record_bytes(self.messages[slot].id.as_deref(), raw);
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        queue.bytes = queue.bytes - u64::from(message.bytes) + u64::from(bytes);
+        message.bytes = bytes;
+        message.moving = true;
     }
 
     /// The fingerprint under which deduplication knows a message; 0 if its id is not taken.
@@ -235,4 +240,9 @@ impl Ledger {
     pub fn id_hash(&self, queue: u32, id: &str) -> u128 {
         hash::id_hash(&self.hash_key, queue, id.as_bytes())
     }
+}
+
+/// Bytes that count against limits for a message whose body is `raw`.
+fn record_bytes(id: Option<&str>, raw: &[u8]) -> u32 {
+    u32::try_from(id.map_or(0, str::len) + raw.len()).unwrap_or(u32::MAX)
 }

@@ -10,17 +10,11 @@
 
 use std::rc::Rc;
 
-use super::finish::{death_code, parse_death};
-use super::message::{Death, Message, NONE, Standing};
-use super::queue::Queue;
-use super::settings::{self, Settings};
-use super::{Ledger, Note, QUEUES_MAX, Recorder, dead};
+use super::finish::parse_death;
+use super::message::{NONE, Standing};
+use super::{Ledger, Note, dead};
 use crate::command::{MessageState, Reason};
-use crate::config::GroupOnDead;
-use crate::hash;
-use crate::journal::{
-    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Place, Record, StoredState,
-};
+use crate::journal::{AttemptRecord, EntryKey, EntryRecord, Place, Record};
 use crate::time::Timestamp;
 
 /// What the end of a replay leaves to do.
@@ -32,7 +26,7 @@ pub struct Interrupted {
     pub exhausted: Vec<u32>,
 }
 
-type Replayed = Result<(), &'static str>;
+pub(super) type Replayed = Result<(), &'static str>;
 
 impl Ledger {
     /// Begins a replay whose oldest segment was begun after message `last_number` was accepted.
@@ -246,150 +240,6 @@ impl Ledger {
         }
     }
 
-    fn replay_queue(&mut self, queue: u32, paused: bool, name: &str, options: &[u8]) -> Replayed {
-        let named = settings::decode(options)?;
-        let settings = Settings::resolve(named).map_err(|_| "queue options out of range")?;
-        let next = self.queues.len();
-        match self.queues.get_mut(queue as usize) {
-            Some(known) if *known.name == *name => {
-                known.settings = settings;
-                known.paused = paused;
-            }
-            None if queue as usize == next && next < QUEUES_MAX => {
-                self.add_queue(Queue::new(name, settings));
-                self.queues[queue as usize].paused = paused;
-            }
-            _ => return Err("a queue whose number or name does not fit those before it"),
-        }
-        Ok(())
-    }
-
-    fn replay_message(&mut self, record: &MessageRecord<'_>) -> Result<u32, &'static str> {
-        self.queue_known(record.queue)?;
-        let moved = self.by_number(record.number);
-        let slot = match moved {
-            Some(slot) => slot,
-            None => self.replay_new(record),
-        };
-        let dies = record.state == StoredState::Dead && self.messages[slot].death.is_none();
-        if dies && moved.is_some() {
-            self.leave_to_die(slot);
-        }
-        let queue = &self.queues[record.queue as usize];
-        let purges = queue.purges;
-        let message = &mut self.messages[slot];
-        message.order = record.order;
-        message.due = Timestamp(record.due);
-        message.deadline = Timestamp(record.deadline);
-        message.attempt = record.attempt;
-        message.deaths = record.deaths;
-        message.first_delivery = Timestamp(record.first_delivery);
-        message.history = record.history.to_vec();
-        message.epoch = purges;
-        if moved.is_none() || dies {
-            self.replay_standing(slot, record)?;
-        }
-        if let Some(death) = &record.death {
-            if let Some(own) = &mut self.messages[slot].death {
-                (own.reason, own.blocks) = parse_death(death.reason)?;
-            }
-            self.last_death = self.last_death.max(death.sequence);
-            self.forget_details(slot);
-        }
-        self.last_number = self.last_number.max(record.number).max(record.order);
-        Ok(slot)
-    }
-
-    /// The bytes of a message were found damaged when it was moved: no other record tells its death.
-    fn leave_to_die(&mut self, slot: u32) {
-        if self.messages[slot].standing == Standing::Leased {
-            self.unlease(slot);
-        }
-        let message = &self.messages[slot];
-        if message.group != NONE {
-            self.queues[message.queue as usize]
-                .groups
-                .part(message.group, message.order);
-        }
-    }
-
-    /// A message whose record is the first one of it that is left.
-    fn replay_new(&mut self, record: &MessageRecord<'_>) -> u32 {
-        let queue = &mut self.queues[record.queue as usize];
-        let group = if record.group.is_empty() {
-            NONE
-        } else {
-            queue.groups.ensure(record.group)
-        };
-        let bytes = record.id.map_or(0, str::len) + record.headers.len() + record.body.len();
-        let message = Message {
-            number: record.number,
-            queue: record.queue,
-            open: record.open,
-            enqueued_at: Timestamp(record.enqueued_at),
-            priority: record.priority,
-            max_attempts: record.max_attempts,
-            id: record.id.map(Box::from),
-            group,
-            destination: self.destinations.acquire(record.destination),
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            ..Message::blank()
-        };
-        let slot = self.insert(message);
-        if let Some(id) = record.id.filter(|_| record.fingerprint != 0) {
-            let hash = hash::id_hash(&self.hash_key, record.queue, id.as_bytes());
-            if let Some(old) = self.dedup.find(record.queue, hash) {
-                self.forget_entry(old);
-            }
-            let entry = self
-                .dedup
-                .insert_live(record.queue, hash, record.fingerprint, slot);
-            self.messages[slot].entry = entry;
-        }
-        slot
-    }
-
-    /// The sets that a replayed message stands in at once: leases and dead letters.
-    fn replay_standing(&mut self, slot: u32, record: &MessageRecord<'_>) -> Replayed {
-        let message = &mut self.messages[slot];
-        let queue = &mut self.queues[record.queue as usize];
-        match (record.state, &record.death) {
-            (StoredState::Dead, Some(death)) => {
-                let (reason, blocks) = parse_death(death.reason)?;
-                message.standing = Standing::Dead;
-                message.death = Some(Box::new(Death {
-                    sequence: death.sequence,
-                    at: Timestamp(death.at),
-                    reason,
-                    place: Place::default(),
-                    blocks,
-                    in_memory: false,
-                }));
-                queue.dead.insert(death.sequence, slot);
-                if message.group != NONE {
-                    queue
-                        .groups
-                        .bury(message.group, message.order, slot, blocks);
-                }
-            }
-            (StoredState::Dead, None) => return Err("a dead letter without a death"),
-            (StoredState::Leased, _) => {
-                message.standing = Standing::Leased;
-                message.started_at = Timestamp(record.first_delivery);
-                queue.leased.insert(message.number, slot);
-                if message.group != NONE {
-                    queue.groups.start(message.group);
-                }
-                self.join_group(slot, Timestamp(record.enqueued_at));
-            }
-            (StoredState::Waiting | StoredState::Suspect, _) => {
-                message.suspect = record.state == StoredState::Suspect;
-                self.join_group(slot, Timestamp(record.enqueued_at));
-            }
-        }
-        Ok(())
-    }
-
     fn replay_retry(&mut self, slot: u32, due: u64, costs: bool, attempt: &AttemptRecord<'_>) {
         self.unlease(slot);
         let message = &mut self.messages[slot];
@@ -494,45 +344,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// An at-most-once message that was handed over and could not be decoded: it comes back as a
-    /// dead letter. `payload` is its record.
-    pub fn bury_handed_over(
-        &mut self,
-        payload: &[u8],
-        now: Timestamp,
-        reason: Reason,
-        error: &[u8],
-        out: &mut impl Recorder,
-    ) -> u32 {
-        let Ok(Record::Message(stored)) = Record::decode(payload) else {
-            unreachable!("a content is the payload of a message's record");
-        };
-        let group_on_dead = self.queues[stored.queue as usize].settings.group_on_dead;
-        let blocks = !stored.group.is_empty() && group_on_dead == GroupOnDead::Block;
-        let death = DeathRecord {
-            sequence: self.last_death + 1,
-            at: now.0,
-            reason: death_code(reason, blocks),
-            error: super::history::cut(error),
-        };
-        let record = MessageRecord {
-            state: StoredState::Dead,
-            death: Some(death),
-            attempt: 1,
-            ..stored
-        };
-        let slot = self
-            .replay_message(&record)
-            .expect("its queue exists, and its reason is known");
-        let number = record.number;
-        out.write(&Record::Message(record), Note::Moved { slot, number });
-        self.cache(slot, Rc::from(out.last_payload()));
-        let queue = record.queue;
-        self.queues[queue as usize].counters.dead += 1;
-        self.touch(queue);
-        slot
-    }
-
     /// Takes out a message, whatever it is doing, and frees its id.
     fn withdraw(&mut self, slot: u32, time: Timestamp) {
         if self.messages[slot].standing == Standing::Leased {
@@ -588,7 +399,7 @@ impl Ledger {
             .ok_or("the end of a delivery that did not start")
     }
 
-    fn queue_known(&self, queue: u32) -> Replayed {
+    pub(super) fn queue_known(&self, queue: u32) -> Replayed {
         let known = (queue as usize) < self.queues.len();
         known
             .then_some(())

@@ -218,10 +218,10 @@ class FileStorage implements Storage, FileLocking {
 
   /**
    * What a dead owner wrote last may be with the operating system only: before it is shown as part of the journal
-   * it is made durable. Earlier segments were flushed when their successor began.
+   * it is made durable, in the weaker mode too, where the next segment says that this one is. Earlier segments were
+   * flushed when their successor began.
    */
   async #settle(segment: number): Promise<void> {
-    if (this.durability !== 'power-loss') return
     await withFile(this.#pathOf(segment), 'r+', (file) => flush(file.fd))
     await flushFolder(this.#directory)
   }

@@ -1,0 +1,133 @@
+//! What time ends: leases, times to live, retentions, windows. And what is taken from a handler.
+
+use super::Engine;
+use crate::command::{QueueId, Reason, Token};
+use crate::consumer::lease::Progress;
+use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
+
+impl Engine {
+    /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due.
+    pub(super) fn pass_time(&mut self, queue: u32) -> bool {
+        let now = self.now;
+        let mut more = self.ledger.advance(queue, now, super::SLICE);
+        for _ in 0..super::SLICE {
+            match self.desks[queue as usize].lease_ends.first().copied() {
+                Some((until, token)) if until <= now => self.lease_ran_out(Token(token)),
+                _ => break,
+            }
+        }
+        for _ in 0..super::SLICE {
+            match self.ledger.next_expired(queue, now) {
+                Some(slot) if self.ledger.is_purged(slot) => self.ledger.leave(slot),
+                Some(slot) => self.expire(slot),
+                None => break,
+            }
+        }
+        if !self.dead_jobs.is_redriving(queue) {
+            for _ in 0..super::SLICE {
+                match self.ledger.next_outlived(queue, now) {
+                    Some(slot) => self.ledger.remove_dead(slot, now, &mut self.commit),
+                    None => break,
+                }
+            }
+        }
+        more |= self.ledger.expire_entries(queue, now, super::SLICE);
+        more || self.ledger.next_expired(queue, now).is_some()
+    }
+
+    /// A manual lease ended: that was an attempt.
+    fn lease_ran_out(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token) else {
+            return;
+        };
+        let (queue, slot, attempt, until) = (lease.queue, lease.slot, lease.attempt, lease.until);
+        // At-most-once: it was settled when it was handed over, and is nobody's to lose.
+        let lease_is_over_already = lease.handed_over;
+        self.desks[queue as usize]
+            .lease_ends
+            .remove(&(until, token.0));
+        if lease_is_over_already {
+            return self.end_lease(token);
+        }
+        self.ledger.queues[queue as usize].counters.leases_lost += 1;
+        if self.listens(queue, EventKind::Stalled) {
+            let id = match (slot, &lease.letter) {
+                (Some(slot), _) => self.ledger.id_text(slot),
+                (None, letter) => letter
+                    .as_ref()
+                    .map_or_else(String::new, |letter| letter.id.clone()),
+            };
+            self.emit(
+                queue,
+                Event {
+                    attempt,
+                    id,
+                    ..Event::of(EventKind::Stalled, QueueId(queue))
+                },
+            );
+        }
+        self.output.push_back(Effect::Abort {
+            token,
+            reason: AbortReason::LeaseLost,
+        });
+        if let Some(slot) = slot {
+            self.ledger.unlease(slot);
+            if self.fail_attempt(slot, Reason::LeaseExpired, None, b"") {
+                self.ledger.enter(slot, self.now);
+            }
+            self.promote_group_of(slot);
+        }
+        self.end_lease(token);
+        self.note_drained(queue);
+    }
+
+    /// The message of a delivery in flight is withdrawn: its handler is told.
+    pub(super) fn lose_lease(&mut self, token: Token, reason: AbortReason) {
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
+        if !lease.delivered {
+            self.forget_claim(token);
+            return;
+        }
+        lease.progress = Progress::Lost;
+        lease.slot = None;
+        let to = lease.to;
+        self.settled_suspect(token);
+        self.after_commit(Effect::Abort { token, reason });
+        if matches!(to, Recipient::Dequeue(_)) {
+            self.end_lease(token);
+        }
+    }
+
+    /// No delivery started in time.
+    pub(super) fn expire(&mut self, slot: u32) {
+        self.ledger.leave(slot);
+        let queue = self.ledger.messages[slot].queue;
+        self.ledger.queues[queue as usize].counters.expired += 1;
+        self.kill(slot, Reason::Expired, false, b"");
+    }
+
+    /// Makes a held message a dead letter and tells so.
+    pub(super) fn kill(&mut self, slot: u32, reason: Reason, attempted: bool, error: &[u8]) {
+        self.ledger
+            .die(slot, self.now, reason, attempted, error, &mut self.commit);
+        self.tell_dead(slot, reason, error);
+    }
+
+    /// Emits the event of a death.
+    pub(super) fn tell_dead(&mut self, slot: u32, reason: Reason, error: &[u8]) {
+        let message = &self.ledger.messages[slot];
+        let (queue, attempt) = (message.queue, message.attempt);
+        if self.listens(queue, EventKind::Dead) {
+            let event = Event {
+                attempt,
+                reason: Some(reason),
+                id: self.ledger.id_text(slot),
+                error: error.into(),
+                ..Event::of(EventKind::Dead, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Handing out what was claimed: when its start is durable, its content is loaded and somebody is free.
+
+use std::rc::Rc;
+
+use super::Engine;
+use super::contents::content_of;
+use crate::command::{QueueId, Reason, Ticket, Token, WorkerId};
+use crate::consumer::desk::Waiter;
+use crate::consumer::lease::Letter;
+use crate::effect::{Answer, Delivery, Effect, Event, EventKind, Recipient};
+
+impl Engine {
+    /// The start of a delivery is durable.
+    pub(super) fn started(&mut self, token: Token) {
+        if let Some(lease) = self.leases.get_mut(token) {
+            lease.durable = true;
+            let to = lease.to;
+            self.hand_out(token, to);
+        }
+    }
+
+    /// Hands out what is ready for this recipient.
+    pub(super) fn hand_out(&mut self, token: Token, to: Recipient) {
+        match to {
+            Recipient::Worker(worker) => self.fill_slots(worker),
+            Recipient::Dequeue(ticket) => {
+                let Some(lease) = self.leases.get(token) else {
+                    return;
+                };
+                if lease.durable && lease.content.is_some() {
+                    let queue = lease.queue;
+                    self.deliver(token);
+                    if let Some(waiter) = self.desks[queue as usize].waiter(ticket) {
+                        waiter.delivered += 1;
+                    }
+                    self.answer_waiters(queue);
+                }
+            }
+        }
+    }
+
+    /// Starts handlers for claimed messages in order, while slots are free.
+    pub(super) fn fill_slots(&mut self, id: WorkerId) {
+        while let Some(worker) = self.workers.get_mut(&id) {
+            let Some(&token) = worker.claimed.front() else {
+                return;
+            };
+            let Some(lease) = self.leases.get(token) else {
+                worker.claimed.pop_front();
+                continue;
+            };
+            if !worker.has_slot() || !lease.durable || lease.content.is_none() {
+                return;
+            }
+            worker.claimed.pop_front();
+            worker.running += 1;
+            self.deliver(token);
+        }
+    }
+
+    fn deliver(&mut self, token: Token) {
+        let now = self.now;
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
+        lease.delivered = true;
+        lease.delivered_at = now;
+        if let Some(lease_ms) = lease.lease_ms {
+            lease.until = now.plus(lease_ms);
+            self.desks[lease.queue as usize]
+                .lease_ends
+                .insert((lease.until, token.0));
+        }
+        let queue = lease.queue;
+        let letter = match (lease.slot, &lease.letter) {
+            (Some(slot), _) => self.letter(slot),
+            (None, Some(letter)) => Letter::clone(letter),
+            (None, None) => unreachable!("a lease without a message was handed over"),
+        };
+        let lease = self.leases.get(token).expect("looked up above");
+        let delivery = Delivery {
+            token,
+            to: lease.to,
+            queue: QueueId(queue),
+            attempt: lease.attempt,
+            priority: letter.priority,
+            enqueued_at: lease.enqueued_at,
+            lease_until: lease.until,
+            id: letter.id,
+            group: letter.group,
+            destination: letter.destination,
+            content: lease.content.clone().expect("checked before"),
+        };
+        let (attempt, wait_ms) = (lease.attempt, now.since(lease.enqueued_at));
+        let counters = &mut self.ledger.queues[queue as usize].counters;
+        counters.delivered += 1;
+        counters.wait.record(wait_ms);
+        if self.listens(queue, EventKind::Started) {
+            let id = delivery.id.clone();
+            let event = Event {
+                attempt,
+                wait_ms,
+                id,
+                ..Event::of(EventKind::Started, QueueId(queue))
+            };
+            self.output.push_back(Effect::Event(Box::new(event)));
+        }
+        self.output.push_back(Effect::Deliver(Box::new(delivery)));
+        self.ledger.touch(queue);
+    }
+
+    /// A claimed message had its content read; `None`: the stored bytes are damaged.
+    pub(super) fn loaded_for_delivery(&mut self, token: Token, payload: Option<Rc<[u8]>>) {
+        let Some(content) = payload.and_then(content_of) else {
+            return self.lose_damaged(token);
+        };
+        if let Some(lease) = self.leases.get_mut(token) {
+            lease.content = Some(content);
+            let to = lease.to;
+            self.hand_out(token, to);
+        }
+    }
+
+    /// The bytes of a claimed message are damaged: it becomes a dead letter, undelivered.
+    fn lose_damaged(&mut self, token: Token) {
+        let Some(lease) = self.forget_claim(token) else {
+            return;
+        };
+        if let Some(slot) = lease.slot {
+            self.ledger.unlease(slot);
+            self.ledger.messages[slot].moving = false;
+            self.kill(slot, Reason::Corrupt, false, b"");
+        } else {
+            self.end_hand_over(&lease);
+        }
+        self.note_drained(lease.queue);
+    }
+
+    pub(super) fn dequeue(
+        &mut self,
+        ticket: Ticket,
+        queue: QueueId,
+        max: u32,
+        lease_ms: Option<u64>,
+        wait_ms: u64,
+    ) {
+        if let Err(failure) = self.known(queue) {
+            return self.refuse(ticket, failure);
+        }
+        let until = self.now.plus(wait_ms);
+        let waiter = Waiter {
+            ticket,
+            max,
+            lease_ms,
+            until,
+            claimed: 0,
+            delivered: 0,
+            closed: false,
+        };
+        self.desks[queue.0 as usize].waiters.push_back(waiter);
+        self.ledger.touch(queue.0);
+    }
+
+    pub(super) fn stop_waiting(&mut self, ticket: Ticket) {
+        for queue in 0..self.desks.len() {
+            if let Some(waiter) = self.desks[queue].waiter(ticket) {
+                waiter.until = self.now;
+                self.answer_waiters(queue as u32);
+            }
+        }
+    }
+
+    /// Answers dequeues that have what they wanted, or waited long enough.
+    pub(super) fn answer_waiters(&mut self, queue: u32) {
+        let now = self.now;
+        let closing = self.closing.is_some();
+        for waiter in &mut self.desks[queue as usize].waiters {
+            waiter.closed |= closing || waiter.claimed > 0 || waiter.until <= now;
+        }
+        let done = |waiter: &Waiter| waiter.closed && waiter.claimed == waiter.delivered;
+        while let Some(at) = self.desks[queue as usize].waiters.iter().position(done) {
+            let waiter = self.desks[queue as usize]
+                .waiters
+                .remove(at)
+                .expect("found just now");
+            let result = Ok(Answer::Value(waiter.delivered.into()));
+            self.output.push_back(Effect::Reply {
+                ticket: waiter.ticket,
+                result,
+            });
+        }
+    }
+}

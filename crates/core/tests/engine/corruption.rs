@@ -1,0 +1,171 @@
+//! Stored bytes that fail their checksum.
+
+use ackbox_core::command::*;
+use ackbox_core::config::{Config, Guarantee, QueueOptions};
+use ackbox_core::effect::{EventKind, Notice};
+
+use crate::support::{World, message};
+
+/// A cold box that holds "a", "bad" and "b", the second of which was damaged on the disk.
+fn damaged(options: QueueOptions, segment_bytes: u32) -> (World, QueueId) {
+    let config = Config {
+        max_memory_bytes: 0,
+        segment_bytes,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let orders = world.define("orders", options);
+    world.listen(orders);
+    for text in ["a", "bad", "b"] {
+        world
+            .try_enqueue(Enqueue {
+                id: Some(text),
+                ..message(orders, &text.repeat(50))
+            })
+            .unwrap();
+    }
+    flip(&mut world, "bad".repeat(50).as_bytes());
+    (world, orders)
+}
+
+fn flip(world: &mut World, what: &[u8]) {
+    for bytes in world.disk.values_mut() {
+        if let Some(at) = bytes.windows(what.len()).position(|window| window == what) {
+            bytes[at] ^= 1;
+            return;
+        }
+    }
+    panic!("it is on the disk");
+}
+
+#[test]
+fn a_damaged_message_is_a_dead_letter_and_the_others_go_on() {
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+        let (mut world, orders) = damaged(
+            QueueOptions {
+                guarantee: Some(guarantee),
+                ..QueueOptions::default()
+            },
+            1 << 20,
+        );
+        world.worker(orders, 1);
+        let delivered = world.work_off();
+        assert_eq!(delivered, ["a".repeat(50), "b".repeat(50)], "{guarantee:?}");
+        if guarantee == Guarantee::AtLeastOnce {
+            let dead = world.dead(orders);
+            assert_eq!(
+                (dead[0].id.as_str(), dead[0].reason),
+                ("bad", Some(Reason::Corrupt))
+            );
+            assert_eq!(world.events_of(EventKind::Dead).len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_message_does_not_stop_a_dequeue() {
+    let (mut world, orders) = damaged(QueueOptions::default(), 1 << 20);
+    let deliveries = world.dequeue(orders, 3);
+    let ids: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| delivery.id.as_str())
+        .collect();
+    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(world.dead(orders).len(), 1);
+}
+
+#[test]
+fn a_damaged_message_is_shown_as_such() {
+    let (mut world, orders) = damaged(QueueOptions::default(), 1 << 20);
+    let ticket = world
+        .request(Request::Peek {
+            queue: orders,
+            state: None,
+            limit: 10,
+        })
+        .unwrap();
+    let intact: Vec<_> = world.bodies[&ticket]
+        .iter()
+        .map(|(_, intact, _)| *intact)
+        .collect();
+    assert_eq!(intact, [true, false, true]);
+}
+
+#[test]
+fn cleaning_moves_a_damaged_message_byte_for_byte_and_goes_on() {
+    let (mut world, orders) = damaged(QueueOptions::default(), 4096);
+    let filler = "f".repeat(1000);
+    let worker = world.worker(orders, 1);
+    world.at_once(Request::PauseWorker { worker });
+    let mut rounds = 0;
+    while world.box_stats().cleaned_segments < 3 {
+        let (.., id) = world.try_enqueue(message(orders, &filler)).unwrap();
+        world.value(Request::Cancel { queue: orders, id });
+        rounds += 1;
+        assert!(rounds < 1000, "cleaning goes on");
+    }
+    let dead = world.dead(orders);
+    assert_eq!((dead.len(), dead[0].reason), (1, Some(Reason::Corrupt)));
+    assert!(
+        world
+            .notices
+            .iter()
+            .any(|notice| matches!(notice, Notice::Warning { .. })),
+        "and it is told"
+    );
+    let kept = world.disk.values().any(|bytes| {
+        let raw = [b"cad".as_slice(), "bad".repeat(49).as_bytes()].concat();
+        bytes.windows(raw.len()).any(|window| window == raw)
+    });
+    assert!(kept, "its bytes, damage and all, are kept");
+    world.audit();
+    let redriven = world.redrive(orders, DeadFilter::default());
+    assert_eq!(
+        (redriven.moved, redriven.skipped),
+        (0, 1),
+        "there is nothing to deliver"
+    );
+    let mut world = world.reopen();
+    assert_eq!(world.dead(orders)[0].reason, Some(Reason::Corrupt));
+    world.worker(orders, 1);
+    assert_eq!(world.work_off().len(), 2);
+}
+
+#[test]
+fn a_damaged_message_in_flight_is_moved_from_memory() {
+    let config = Config {
+        max_memory_bytes: 0,
+        segment_bytes: 4096,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let orders = world.define("orders", QueueOptions::default());
+    let text = "running".repeat(20);
+    world.enqueue_id(orders, "running", &text);
+    let delivery = world.dequeue(orders, 1).remove(0);
+    flip(&mut world, text.as_bytes());
+    let filler = "f".repeat(1000);
+    let mut rounds = 0;
+    while world.box_stats().cleaned_segments < 2 {
+        let (.., id) = world.try_enqueue(message(orders, &filler)).unwrap();
+        world.value(Request::Cancel { queue: orders, id });
+        rounds += 1;
+        assert!(rounds < 1000, "cleaning goes on");
+    }
+    world.settle(delivery.token, Verdict::Return).unwrap();
+    assert_eq!(world.dequeue(orders, 1)[0].content.body(), text.as_bytes());
+}
+
+#[test]
+fn damage_before_what_was_stable_refuses_the_box_untouched() {
+    let (world, _) = damaged(QueueOptions::default(), 1 << 20);
+    let disk = world.crash();
+    let refused = World::open(disk, crate::support::T0, Config::default())
+        .err()
+        .expect("it is refused");
+    assert_eq!(refused.code, ackbox_core::error::ErrorCode::Corrupt);
+    assert!(
+        refused.segment.is_some() && refused.offset.is_some(),
+        "with its place"
+    );
+}

@@ -1,0 +1,154 @@
+//! Events, each kind once.
+
+use ackbox_core::command::*;
+use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::effect::EventKind;
+use ackbox_core::time::Timestamp;
+
+use crate::support::{T0, World};
+
+fn kinds(world: &mut World) -> Vec<EventKind> {
+    std::mem::take(&mut world.events)
+        .iter()
+        .map(|event| event.kind)
+        .collect()
+}
+
+#[test]
+fn a_life_is_told_in_order() {
+    use EventKind::*;
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_attempts: Some(2),
+            ..QueueOptions::default()
+        },
+    );
+    world.listen(orders);
+    world.worker(orders, 1);
+    world.enqueue_id(orders, "a", "x");
+    assert_eq!(kinds(&mut world), [Enqueued, Started]);
+    let first = world.delivery();
+    world.advance(7);
+    world
+        .settle_with(
+            first.token,
+            Verdict::Reject { delay_ms: Some(9) },
+            true,
+            b"",
+            b"why",
+        )
+        .unwrap();
+    let retry = world
+        .events
+        .iter()
+        .find(|event| event.kind == Retry)
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (
+            retry.attempt,
+            retry.wait_ms,
+            retry.at,
+            retry.id.as_str(),
+            &*retry.error
+        ),
+        (1, 9, Timestamp(T0 + 16), "a", &b"why"[..])
+    );
+    world.events.clear();
+    world.advance(9);
+    let second = world.delivery();
+    world.advance(3);
+    world.events.clear();
+    world.ack(second.token);
+    let completed = world
+        .events
+        .iter()
+        .find(|event| event.kind == Completed)
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (completed.attempt, completed.handle_ms, completed.wait_ms),
+        (2, 3, 16)
+    );
+    assert_eq!(kinds(&mut world), [Completed, Drained]);
+    world.enqueue_id(orders, "a", "x");
+    assert_eq!(kinds(&mut world), [Duplicate]);
+    world.enqueue_id(orders, "b", "x");
+    let delivery = world.delivery();
+    world.events.clear();
+    world
+        .settle_with(
+            delivery.token,
+            Verdict::Dead(Reason::Permanent),
+            true,
+            b"",
+            b"why",
+        )
+        .unwrap();
+    let dead = world
+        .events
+        .iter()
+        .find(|event| event.kind == Dead)
+        .unwrap();
+    assert_eq!(
+        (dead.reason, dead.id.as_str(), &*dead.error),
+        (Some(Reason::Permanent), "b", &b"why"[..])
+    );
+}
+
+#[test]
+fn failed_is_told_of_at_most_once() {
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            guarantee: Some(Guarantee::AtMostOnce),
+            ..QueueOptions::default()
+        },
+    );
+    world.listen(orders);
+    world.worker(orders, 1);
+    world.enqueue(orders, "x");
+    let delivery = world.delivery();
+    let settle = Settle {
+        token: delivery.token,
+        verdict: Verdict::Reject { delay_ms: None },
+        returned: true,
+        result: b"",
+        error: b"why",
+    };
+    world
+        .engine
+        .handle_command(Timestamp(world.now), Ticket(0), Command::Settle(settle));
+    world.run();
+    let failed = world.events_of(EventKind::Failed);
+    assert_eq!(
+        (failed.len(), failed[0].id.as_str(), &*failed[0].error),
+        (1, delivery.id.as_str(), &b"why"[..])
+    );
+    assert_eq!(world.stats(orders).rejected, 1);
+    assert!(world.dead(orders).is_empty());
+}
+
+#[test]
+fn only_what_is_listened_to_is_told() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.enqueue(orders, "unheard");
+    world.at_once(Request::Listen {
+        queue: orders,
+        events: 1 << EventKind::Completed as u32,
+    });
+    world.worker(orders, 1);
+    world.work_off();
+    assert_eq!(kinds(&mut world), [EventKind::Completed]);
+    world.at_once(Request::Listen {
+        queue: orders,
+        events: 0,
+    });
+    world.enqueue(orders, "unheard");
+    world.work_off();
+    assert!(world.events.is_empty());
+}
