@@ -20,7 +20,7 @@ it('enqueueMany keeps each body as it was when it was read, though its bytes are
 
 it('a result whose then throws fails its own message and no other', async () => {
   const box = await open(memoryStorage())
-  const queue = box.queue<number>('jobs', { maxAttempts: 1 })
+  const queue = box.queue<number, unknown>('jobs', { maxAttempts: 1 })
   const done: number[] = []
   await queue.enqueueMany([0, 1, 2, 3].map((body) => ({ body, id: String(body) })))
   const completed = new Promise<void>((resolve) => {
