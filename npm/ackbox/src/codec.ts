@@ -98,7 +98,9 @@ export function encodeHeaders(headers: unknown, where: string): string {
 }
 
 function checkHeaders(headers: unknown, where: string): asserts headers is Record<string, string> {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+  // A `Map` or `Headers` has no properties to show: it would be kept as nothing.
+  const isList = Array.isArray(headers) || (headers !== null && typeof headers === 'object' && Symbol.iterator in headers)
+  if (typeof headers !== 'object' || headers === null || isList) {
     throw invalidOption('headers to be an object of strings', headers, where)
   }
   for (const [name, value] of Object.entries(headers)) {

@@ -74,3 +74,14 @@ it('close rejects when its own flush fails', async () => {
   release()
   await expect(closed).rejects.toMatchObject({ code: 'ERR_STORAGE_FAILED' })
 })
+
+it.each([
+  ['Headers', new Headers({ trace: 'a' })],
+  ['a Map', new Map([['trace', 'a']])],
+])('%s as headers is refused instead of kept as nothing', async (_, headers) => {
+  const box = await open(memoryStorage())
+  const queue = box.queue<number>('jobs')
+  await expect(queue.enqueue(1, { headers: headers as never })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+  expect(await queue.stats()).toMatchObject({ ready: 0 })
+  await box.close()
+})
