@@ -99,7 +99,10 @@ export interface Worker extends AsyncDisposable {
   readonly name: string
   /** Resolves when the worker is closed, rejects with what killed it. Never becomes an unhandled rejection. */
   readonly closed: Promise<void>
-  /** Starts no more handlers until resumed; running ones finish. */
+  /**
+   * Starts no more handlers until resumed; running ones finish. At-most-once: what was claimed before still starts, for
+   * it is settled already.
+   */
   pause(): void
   resume(): void
   /** Like the close of a box, for this worker alone. */

@@ -97,11 +97,12 @@ export interface MessageInfo<T = unknown> {
   /** As enqueued; absent when it is not kept any more or cannot be decoded. */
   readonly body?: T
   readonly headers: Readonly<Record<string, string>>
-  /** Deliveries so far. */
+  /** Deliveries so far; 0 for a finished message, of which only its id and its end are kept. */
   readonly attempt: number
   /** Absent: without limit. */
   readonly maxAttempts?: number
   readonly priority: number
+  /** For a finished message the time of its end. */
   readonly enqueuedAt: number
   /** When a scheduled message becomes ready. */
   readonly dueAt?: number
