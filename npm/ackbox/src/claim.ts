@@ -10,7 +10,10 @@ const MAX: Range = { min: 1, max: 10_000 }
 const LEASE: Range = { min: 1, max: MAX_MS }
 const WAIT: Range = { min: 0, max: MAX_MS }
 
-/** Claims up to `max` messages, and waits for the first one if the options say so. */
+/**
+ * Claims up to `max` messages, and waits for the first one if the options say so. A message whose body cannot be
+ * decoded becomes a dead letter and counts as none.
+ */
 export async function claim(
   core: BoxCore,
   queue: number,
@@ -27,13 +30,22 @@ export async function claim(
   core.checkOpen(where)
   signal?.throwIfAborted()
 
-  const claimed = await wait(core, { queue, max, leaseMs, waitMs }, signal)
-  if (signal?.aborted === true) {
-    for (const delivery of claimed) void delivery[Symbol.asyncDispose]().catch(() => {})
-    throw signal.reason
+  const until = core.driver.now() + waitMs
+  for (let left = waitMs; ; left = Math.max(0, until - core.driver.now())) {
+    const claimed = await wait(core, { queue, max, leaseMs, waitMs: left }, signal)
+    if (signal?.aborted === true) {
+      for (const delivery of claimed) void delivery[Symbol.asyncDispose]().catch(() => {})
+      throw signal.reason
+    }
+    if (claimed.length === 0) {
+      if (waitMs > 0) core.checkOpen(where)
+      return []
+    }
+    const decoded = claimed.filter((delivery) => delivery.prepare())
+    if (decoded.length > 0) return decoded
+    // All of them are dead letters now: the caller still waits for a message.
+    core.checkOpen(where)
   }
-  if (claimed.length === 0 && waitMs > 0) core.checkOpen(where)
-  return claimed.filter((delivery) => delivery.prepare())
 }
 
 interface Claim {

@@ -1,12 +1,23 @@
-import { AckboxError } from 'ackbox'
+import { AckboxError, type Codec } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
+import { isPending } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 
 /** Past any backoff of a first attempt. */
 const PAST_BACKOFF_MS = 1_200
+
+/** Cannot decode the text `bad`. */
+const picky: Codec<string> = {
+  encode: (body) => new TextEncoder().encode(body),
+  decode(encoded) {
+    const body = new TextDecoder().decode(encoded)
+    if (body === 'bad') throw new Error('no such body')
+    return body
+  },
+}
 
 eachStorage('dequeue', (make) => {
   it('leases a message until it is acknowledged', async () => {
@@ -157,5 +168,50 @@ eachStorage('dequeue', (make) => {
     await queue.pause()
     await message!.ack()
     expect(await queue.get('a')).toMatchObject({ state: 'completed' })
+  })
+
+  it('passes over bodies that cannot be decoded, which are dead letters then', async () => {
+    const { box } = await make()
+    const queue = box.queue('jobs', { codec: picky })
+    await queue.enqueueMany(['bad', 'bad', 'good', 'bad', 'last'].map((body, index) => ({ body, id: `${index}` })))
+    expect(await queue.dequeue()).toMatchObject({ id: '2', body: 'good' })
+    expect((await queue.dequeueMany(2, { waitMs: 1_000 })).map(({ body }) => body)).toEqual(['last'])
+    expect(await queue.dequeue()).toBeUndefined()
+    expect(await queue.dead.count({ reason: 'invalid' })).toBe(3)
+  })
+
+  it('goes on waiting for the rest of its time behind a body that cannot be decoded', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue('jobs', { codec: picky })
+    const waiting = queue.dequeue({ waitMs: 1_000 })
+    await clock.advance(400)
+    await queue.enqueue('bad')
+    await clock.advance(599)
+    expect(await isPending(waiting)).toBe(true)
+    await clock.advance(1)
+    expect(await waiting).toBeUndefined()
+
+    const lucky = queue.dequeue({ waitMs: 1_000 })
+    await queue.enqueue('bad')
+    await clock.advance(999)
+    await queue.enqueue('good')
+    expect(await lucky).toMatchObject({ body: 'good', attempt: 1 })
+  })
+
+  it('ends with its signal or its box behind a body that cannot be decoded', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue('jobs', { codec: picky })
+    const stop = new AbortController()
+    const aborted = queue.dequeue({ waitMs: 60_000, signal: stop.signal })
+    await queue.enqueue('bad')
+    await clock.advance()
+    stop.abort(new Error('enough'))
+    await expect(aborted).rejects.toThrow('enough')
+
+    const closed = refusal(queue.dequeue({ waitMs: 60_000 }), 'ERR_CLOSED')
+    await queue.enqueue('bad')
+    await clock.advance()
+    await box.close()
+    await closed
   })
 })
