@@ -1,20 +1,29 @@
 /** Options of a queue: what they are, and how they split into what the engine keeps and what lives in this process. */
-import { toEngineBackoff, type Backoff, type BackoffFunction } from './backoff.js'
+import { exponential, toEngineBackoff, type Backoff, type BackoffFunction } from './backoff.js'
 import { checkCodec, type Codec } from './codec.js'
 import type { QueueOptions as EngineOptions } from './engine/objects.js'
 import type { Guarantee } from './types.js'
 import type { Range } from './validate.js'
 import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, unsupported } from './validate.js'
 
-/** Options of `queue`. Named, they apply from now on and survive reopening; functions and `codec` do not survive. */
+/**
+ * Options of `queue`. Named, they apply from now on and survive reopening; functions and `codec` do not survive.
+ * Options that are not named, or are `undefined`, change nothing: what was named is replaced by naming something else,
+ * never by leaving it out. An `id` function or a `codec` therefore stays until the box is closed; a `group` or
+ * `destination` function that gives `undefined` is as good as none.
+ */
 export interface QueueOptions<T = unknown> {
   /** Default `'at-least-once'`. */
   readonly guarantee?: Guarantee | undefined
   /** Deliveries of one message at most, 1 or more, or `Infinity`. Default 6. */
   readonly maxAttempts?: number | undefined
-  /** No retry later than this after the first delivery. Default: none. */
+  /** No retry later than this after the first delivery, or `Infinity`. Default: none. */
   readonly maxRetryMs?: number | undefined
-  /** Default `exponential()`: 1, 2, 4, 8, 16 s, at most 5 minutes, 10 % jitter. */
+  /**
+   * Default `exponential()`: 1, 2, 4, 8, 16 s, at most 5 minutes, 10 % jitter. A policy replaces a function and the
+   * other way round. A function is asked when a handler throws or a delivery is rejected; the default applies where
+   * it is not there to be asked: after a lease that ran out, and in a run that does not name it.
+   */
   readonly backoff?: Backoff | BackoffFunction | undefined
   /** Exclusive claim of a delivery, 1 or more; extended while a handler runs, not for `dequeue`. Default 30,000. */
   readonly leaseMs?: number | undefined
@@ -24,6 +33,7 @@ export interface QueueOptions<T = unknown> {
   readonly group?: ((body: T) => string | undefined) | undefined
   /** What a message goes to; `undefined` for none. */
   readonly destination?: ((body: T) => string | undefined) | undefined
+  /** Each member is an option of its own: one that is not named changes nothing. */
   readonly dedup?: DedupOptions | undefined
   /** Messages at most, dead letters included. Default 10,000,000. */
   readonly maxDepth?: number | undefined
@@ -35,7 +45,7 @@ export interface QueueOptions<T = unknown> {
   readonly maxResultBytes?: number | undefined
   /** `'block'`: a group waits until its dead letter is redriven or removed. Default `'continue'`. */
   readonly groupOnDead?: 'continue' | 'block' | undefined
-  /** `retainMs`: how long dead letters are kept. Default: until they are removed. */
+  /** `retainMs`: how long dead letters are kept, or `Infinity`. Default: until they are removed. */
   readonly dead?: { readonly retainMs?: number | undefined } | undefined
   /** How bodies become bytes. Default: JSON. */
   readonly codec?: Codec<T> | undefined
@@ -59,7 +69,7 @@ export interface LocalOptions {
   readonly group?: (body: never) => unknown
   readonly destination?: (body: never) => unknown
   readonly codec?: Codec<never>
-  readonly backoff?: BackoffFunction
+  readonly backoff?: BackoffFunction | undefined
 }
 
 /** Stands for "without limit" in the engine. */
@@ -88,7 +98,7 @@ export function splitQueueOptions(options: QueueOptions<never>, where: string): 
 
 function engineOptions(options: QueueOptions<never>, where: string): EngineOptions {
   const engine: EngineOptions = {}
-  const { guarantee, maxAttempts, backoff, dedup, dead, maxBytes, groupOnDead } = options
+  const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, maxBytes, groupOnDead } = options
   if (guarantee !== undefined) {
     choice(guarantee, ['at-most-once', 'at-least-once', 'exactly-once'], 'guarantee', where)
     if (guarantee === 'exactly-once') throw unsupported("guarantee 'exactly-once'", where)
@@ -97,8 +107,10 @@ function engineOptions(options: QueueOptions<never>, where: string): EngineOptio
   if (maxAttempts !== undefined) {
     engine.maxAttempts = integerOrInfinity(maxAttempts, ATTEMPTS, ENDLESS_ATTEMPTS, 'maxAttempts', where)
   }
-  if (backoff !== undefined && typeof backoff !== 'function') engine.backoff = toEngineBackoff(backoff, where)
-  if (options.maxRetryMs !== undefined) engine.maxRetryMs = duration(options.maxRetryMs, TIME, 'maxRetryMs', where)
+  if (backoff !== undefined) {
+    engine.backoff = toEngineBackoff(typeof backoff === 'function' ? exponential() : backoff, where)
+  }
+  if (maxRetryMs !== undefined) engine.maxRetryMs = endlessDuration(maxRetryMs, 'maxRetryMs', where)
   if (options.leaseMs !== undefined) engine.leaseMs = duration(options.leaseMs, LEASE, 'leaseMs', where)
   if (options.maxDepth !== undefined) engine.maxDepth = integer(options.maxDepth, COUNT, 'maxDepth', where)
   if (maxBytes !== undefined) {
@@ -112,9 +124,14 @@ function engineOptions(options: QueueOptions<never>, where: string): EngineOptio
   if (dedup !== undefined) engine.dedup = dedupOptions(dedup, `${where}: dedup`)
   if (dead !== undefined) {
     checkNames(dead, ['retainMs'], `${where}: dead`)
-    if (dead.retainMs !== undefined) engine.dead = { retainMs: duration(dead.retainMs, TIME, 'dead.retainMs', where) }
+    if (dead.retainMs !== undefined) engine.dead = { retainMs: endlessDuration(dead.retainMs, 'dead.retainMs', where) }
   }
   return engine
+}
+
+/** A hundred years stand for "never" in the engine, which keeps options that were named. */
+function endlessDuration(value: unknown, name: string, where: string): number {
+  return duration(value === Infinity ? MAX_MS : value, TIME, name, where)
 }
 
 function dedupOptions(dedup: DedupOptions, where: string): EngineOptions['dedup'] {
@@ -140,6 +157,6 @@ function localOptions(options: QueueOptions<never>, where: string): LocalOptions
     checkCodec(options.codec, where)
     local.codec = options.codec
   }
-  if (typeof options.backoff === 'function') local.backoff = options.backoff
+  if (options.backoff !== undefined) local.backoff = typeof options.backoff === 'function' ? options.backoff : undefined
   return local
 }

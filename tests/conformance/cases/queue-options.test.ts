@@ -1,4 +1,4 @@
-import { bytes, constant } from 'ackbox'
+import { bytes, constant, schedule, type Codec } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
@@ -35,6 +35,74 @@ eachStorage('queue options', (make) => {
     await clock.advance()
     expect(warnings).toHaveLength(1)
     expect(String((warnings[0] as { message?: string }).message ?? warnings[0])).toMatch(/maxAttempts/)
+  })
+
+  it('are replaced whole: a backoff policy by a function, and the other way round', async () => {
+    const { box, reopen } = await make()
+    const delays = async (target: typeof box): Promise<number[]> => {
+      const queue = target.queue<number>('jobs')
+      const seen = record(queue)
+      const { id } = await queue.enqueue(1)
+      await (await queue.dequeue())!.reject(new Error('no'))
+      await queue.cancel(id)
+      return seen.of('retry').map(({ delayMs }) => delayMs)
+    }
+    box.queue('jobs', { backoff: schedule([111]) })
+    expect(await delays(box)).toEqual([111])
+    box.queue('jobs', { backoff: () => 222 })
+    expect(await delays(box)).toEqual([222])
+    box.queue('jobs', { backoff: constant(333) })
+    expect(await delays(box)).toEqual([333])
+    box.queue('jobs', { backoff: () => 444 })
+    box.queue('jobs', { maxDepth: 100, backoff: undefined })
+    expect(await delays(box)).toEqual([444])
+    // A function does not survive, and what it replaced does not come back.
+    const [delay] = await delays(await reopen())
+    expect(delay).toBeGreaterThanOrEqual(1_000)
+    expect(delay).toBeLessThanOrEqual(1_100)
+  })
+
+  it('leave the members of dedup that are not named as they are', async () => {
+    const { box, clock } = await make()
+    box.queue('jobs', { dedup: { windowMs: 1_000, compare: 'id' } })
+    const queue = box.queue<number>('jobs', { dedup: { windowMs: 2_000, compare: undefined } })
+    await queue.enqueue(1, { id: 'a' })
+    await (await queue.dequeue())!.ack()
+    await clock.advance(1_500)
+    expect(await queue.enqueue(2, { id: 'a' })).toMatchObject({ status: 'duplicate' })
+    await clock.advance(600)
+    expect(await queue.enqueue(2, { id: 'a' })).toMatchObject({ status: 'accepted' })
+  })
+
+  it('keep functions and codec until others are named', async () => {
+    const { box } = await make()
+    const reversed: Codec<string> = {
+      encode: (body) => new TextEncoder().encode([...body].reverse().join('')),
+      decode: (encoded) => new TextDecoder().decode(encoded),
+    }
+    box.queue<string>('jobs', { id: (body) => `id of ${body}`, group: () => 'g', destination: () => 'd', codec: reversed })
+    const queue = box.queue<string>('jobs', { id: undefined, destination: () => 'e', codec: undefined, maxDepth: 9 })
+    await queue.enqueue('abc')
+    expect(await queue.get('id of abc')).toMatchObject({ body: 'cba', group: 'g', destination: 'e' })
+    await (await queue.dequeue())!.ack()
+    box.queue<string>('jobs', { group: () => undefined })
+    await queue.enqueue('def')
+    const message = await queue.dequeue()
+    expect([message!.id, message!.group]).toEqual(['id of def', undefined])
+  })
+
+  it('are without limit again at Infinity', async () => {
+    const { box, clock, reopen } = await make()
+    box.queue('jobs', { maxRetryMs: 1, dead: { retainMs: 1_000 }, maxBytes: 1, backoff: constant(1_000) })
+    box.queue('jobs', { maxRetryMs: Infinity, dead: { retainMs: Infinity }, maxBytes: Infinity, maxAttempts: 2 })
+    const queue = (await reopen()).queue<number>('jobs')
+    await queue.enqueue(1, { id: 'a' })
+    await (await queue.dequeue())!.reject(new Error('no'))
+    expect(await queue.get('a')).toMatchObject({ state: 'scheduled' })
+    await clock.advance(1_000)
+    await (await queue.dequeue())!.reject(new Error('no'))
+    await clock.advance(10 * 365 * 86_400_000)
+    expect(await queue.dead.count()).toBe(1)
   })
 
   it('leave messages what they were enqueued with', async () => {
