@@ -55,6 +55,9 @@ pub struct Failure {
     /// The message that it is about, where that helps (`ERR_STORAGE_FAILED` of an enqueue).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// All messages of an atomic unit that it is about, in their order; empty for a single one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     /// Damaged place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub segment: Option<u32>,
@@ -71,6 +74,7 @@ impl Failure {
             code,
             message: message.into(),
             id: None,
+            ids: Vec::new(),
             segment: None,
             offset: None,
         }

@@ -44,8 +44,11 @@ export interface ErrorDetailsByCode {
   /** What the schema found; absent when it was the codec that refused. */
   ERR_INVALID_BODY: { readonly issues?: readonly unknown[] }
   ERR_LOCKED: LockedDetails
-  /** The id of the message whose outcome is unknown: enqueueing again with it is safe. */
-  ERR_STORAGE_FAILED: { readonly id?: string }
+  /**
+   * Of an enqueue whose outcome is unknown: the id of the message, or of the first; with `enqueueMany` of several also
+   * `ids`, one for each item in their order. Enqueueing again with them is safe.
+   */
+  ERR_STORAGE_FAILED: { readonly id?: string; readonly ids?: readonly string[] }
 }
 
 /** Who owns the box. */

@@ -3,9 +3,10 @@ import type { Failure } from './engine/engine.js'
 import { AckboxError, type ErrorCode } from './errors.js'
 
 /** A refusal; `storageError` is what the storage last failed with. */
-export function refusal({ code, message, id, segment, offset }: Failure, storageError: unknown): AckboxError {
+export function refusal({ code, message, id, ids, segment, offset }: Failure, storageError: unknown): AckboxError {
   const details: Record<string, unknown> = {}
   if (id !== undefined) details['id'] = id
+  if (ids !== undefined) details['ids'] = Object.freeze(ids)
   if (segment !== undefined) details['segment'] = segment
   if (offset !== undefined) details['offset'] = offset
   const cause = code === 'ERR_STORAGE_FAILED' || code === 'ERR_STORAGE_FULL' ? storageError : undefined

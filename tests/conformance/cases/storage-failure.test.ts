@@ -43,6 +43,22 @@ it('a failed append is final: what waits is rejected with its id, the box is rea
   await expect(box.closed).rejects.toMatchObject({ code: 'ERR_STORAGE_FAILED' })
 })
 
+it('enqueueMany that fails names the ids of all its items, with which it can be repeated', async () => {
+  const { storage, box, clock } = await setUp()
+  const queue = box.queue<number>('jobs')
+  queue.on('enqueued', () => {})
+  storage.failNext(diskError())
+  const error = await refusal(queue.enqueueMany([{ body: 1, id: 'a' }, { body: 2 }, { body: 3, id: 'c' }]), 'ERR_STORAGE_FAILED')
+  const { id, ids } = error.details as { id: string; ids: string[] }
+  expect([id, ids[0], ids[2], ids.length]).toEqual(['a', 'a', 'c', 3])
+  expect(typeof ids[1]).toBe('string')
+
+  await box.close()
+  const again = (await openOn(storage.copy(), { clock })).queue<number>('jobs')
+  const receipts = await again.enqueueMany(ids.map((id, index) => ({ id, body: index + 1 })))
+  expect(receipts.map(({ id, status }) => [id, status])).toEqual(ids.map((id) => [id, 'accepted']))
+})
+
 it('the error names the cause', async () => {
   const { storage, box, errors } = await setUp()
   const cause = diskError()

@@ -85,27 +85,7 @@ impl Engine {
         {
             self.refuse(opening.ticket(), failure.clone());
         }
-        for gate in self.commit.abandon() {
-            match gate {
-                Gate::Effect(Effect::Receipt {
-                    ticket,
-                    index: 0,
-                    id,
-                    ..
-                }) => {
-                    let failure = Failure {
-                        id: Some(id),
-                        ..failure.clone()
-                    };
-                    self.output.push_back(Effect::Reply {
-                        ticket,
-                        result: Err(failure),
-                    });
-                }
-                Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
-                _ => {}
-            }
-        }
+        self.refuse_waiting(&failure);
         let mut tickets = self.inspections.abandon();
         tickets.extend(self.dead_jobs.abandon());
         tickets.extend(
@@ -121,6 +101,34 @@ impl Engine {
         }
         for ticket in tickets {
             self.refuse(ticket, failure.clone());
+        }
+    }
+
+    /// Refuses what waits for an append. An enqueue is told its ids: with them it can be repeated safely.
+    fn refuse_waiting(&mut self, failure: &Failure) {
+        let is_event = |gate: &Gate| matches!(gate, Gate::Effect(Effect::Event(_)));
+        let gates = self.commit.abandon().into_iter();
+        let mut gates = gates.filter(|gate| !is_event(gate)).peekable();
+        while let Some(gate) = gates.next() {
+            match gate {
+                Gate::Effect(Effect::Receipt { ticket, id, .. }) => {
+                    // Between the receipts of one unit lie only events.
+                    let mut ids = vec![id];
+                    while let Some(Gate::Effect(Effect::Receipt { id, .. })) =
+                        gates.next_if(|next| is_receipt_of(next, ticket))
+                    {
+                        ids.push(id);
+                    }
+                    let failure = Failure {
+                        id: Some(ids[0].clone()),
+                        ids: if ids.len() > 1 { ids } else { Vec::new() },
+                        ..failure.clone()
+                    };
+                    self.refuse(ticket, failure);
+                }
+                Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
+                _ => {}
+            }
         }
     }
 
@@ -154,4 +162,8 @@ impl Engine {
             }
         }
     }
+}
+
+fn is_receipt_of(gate: &Gate, unit: Ticket) -> bool {
+    matches!(gate, Gate::Effect(Effect::Receipt { ticket, .. }) if *ticket == unit)
 }

@@ -41,9 +41,20 @@ fn a_failed_append_is_final_for_everything_that_waits() {
     }));
     let second = world.command(Command::Enqueue(message(orders, "b")));
     let batch = world.command(Command::EnqueueMany(vec![
-        message(orders, "c"),
+        Enqueue {
+            id: Some("c"),
+            ..message(orders, "c")
+        },
         message(orders, "d"),
+        Enqueue {
+            id: Some("e"),
+            ..message(orders, "e")
+        },
     ]));
+    let last = world.command(Command::Enqueue(Enqueue {
+        id: Some("f"),
+        ..message(orders, "f")
+    }));
     let peek = world
         .request(Request::Peek {
             queue: orders,
@@ -77,7 +88,19 @@ fn a_failed_append_is_final_for_everything_that_waits() {
         refused.id.is_some(),
         "with its generated id it can be enqueued again safely"
     );
-    for ticket in [batch, peek, closing_worker, redrive, closing] {
+    assert!(refused.ids.is_empty());
+    let refused = world.answer(batch).unwrap().unwrap_err();
+    assert_eq!(refused.code, ErrorCode::StorageFailed);
+    assert_eq!(refused.id.as_deref(), Some("c"));
+    assert_eq!(refused.ids.len(), 3, "one id for each item, in their order");
+    assert_eq!(
+        (&refused.ids[0][..], &refused.ids[2][..]),
+        ("c", "e"),
+        "the second has a generated one"
+    );
+    let refused = world.answer(last).unwrap().unwrap_err();
+    assert_eq!((refused.id.as_deref(), refused.ids.len()), (Some("f"), 0));
+    for ticket in [peek, closing_worker, redrive, closing] {
         assert_eq!(code_of(&mut world, ticket), ErrorCode::StorageFailed);
     }
     let _ = world.answer(waiting).expect("it is answered");

@@ -81,6 +81,8 @@ export interface Failure {
   message: string
   /** The message that it is about. */
   id?: string
+  /** The messages of an atomic unit, in their order. */
+  ids?: string[]
   /** Damaged place. */
   segment?: number
   /** Damaged place. */
