@@ -321,11 +321,17 @@ pub struct MessageInfo {
     pub id: String,
     pub queue: String,
     pub state: MessageState,
-    pub attempt: u32,
+    /// Starts so far, of a finished message the one that it finished with (at most 65,535 is told).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
-    pub priority: u8,
-    pub enqueued_at: Timestamp,
+    /// None for a finished message, as all that was asked for with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// None for a finished message, of which only its id and its end are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enqueued_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use ackbox_core::command::MessageState;
 use ackbox_core::journal::Place;
-use ackbox_core::ledger::dedup::Dedup;
+use ackbox_core::ledger::dedup::{Dedup, End};
 use ackbox_core::time::Timestamp;
 use proptest::prelude::*;
 
@@ -116,10 +116,13 @@ impl World {
             known.subject = self.counter;
             self.dedup.finish(
                 known.entry,
-                Timestamp(self.now),
-                MessageState::Completed,
-                self.counter,
-                0,
+                End {
+                    at: Timestamp(self.now),
+                    state: MessageState::Completed,
+                    number: self.counter,
+                    attempt: 1,
+                    charge: 0,
+                },
             );
             self.known.push(known);
         }

@@ -3,7 +3,7 @@
 use ackbox_core::command::MessageState;
 use ackbox_core::hash;
 use ackbox_core::journal::Place;
-use ackbox_core::ledger::dedup::{Dedup, ENTRY_BYTES, Entry};
+use ackbox_core::ledger::dedup::{ATTEMPT_MAX, Dedup, ENTRY_BYTES, End, Entry};
 use ackbox_core::time::Timestamp;
 
 #[test]
@@ -23,6 +23,16 @@ fn a_million_ids_take_eighty_three_bytes_each() {
     assert!(bytes <= 83, "{bytes} bytes an id");
 }
 
+fn end(state: MessageState) -> End {
+    End {
+        at: Timestamp(1),
+        state,
+        number: 1,
+        attempt: 1,
+        charge: 0,
+    }
+}
+
 fn one_live() -> (Dedup, u32) {
     let mut dedup = Dedup::new();
     let entry = dedup.insert_live(0, 1, 2, 3);
@@ -33,15 +43,15 @@ fn one_live() -> (Dedup, u32) {
 #[should_panic(expected = "has ended before")]
 fn a_message_ends_once() {
     let (mut dedup, entry) = one_live();
-    dedup.finish(entry, Timestamp(1), MessageState::Completed, 1, 0);
-    dedup.finish(entry, Timestamp(2), MessageState::Completed, 1, 0);
+    dedup.finish(entry, end(MessageState::Completed));
+    dedup.finish(entry, end(MessageState::Completed));
 }
 
 #[test]
 #[should_panic(expected = "is completed, dead or cancelled, not Leased")]
 fn a_message_ends_in_a_final_state() {
     let (mut dedup, entry) = one_live();
-    dedup.finish(entry, Timestamp(1), MessageState::Leased, 1, 0);
+    dedup.finish(entry, end(MessageState::Leased));
 }
 
 #[test]
@@ -69,7 +79,7 @@ fn a_live_entry_cannot_live_again() {
 #[should_panic(expected = "needs more than 29 bits")]
 fn a_record_of_half_a_gigabyte_is_refused() {
     let (mut dedup, entry) = one_live();
-    dedup.finish(entry, Timestamp(1), MessageState::Completed, 1, 0);
+    dedup.finish(entry, end(MessageState::Completed));
     dedup.set_place(
         entry,
         Place {
@@ -86,4 +96,25 @@ fn an_entry_is_removed_once() {
     let (mut dedup, entry) = one_live();
     dedup.remove(entry);
     dedup.remove(entry);
+}
+
+#[test]
+fn an_attempt_beyond_the_highest_counts_as_that() {
+    for (attempt, told) in [
+        (0, None),
+        (1, Some(1)),
+        (ATTEMPT_MAX, Some(ATTEMPT_MAX)),
+        (u32::MAX, Some(ATTEMPT_MAX)),
+    ] {
+        let (mut dedup, entry) = one_live();
+        assert_eq!(dedup.finished_attempt(entry), None);
+        let end = End {
+            attempt,
+            ..end(MessageState::Completed)
+        };
+        dedup.finish(entry, end);
+        assert_eq!(dedup.finished_attempt(entry), told);
+        dedup.relive(entry, 9);
+        assert_eq!(dedup.finished_attempt(entry), None);
+    }
 }

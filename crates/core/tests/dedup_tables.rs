@@ -9,7 +9,7 @@ use std::path::Path;
 use ackbox_core::command::MessageState;
 use ackbox_core::hash;
 use ackbox_core::journal::Place;
-use ackbox_core::ledger::dedup::{Dedup, Entry, Status};
+use ackbox_core::ledger::dedup::{Dedup, End, Entry, Status};
 use ackbox_core::time::Timestamp;
 
 const KEY: [u8; 16] = *b"key of the tests";
@@ -122,8 +122,14 @@ impl World {
             .get("charge")
             .map_or(0, |charge| number(charge));
         let at = Timestamp(arguments.field("at"));
-        self.dedup
-            .finish(entry, at, state, arguments.field("number"), charge);
+        let end = End {
+            at,
+            state,
+            number: arguments.field("number"),
+            attempt: 1,
+            charge,
+        };
+        self.dedup.finish(entry, end);
         assert_eq!(
             self.dedup.place(entry),
             Place::default(),
@@ -236,7 +242,9 @@ impl World {
 fn describe(entry: &Entry) -> String {
     match entry.status() {
         Status::Live { message } => format!("live {message}"),
-        Status::Finished { at, state, number } => {
+        Status::Finished {
+            at, state, number, ..
+        } => {
             format!("{} {number} @{}", format!("{state:?}").to_lowercase(), at.0)
         }
     }

@@ -1,7 +1,8 @@
 //! Journals of every format version that was ever written are committed under `testdata/journal`
 //! and must be read for ever. A change that breaks these tests is a new format version.
 //!
-//! Version 1 is two segments, `v1-3.segment` and `v1-4.segment`, with every kind of record.
+//! Version 1 is two segments, `v1-3.segment` and `v1-4.segment`, with every kind of record, and
+//! `v1-5.segment` with what was added to it.
 //! `ACKBOX_WRITE_FIXTURES=1 cargo test -p ackbox-core --test journal_fixture` writes them anew.
 
 mod journal_support;
@@ -16,7 +17,7 @@ use ackbox_core::journal::{
 use journal_support::records::{encoded, plain_message};
 use journal_support::{Disk, Writer, expect_whole};
 
-const SEGMENTS: [u32; 2] = [3, 4];
+const SEGMENTS: [u32; 3] = [3, 4, 5];
 const KEY: EntryKey = EntryKey {
     queue: 2,
     hash: 0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3210,
@@ -117,12 +118,14 @@ fn every_record() -> Vec<Record<'static>> {
             number: 41,
             handed_over: false,
             entry: Some(KEY),
+            attempt: 0,
             result: b"result",
         },
         Record::Completed {
             number: 43,
             handed_over: true,
             entry: None,
+            attempt: 0,
             result: b"",
         },
         Record::Dead {
@@ -164,12 +167,34 @@ fn every_record() -> Vec<Record<'static>> {
             number: 41,
             finished_at: 1_700_000_000_400,
             state: 3,
+            attempt: 0,
             result: b"result",
         }),
     ]
 }
 
-/// All records in one frame, and each again in a frame of its own.
+/// Fields that came later. New ones go to the end: the frames before them stay as they are.
+fn additions() -> Vec<Record<'static>> {
+    vec![
+        Record::Completed {
+            number: 41,
+            handed_over: false,
+            entry: Some(KEY),
+            attempt: 2,
+            result: b"result",
+        },
+        Record::Entry(EntryRecord {
+            key: KEY,
+            number: 41,
+            finished_at: 1_700_000_000_400,
+            state: 3,
+            attempt: 2,
+            result: b"result",
+        }),
+    ]
+}
+
+/// All records in one frame, each again in a frame of its own, and then what was added since.
 fn write() -> Writer {
     let mut writer = Writer::new();
     writer.next_frame = 1_000;
@@ -178,6 +203,10 @@ fn write() -> Writer {
     writer.append(&records);
     writer.begin_segment(SEGMENTS[1]);
     for record in &records {
+        writer.append(std::slice::from_ref(record));
+    }
+    writer.begin_segment(SEGMENTS[2]);
+    for record in &additions() {
         writer.append(std::slice::from_ref(record));
     }
     writer
@@ -201,31 +230,36 @@ fn version_1_is_read() {
     let disk = load();
     let (seen, report) = disk.recover().unwrap();
     let once: Vec<Vec<u8>> = every_record().iter().map(encoded).collect();
-    let twice: Vec<&[u8]> = once.iter().chain(&once).map(Vec::as_slice).collect();
-    assert_eq!(seen.payloads(), twice);
-    for ((_, payload), record) in seen.records.iter().zip(every_record()) {
+    let added: Vec<Vec<u8>> = additions().iter().map(encoded).collect();
+    let all = once.iter().chain(&once).chain(&added);
+    assert_eq!(
+        seen.payloads(),
+        all.map(Vec::as_slice).collect::<Vec<&[u8]>>()
+    );
+    let records = every_record().into_iter().chain(every_record());
+    for ((_, payload), record) in seen.records.iter().zip(records.chain(additions())) {
         assert_eq!(Record::decode(payload), Ok(record));
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (23, 1_022, None)
+        (25, 1_024, None)
     );
     assert_eq!(
         report.end,
         Position {
-            segment: 4,
-            offset: disk.segments[&4].len() as u64
+            segment: 5,
+            offset: disk.segments[&5].len() as u64
         }
     );
     assert_eq!(
         report.header,
         Some(SegmentHeader {
-            first_frame: 1_001,
-            ..Writer::new().header(4)
+            first_frame: 1_023,
+            ..Writer::new().header(5)
         })
         .map(|header| {
             SegmentHeader {
-                time: write().header(4).time - 22,
+                time: write().header(5).time - 2,
                 ..header
             }
         })

@@ -108,7 +108,7 @@ fn what_is_wrong_with_a_payload_is_said() {
             "the record is of a kind that this format does not have",
         ),
         (
-            &[17, 1, 2],
+            &[255, 1, 2],
             "the record is of a kind that this format does not have",
         ),
         (&[1, 0, 0, 0], "the record ends inside its run"),

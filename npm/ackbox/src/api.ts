@@ -157,7 +157,10 @@ export interface DequeueOptions {
 
 /** Options of `peek`. */
 export interface PeekOptions {
-  /** Only messages in this state. Default: all that are not finished. */
+  /**
+   * Only messages in this state. Default: all that are not finished. `'completed'` and `'cancelled'` are
+   * `ERR_INVALID_OPTION`: `get` finds a finished message while its id is remembered.
+   */
   readonly state?: MessageState | undefined
   /** 1 to 1,000. Default 100. */
   readonly limit?: number | undefined

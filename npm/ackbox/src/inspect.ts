@@ -25,9 +25,9 @@ export async function askForInfos<A>(
   return { answer, infoOf: (entry, index) => messageInfo(entry, contents[index], codec) }
 }
 
-/** A message that is dead, as a dead letter. */
+/** A message that is dead, as a dead letter, of which the engine keeps everything. */
 export function deadLetter(info: MessageInfo<never>): DeadLetter<never> {
-  return { ...info, state: 'dead', reason: info.reason ?? 'exhausted', deadAt: info.finishedAt ?? info.enqueuedAt }
+  return { ...info, deadAt: info.finishedAt } as DeadLetter<never>
 }
 
 function contentOf(view: BodyView, codec: Codec<never> | undefined): Content {

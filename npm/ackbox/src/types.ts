@@ -97,13 +97,14 @@ export interface MessageInfo<T = unknown> {
   /** As enqueued; absent when it is not kept any more or cannot be decoded. */
   readonly body?: T
   readonly headers: Readonly<Record<string, string>>
-  /** Deliveries so far; 0 for a finished message, of which only its id and its end are kept. */
-  readonly attempt: number
+  /** Deliveries so far; for a finished message the one that it finished with, at most 65,535 is told. */
+  readonly attempt?: number
   /** Absent: without limit. */
   readonly maxAttempts?: number
-  readonly priority: number
-  /** For a finished message the time of its end. */
-  readonly enqueuedAt: number
+  /** Absent for a finished message, of which only its id and its end are kept. */
+  readonly priority?: number
+  /** Absent for a finished message. */
+  readonly enqueuedAt?: number
   /** When a scheduled message becomes ready. */
   readonly dueAt?: number
   /** When its time to live ends. */
@@ -123,6 +124,9 @@ export interface MessageInfo<T = unknown> {
 /** A message that will not be delivered again unless it is redriven. Kept until it is removed. */
 export interface DeadLetter<T = unknown> extends MessageInfo<T> {
   readonly state: 'dead'
+  readonly attempt: number
+  readonly priority: number
+  readonly enqueuedAt: number
   readonly reason: Reason
   readonly deadAt: number
 }

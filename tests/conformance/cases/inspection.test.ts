@@ -36,7 +36,10 @@ eachStorage('get', (make) => {
     const message = await queue.dequeue()
     expect(await queue.get('a')).toMatchObject({ state: 'leased', attempt: 1 })
     await message!.ack()
-    expect(await queue.get('a')).toMatchObject({ id: 'a', state: 'completed', finishedAt: enqueuedAt + 1_000 })
+    const finished = await queue.get('a')
+    expect(finished).toMatchObject({ id: 'a', state: 'completed', attempt: 1, finishedAt: enqueuedAt + 1_000 })
+    expect(finished).not.toHaveProperty('enqueuedAt')
+    expect(finished).not.toHaveProperty('priority')
     await clock.advance(86_400_001)
     expect(await queue.get('a')).toBeUndefined()
   })
@@ -74,6 +77,15 @@ eachStorage('peek', (make) => {
       ['ready-1', 1],
       ['ready-2', 1],
     ])
+  })
+
+  it('refuses states in which there is nothing to walk over', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('jobs')
+    for (const state of ['completed', 'cancelled'] as const) {
+      const refused = await refusal(queue.peek({ state }), 'ERR_INVALID_OPTION')
+      expect(refused.message).toContain(`got '${state}'`)
+    }
   })
 })
 

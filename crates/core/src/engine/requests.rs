@@ -94,6 +94,7 @@ impl Engine {
                 limit,
             } => {
                 let queue = self.known(queue)?;
+                self.check_peek(queue, state)?;
                 self.inspect_many(ticket, queue, state, limit);
                 Ok(None)
             }
@@ -352,6 +353,22 @@ impl Engine {
     /// Whether the box works: open and not failed.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Finished messages are in no set that could be walked over.
+    fn check_peek(&self, queue: u32, state: Option<MessageState>) -> Result<(), Failure> {
+        let (name, instead) = match state {
+            Some(MessageState::Completed) => {
+                ("completed", "get(id) finds one while its id is remembered")
+            }
+            Some(MessageState::Cancelled) => ("cancelled", "nothing is kept of it"),
+            _ => return Ok(()),
+        };
+        let message = format!(
+            "state: expected 'scheduled', 'ready', 'leased' or 'dead', got '{name}': {instead} (queue '{}')",
+            self.ledger.queues[queue as usize].name
+        );
+        Err(Failure::new(ErrorCode::InvalidOption, message))
     }
 
     /// Messages in one state, or in all of them in the order in which they would go on.

@@ -24,12 +24,14 @@ mod kind {
     pub(super) const REDRIVEN: u8 = 14;
     pub(super) const FORGOTTEN: u8 = 15;
     pub(super) const ENTRY: u8 = 16;
+    pub(super) const ENTRY_WITH_ATTEMPT: u8 = 17;
 }
 
 const QUEUE_PAUSED: u8 = 1;
 const RETRIED_COSTS: u8 = 1;
 const COMPLETED_HANDED_OVER: u8 = 1;
 const COMPLETED_ENTRY: u8 = 2;
+const COMPLETED_ATTEMPT: u8 = 4;
 const DEAD_ATTEMPT: u8 = 1;
 
 impl<'a> Record<'a> {
@@ -82,6 +84,7 @@ impl<'a> Record<'a> {
                 number,
                 handed_over,
                 entry,
+                attempt,
                 result,
             } => {
                 let handed_over = if *handed_over {
@@ -90,10 +93,14 @@ impl<'a> Record<'a> {
                     0
                 };
                 let with_entry = if entry.is_some() { COMPLETED_ENTRY } else { 0 };
-                out.extend_from_slice(&[kind::COMPLETED, handed_over | with_entry]);
+                let with_attempt = if *attempt == 0 { 0 } else { COMPLETED_ATTEMPT };
+                out.extend_from_slice(&[kind::COMPLETED, handed_over | with_entry | with_attempt]);
                 put_u64(out, *number);
                 if let Some(key) = entry {
                     key.encode(out);
+                }
+                if *attempt != 0 {
+                    put_u32(out, *attempt);
                 }
                 out.extend_from_slice(result);
             }
@@ -142,7 +149,11 @@ impl<'a> Record<'a> {
                 put_u128(out, *hash);
             }
             Self::Entry(entry) => {
-                out.push(kind::ENTRY);
+                out.push(if entry.tells_attempt() {
+                    kind::ENTRY_WITH_ATTEMPT
+                } else {
+                    kind::ENTRY
+                });
                 entry.encode(out);
             }
         }
@@ -191,7 +202,8 @@ impl<'a> Record<'a> {
                 attempt: AttemptRecord::read(reader)?,
             },
             kind::COMPLETED => {
-                let flags = reader.flags(COMPLETED_HANDED_OVER | COMPLETED_ENTRY)?;
+                let flags =
+                    reader.flags(COMPLETED_HANDED_OVER | COMPLETED_ENTRY | COMPLETED_ATTEMPT)?;
                 Self::Completed {
                     number: reader.u64(NUMBER)?,
                     handed_over: flags & COMPLETED_HANDED_OVER != 0,
@@ -199,6 +211,11 @@ impl<'a> Record<'a> {
                         Some(EntryKey::read(reader)?)
                     } else {
                         None
+                    },
+                    attempt: if flags & COMPLETED_ATTEMPT != 0 {
+                        reader.u32(cut_inside!("attempt"))?
+                    } else {
+                        0
                     },
                     result: reader.rest(),
                 }
@@ -241,7 +258,8 @@ impl<'a> Record<'a> {
                 queue: reader.u32(QUEUE)?,
                 hash: reader.u128(cut_inside!("hash"))?,
             },
-            kind::ENTRY => Self::Entry(EntryRecord::read(reader)?),
+            kind::ENTRY => Self::Entry(EntryRecord::read(reader, false)?),
+            kind::ENTRY_WITH_ATTEMPT => Self::Entry(EntryRecord::read(reader, true)?),
             _ => return Err("the record is of a kind that this format does not have"),
         })
     }

@@ -24,6 +24,8 @@ pub struct EntryRecord<'a> {
     pub finished_at: u64,
     /// What it became; opaque.
     pub state: u8,
+    /// Which attempt it finished with. Default: 0, not told.
+    pub attempt: u32,
     /// Encoded result, empty for none.
     pub result: &'a [u8],
 }
@@ -50,15 +52,28 @@ impl<'a> EntryRecord<'a> {
         put_u64(out, self.number);
         put_u64(out, self.finished_at);
         out.push(self.state);
+        if self.tells_attempt() {
+            put_u32(out, self.attempt);
+        }
         out.extend_from_slice(self.result);
     }
 
-    pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, &'static str> {
+    /// Whether its attempt is stored.
+    pub(super) const fn tells_attempt(&self) -> bool {
+        self.attempt != 0
+    }
+
+    pub(super) fn read(reader: &mut Reader<'a>, tells_attempt: bool) -> Result<Self, &'static str> {
         Ok(Self {
             key: EntryKey::read(reader)?,
             number: reader.u64(cut_inside!("message number"))?,
             finished_at: reader.u64(cut_inside!("time of finishing"))?,
             state: reader.u8(cut_inside!("state"))?,
+            attempt: if tells_attempt {
+                reader.u32(cut_inside!("attempt"))?
+            } else {
+                0
+            },
             result: reader.rest(),
         })
     }

@@ -64,6 +64,8 @@ pub enum Record<'a> {
         handed_over: bool,
         /// What deduplication remembers of it.
         entry: Option<EntryKey>,
+        /// Which attempt it was done with. Default: 0, not told.
+        attempt: u32,
         /// Encoded result, empty for none.
         result: &'a [u8],
     },

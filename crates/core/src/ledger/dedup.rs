@@ -26,7 +26,7 @@ use crate::journal::Place;
 use crate::slab::Slab;
 use crate::time::Timestamp;
 
-pub use entry::{ENTRY_BYTES, Entry, Status};
+pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status};
 use list::{Chain, List};
 
 /// Entries of one queue.
@@ -106,6 +106,16 @@ impl Dedup {
         }
     }
 
+    /// Which attempt the message of a finished entry ended with; none if it has not ended, or if nobody
+    /// told.
+    #[must_use]
+    pub fn finished_attempt(&self, entry: u32) -> Option<u32> {
+        match self.get(entry)?.status() {
+            Status::Live { .. } => None,
+            Status::Finished { attempt, .. } => Some(attempt).filter(|attempt| *attempt > 0),
+        }
+    }
+
     /// The keyed hash of an entry's id.
     ///
     /// # Panics
@@ -162,19 +172,11 @@ impl Dedup {
         key
     }
 
-    /// The message of an entry ended at `at` in `state` (completed, dead or cancelled). `charge` is
-    /// whatever the owner counts for the entry; it comes back when the entry is removed.
+    /// The message of an entry ended.
     ///
     /// # Panics
     /// When it has ended before.
-    pub fn finish(
-        &mut self,
-        entry: u32,
-        at: Timestamp,
-        state: MessageState,
-        number: u64,
-        charge: u32,
-    ) {
+    pub fn finish(&mut self, entry: u32, end: End) {
         let finished = &self.entries[entry];
         assert!(
             finished.is_live(),
@@ -182,11 +184,11 @@ impl Dedup {
         );
         let lists = &mut self.queues[finished.queue() as usize];
         lists.live.take(Chain::Queue, &mut self.entries, entry);
-        self.entries[entry].finish(at, state, number, charge);
+        self.entries[entry].finish(end);
         lists.unsorted |= lists
             .finished
             .last()
-            .is_some_and(|last| self.entries[last].finished_at() > at);
+            .is_some_and(|last| self.entries[last].finished_at() > end.at);
         lists
             .finished
             .append(Chain::Queue, &mut self.entries, entry);

@@ -23,10 +23,10 @@ impl Ledger {
             id: self.id_text(slot),
             queue: queue.name.to_string(),
             state: message.state(),
-            attempt: message.attempt,
+            attempt: Some(message.attempt),
             max_attempts: (message.max_attempts != u32::MAX).then_some(message.max_attempts),
-            priority: message.priority,
-            enqueued_at: message.enqueued_at,
+            priority: Some(message.priority),
+            enqueued_at: Some(message.enqueued_at),
             due_at: waits.then_some(message.due),
             expires_at: (message.deadline != Timestamp::NEVER).then_some(message.deadline),
             group: (!group.is_empty()).then(|| group.to_string()),
@@ -56,7 +56,8 @@ impl Ledger {
         }
     }
 
-    /// A finished message that is remembered by its id only.
+    /// A finished message that is remembered by its id only: when and with which attempt it ended, and
+    /// nothing of what it was.
     #[must_use]
     pub fn finished_info(&self, queue: u32, id: &str, now: Timestamp) -> Option<MessageInfo> {
         let entry = self.dedup.find(queue, self.id_hash(queue, id))?;
@@ -71,10 +72,10 @@ impl Ledger {
                 .dedup
                 .finished_state(entry)
                 .unwrap_or(MessageState::Completed),
-            attempt: 0,
+            attempt: self.dedup.finished_attempt(entry),
             max_attempts: None,
-            priority: 0,
-            enqueued_at: finished_at,
+            priority: None,
+            enqueued_at: None,
             due_at: None,
             expires_at: None,
             group: None,
@@ -132,6 +133,7 @@ impl Ledger {
             MessageState::Scheduled => Box::new(queue.scheduled.values()),
             MessageState::Leased => Box::new(queue.leased.values()),
             MessageState::Dead => Box::new(queue.dead.values()),
+            // They are in no set: their messages are gone.
             MessageState::Completed | MessageState::Cancelled => Box::new([].iter()),
         };
         slots.take(limit).copied().collect()

@@ -1,6 +1,7 @@
 //! How a message ends, or begins again: completed, cancelled, retried, dead.
 
 use super::Ledger;
+use super::dedup::End;
 use super::history;
 use super::message::{Death, NONE, Standing};
 use super::recorder::{Note, Recorder};
@@ -31,6 +32,7 @@ impl Ledger {
     ) {
         let message = &self.messages[slot];
         let (number, entry, queue) = (message.number, message.entry, message.queue);
+        let attempt = message.attempt;
         let remembers = entry != NONE && self.queues[queue as usize].settings.dedup_window_ms > 0;
         let key = remembers.then(|| EntryKey {
             queue,
@@ -47,14 +49,22 @@ impl Ledger {
                 number,
                 handed_over,
                 entry: key,
+                // Only an entry needs to be told: the message itself is gone.
+                attempt: if remembers { attempt } else { 0 },
                 result,
             },
             note,
         );
         if remembers {
             let bytes = u32::try_from(result.len()).expect("a result is at most 8 MiB");
-            self.dedup
-                .finish(entry, now, MessageState::Completed, number, bytes);
+            let end = End {
+                at: now,
+                state: MessageState::Completed,
+                number,
+                attempt,
+                charge: bytes,
+            };
+            self.dedup.finish(entry, end);
         } else {
             self.drop_entry(entry);
         }

@@ -196,6 +196,7 @@ impl Ledger {
             number,
             finished_at: at.0,
             state: state as u8,
+            attempt: dedup.finished_attempt(entry).unwrap_or(0),
             result,
         };
         out.write(&Record::Entry(record), Note::Entry { entry, number });

@@ -10,11 +10,12 @@
 
 use std::rc::Rc;
 
+use super::dedup::End;
 use super::finish::parse_death;
 use super::message::{NONE, Standing};
 use super::{Ledger, Note, dead};
 use crate::command::{MessageState, Reason};
-use crate::journal::{AttemptRecord, EntryKey, EntryRecord, Place, Record};
+use crate::journal::{AttemptRecord, EntryRecord, Place, Record};
 use crate::time::Timestamp;
 
 /// What the end of a replay leaves to do.
@@ -99,10 +100,19 @@ impl Ledger {
             Record::Completed {
                 number,
                 entry,
+                attempt,
                 result,
                 ..
             } => {
-                self.replay_completed(number, entry, result, time, place)?;
+                let record = entry.map(|key| EntryRecord {
+                    key,
+                    number,
+                    finished_at: time.0,
+                    state: MessageState::Completed as u8,
+                    attempt,
+                    result,
+                });
+                self.replay_completed(number, record.as_ref(), time, place)?;
             }
             Record::Dead {
                 number,
@@ -255,8 +265,7 @@ impl Ledger {
     fn replay_completed(
         &mut self,
         number: u64,
-        key: Option<EntryKey>,
-        result: &[u8],
+        entry: Option<&EntryRecord<'_>>,
         time: Timestamp,
         place: Place,
     ) -> Replayed {
@@ -264,32 +273,21 @@ impl Ledger {
             if self.messages[slot].standing == Standing::Leased {
                 self.unlease(slot);
             }
-            let entry = self.messages[slot].entry;
-            self.drop_entry(entry);
+            let known = self.messages[slot].entry;
+            self.drop_entry(known);
             self.messages[slot].entry = NONE;
             self.erase(slot, time);
         } else if number > self.replay_floor {
             return Err("the completion of a message that does not exist");
         }
-        match key {
-            Some(key) => self.replay_entry(
-                &EntryRecord {
-                    key,
-                    number,
-                    finished_at: time.0,
-                    state: MessageState::Completed as u8,
-                    result,
-                },
-                place,
-            ),
-            None => Ok(()),
-        }
+        entry.map_or(Ok(()), |entry| self.replay_entry(entry, place))
     }
 
     fn replay_entry(&mut self, record: &EntryRecord<'_>, place: Place) -> Replayed {
         let EntryRecord {
             key,
             number,
+            attempt,
             result,
             ..
         } = *record;
@@ -305,8 +303,14 @@ impl Ledger {
             .dedup
             .insert_live(key.queue, key.hash, key.fingerprint, NONE);
         let charge = u32::try_from(result.len()).unwrap_or(u32::MAX);
-        self.dedup
-            .finish(entry, Timestamp(record.finished_at), state, number, charge);
+        let end = End {
+            at: Timestamp(record.finished_at),
+            state,
+            number,
+            attempt,
+            charge,
+        };
+        self.dedup.finish(entry, end);
         self.place(Note::Entry { entry, number }, place);
         Ok(())
     }

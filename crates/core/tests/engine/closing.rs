@@ -75,7 +75,7 @@ fn manual_deliveries_are_taken_back_and_counted_with_those_that_a_host_gives_bac
     let attempts: Vec<_> = world
         .peek(orders, None)
         .iter()
-        .map(|info| info.attempt)
+        .filter_map(|info| info.attempt)
         .collect();
     assert_eq!(attempts, [0, 0, 0], "without cost");
 }

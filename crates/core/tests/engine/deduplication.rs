@@ -1,9 +1,10 @@
 //! Ids that callers give: known while their message lives and for a window after it finished.
 
 use ackbox_core::command::*;
-use ackbox_core::config::{Compare, DedupOptions, Guarantee, QueueOptions, WhenFull};
+use ackbox_core::config::{Compare, Config, DedupOptions, Guarantee, QueueOptions, WhenFull};
 use ackbox_core::effect::{EventKind, Notice};
 use ackbox_core::error::ErrorCode;
+use ackbox_core::time::Timestamp;
 
 use crate::support::{World, message};
 
@@ -386,4 +387,49 @@ fn a_duplicate_is_told_as_an_event() {
         .collect();
     assert_eq!(told, ["a"]);
     assert_eq!(world.events_of(EventKind::Enqueued).len(), 1);
+}
+
+/// Looks at a message that finished with its second attempt.
+fn expect_finished(world: &mut World, queue: QueueId, finished_at: u64) {
+    let info = world.get(queue, "a").expect("it is remembered");
+    assert_eq!(info.state, MessageState::Completed);
+    assert_eq!(info.attempt, Some(2));
+    assert_eq!(info.finished_at, Some(Timestamp(finished_at)));
+    assert_eq!(
+        (info.enqueued_at, info.priority),
+        (None, None),
+        "what is not kept is not told"
+    );
+}
+
+#[test]
+fn a_finished_message_tells_its_end_and_its_last_attempt() {
+    let config = Config {
+        segment_bytes: 4096,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let orders = world.define("orders", QueueOptions::default());
+    world.worker(orders, 1);
+    world.enqueue_id(orders, "a", "x");
+    let first = world.delivery();
+    world.reject(first.token);
+    world.advance(10_000);
+    let second = world.delivery();
+    let finished_at = world.now;
+    world
+        .settle_with(second.token, Verdict::Ack, true, b"done", b"")
+        .expect("acknowledged");
+    expect_finished(&mut world, orders, finished_at);
+    let mut world = world.reopen();
+    expect_finished(&mut world, orders, finished_at);
+    world.worker(orders, 1);
+    let body = "b".repeat(1000);
+    while world.box_stats().cleaned_segments < 5 {
+        world.enqueue(orders, &body);
+        world.work_off();
+    }
+    expect_finished(&mut world, orders, finished_at);
+    let mut world = world.reopen();
+    expect_finished(&mut world, orders, finished_at);
 }

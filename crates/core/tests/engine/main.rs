@@ -24,6 +24,7 @@ mod gates;
 mod generated_ids;
 mod group_commit;
 mod groups;
+mod inspection;
 mod lifecycle;
 mod limits;
 mod pausing;

@@ -156,7 +156,7 @@ fn a_redrive_is_idempotent_and_tells_what_it_did() {
     assert_eq!((again.moved, again.skipped), (0, 3));
     let info = world.get(orders, "3").unwrap();
     assert_eq!(
-        (info.state, info.attempt, info.history.len()),
+        (info.state, info.attempt.unwrap(), info.history.len()),
         (MessageState::Ready, 0, 0)
     );
     world.audit();

@@ -29,7 +29,7 @@ fn a_message_that_nobody_takes_dies_when_its_time_is_over() {
     let dead = world.dead(orders);
     assert_eq!(
         (dead[0].reason, dead[0].attempt),
-        (Some(Reason::Expired), 0)
+        (Some(Reason::Expired), Some(0))
     );
     assert!(dead[0].history.is_empty(), "no attempt was made");
     assert_eq!(world.events_of(EventKind::Dead).len(), 1);

@@ -116,6 +116,7 @@ impl Parts {
                 number: n0,
                 handed_over: self.flags[0],
                 entry: self.flags[1].then(|| self.key()),
+                attempt: self.optional_attempt(),
                 result: b0,
             },
             8 => Record::Dead {
@@ -150,6 +151,7 @@ impl Parts {
                 number: n0,
                 finished_at: n1,
                 state: self.bytes[0],
+                attempt: self.optional_attempt(),
                 result: b0,
             }),
         }
@@ -213,6 +215,11 @@ impl Parts {
             reason: self.bytes[1],
             error: &self.blobs[3],
         }
+    }
+
+    /// 0, which is not stored, as often as not.
+    fn optional_attempt(&self) -> u32 {
+        if self.flags[0] { self.small[3] } else { 0 }
     }
 
     fn key(&self) -> EntryKey {

@@ -281,7 +281,7 @@ impl Subject {
                 let shown = self.world.peek(queue_id(queue), Some(state));
                 let got: Vec<_> = shown
                     .iter()
-                    .map(|info| (info.id.clone(), info.attempt, info.reason))
+                    .map(|info| (info.id.clone(), info.attempt.unwrap_or(0), info.reason))
                     .collect();
                 let expected: Vec<_> = numbers
                     .iter()

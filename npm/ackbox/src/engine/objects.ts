@@ -124,10 +124,10 @@ export interface MessageInfo {
   id: string
   queue: string
   state: MessageStateName
-  attempt: number
+  attempt?: number
   maxAttempts?: number
-  priority: number
-  enqueuedAt: number
+  priority?: number
+  enqueuedAt?: number
   dueAt?: number
   expiresAt?: number
   group?: string

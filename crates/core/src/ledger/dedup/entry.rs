@@ -17,6 +17,9 @@ const NUMBER_BITS: u32 = 50;
 /// Bits of the length of a record, whose frame is far shorter than 512 MiB.
 const LENGTH_BITS: u32 = 29;
 
+/// The highest attempt that is kept; later ones count as that.
+pub const ATTEMPT_MAX: u32 = u16::MAX as u32;
+
 /// Codes beside the length. None is 0: an empty slot of the slab then costs no flag.
 const LIVE: u32 = 1;
 const COMPLETED: u32 = 2;
@@ -39,17 +42,37 @@ pub enum Status {
         state: MessageState,
         /// Its number.
         number: u64,
+        /// Which attempt it ended with; [`ATTEMPT_MAX`] for that or more, 0 if nobody told.
+        attempt: u32,
     },
+}
+
+/// How the message of an entry ended.
+#[derive(Clone, Copy, Debug)]
+pub struct End {
+    /// When.
+    pub at: Timestamp,
+    /// How: completed, dead or cancelled.
+    pub state: MessageState,
+    /// Its number.
+    pub number: u64,
+    /// With which attempt; 0 if nobody told.
+    pub attempt: u32,
+    /// Whatever the owner counts for the entry; it comes back when the entry is removed.
+    pub charge: u32,
 }
 
 /// A taken id.
 ///
-/// All fields are words of 32 bits, which leaves no gaps. Wider values are stored in two or three.
+/// All fields are words of 32 bits or halves of them, which leaves no gaps. Wider values are stored
+/// in two or three.
 #[derive(Clone, Debug)]
 pub struct Entry {
     hash: [u32; 4],
     fingerprint: [u32; 2],
-    queue: u32,
+    /// A box has no more than 65,536 queues.
+    queue: u16,
+    attempt: u16,
     /// Live: the message's slot. Finished: number (50 bits) and time (46 bits).
     subject: [u32; 3],
     charge: u32,
@@ -66,7 +89,8 @@ impl Entry {
         Self {
             hash: words(hash),
             fingerprint: [fingerprint as u32, (fingerprint >> 32) as u32],
-            queue,
+            queue: u16::try_from(queue).expect("a queue's number is below 65,536"),
+            attempt: 0,
             subject: [message, 0, 0],
             charge: 0,
             segment: 0,
@@ -79,8 +103,8 @@ impl Entry {
 
     /// Whose id it is.
     #[must_use]
-    pub const fn queue(&self) -> u32 {
-        self.queue
+    pub fn queue(&self) -> u32 {
+        self.queue.into()
     }
 
     /// The keyed hash of the id.
@@ -121,6 +145,7 @@ impl Entry {
             at: self.finished_at(),
             state,
             number: self.number(),
+            attempt: self.attempt.into(),
         }
     }
 
@@ -149,7 +174,14 @@ impl Entry {
         self.length() > 0
     }
 
-    pub(super) fn finish(&mut self, at: Timestamp, state: MessageState, number: u64, charge: u32) {
+    pub(super) fn finish(&mut self, end: End) {
+        let End {
+            at,
+            state,
+            number,
+            attempt,
+            charge,
+        } = end;
         let code = match state {
             MessageState::Completed => COMPLETED,
             MessageState::Dead => DEAD,
@@ -163,12 +195,14 @@ impl Entry {
             "message number {number} needs more than {NUMBER_BITS} bits"
         );
         self.length_and_state = pack_length(0, code);
+        self.attempt = attempt.min(ATTEMPT_MAX) as u16;
         self.charge = charge;
         self.set_subject(at, number);
     }
 
     pub(super) fn relive(&mut self, message: u32) {
         self.subject = [message, 0, 0];
+        self.attempt = 0;
         self.charge = 0;
         self.length_and_state = pack_length(0, LIVE);
     }
