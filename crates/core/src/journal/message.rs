@@ -63,6 +63,8 @@ pub enum StoredState {
     Dead,
     /// Scheduled or ready, to be delivered alone: it ran when its owner died.
     Suspect,
+    /// Started alone, since it ran when its owner died, and not settled.
+    LeasedSuspect,
 }
 
 /// How a message died.
@@ -261,6 +263,7 @@ impl StoredState {
             Self::Leased => 1,
             Self::Dead => 2,
             Self::Suspect => 3,
+            Self::LeasedSuspect => 4,
         }
     }
 
@@ -270,6 +273,7 @@ impl StoredState {
             1 => Ok(Self::Leased),
             2 => Ok(Self::Dead),
             3 => Ok(Self::Suspect),
+            4 => Ok(Self::LeasedSuspect),
             _ => Err("the state is none that this format has"),
         }
     }

@@ -86,6 +86,7 @@ impl Ledger {
             deaths: message.deaths,
             first_delivery: message.first_delivery.0,
             state: match message.standing {
+                Standing::Leased if message.suspect => StoredState::LeasedSuspect,
                 Standing::Leased => StoredState::Leased,
                 Standing::Dead => StoredState::Dead,
                 _ if message.suspect => StoredState::Suspect,

@@ -151,7 +151,8 @@ impl Ledger {
                 }
             }
             (StoredState::Dead, None) => return Err("a dead letter without a death"),
-            (StoredState::Leased, _) => {
+            (StoredState::Leased | StoredState::LeasedSuspect, _) => {
+                message.suspect = record.state == StoredState::LeasedSuspect;
                 message.standing = Standing::Leased;
                 message.started_at = Timestamp(record.first_delivery);
                 queue.leased.insert(message.number, slot);

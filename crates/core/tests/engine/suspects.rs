@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ackbox_core::command::*;
-use ackbox_core::config::QueueOptions;
+use ackbox_core::config::{Config, QueueOptions};
 
 use crate::support::{World, body, message};
 
@@ -209,6 +209,41 @@ fn a_suspect_that_is_taken_back_stays_one() {
 }
 
 #[test]
+fn a_suspect_that_is_moved_while_it_runs_stays_one_when_it_is_given_back() {
+    let config = Config {
+        segment_bytes: 16 << 10,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let queue = world.define("q", QueueOptions::default());
+    let other = world.define("churned", QueueOptions::default());
+    world.enqueue(queue, "s");
+    for _ in 0..2 {
+        world.worker(queue, 1);
+        world = world.reopen();
+    }
+    let worker = world.worker(queue, 1);
+    let suspect = world.delivery();
+    world.advance(60_000);
+    let filler = "f".repeat(500);
+    while world.box_stats().cleaned_segments < 3 {
+        let (.., id) = world.try_enqueue(message(other, &filler)).unwrap();
+        world.value(Request::Cancel { queue: other, id });
+    }
+    world.at_once(Request::PauseWorker { worker });
+    world.settle(suspect.token, Verdict::Return).unwrap();
+    world.audit();
+    let mut world = world.reopen();
+    world.enqueue(queue, "new");
+    world.worker(queue, 10);
+    assert_eq!(world.delivered(), ["s"], "alone");
+    world.advance(3999);
+    assert!(world.deliveries.is_empty(), "both deaths count");
+    world.advance(1);
+    assert_eq!(world.delivered(), ["new"]);
+}
+
+#[test]
 fn the_last_attempt_of_a_suspect_is_not_made_again() {
     let options = QueueOptions {
         max_attempts: Some(1),
@@ -223,7 +258,7 @@ fn the_last_attempt_of_a_suspect_is_not_made_again() {
 
 #[test]
 fn deaths_below_the_free_ones_cost_no_attempt() {
-    let config = ackbox_core::config::Config {
+    let config = Config {
         free_owner_deaths: 20,
         ..Default::default()
     };

@@ -194,6 +194,7 @@ impl Parts {
                 StoredState::Leased,
                 StoredState::Dead,
                 StoredState::Suspect,
+                StoredState::LeasedSuspect,
             ][usize::from(self.bytes[2] % 4)],
             token,
             fingerprint,

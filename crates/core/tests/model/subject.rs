@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, GroupOnDead, QueueOptions};
+use ackbox_core::effect::Delivery;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 use ackbox_core::time::Timestamp;
 
@@ -200,19 +201,34 @@ impl Subject {
             .iter()
             .filter(|number| model.messages[**number].state == State::Waiting);
         for number in suspects {
-            let deliveries = self
-                .world
-                .dequeue(queue_id(self.before.messages[*number].item.queue), 3);
-            assert_eq!(deliveries.len(), 1, "suspects run one at a time");
+            let queue = queue_id(self.before.messages[*number].item.queue);
+            let first = self.claim_suspect(queue);
+            self.world
+                .settle(first.token, Verdict::Return)
+                .expect("its lease holds");
+            let world = std::mem::replace(&mut self.world, World::new());
+            self.world = world.reopen();
+            let delivery = self.claim_suspect(queue);
+            assert_eq!(
+                (delivery.id, delivery.attempt),
+                (first.id, first.attempt),
+                "a suspect that is given back stays one"
+            );
             let now = Timestamp(self.world.now);
             let verdict = Verdict::RetryAt {
                 at: now,
                 costs_attempt: false,
             };
             self.world
-                .settle(deliveries[0].token, verdict)
+                .settle(delivery.token, verdict)
                 .expect("its lease holds");
         }
+    }
+
+    fn claim_suspect(&mut self, queue: QueueId) -> Delivery {
+        let mut deliveries = self.world.dequeue(queue, 3);
+        assert_eq!(deliveries.len(), 1, "suspects run one at a time");
+        deliveries.remove(0)
     }
 
     /// Begins something whose append is held.
