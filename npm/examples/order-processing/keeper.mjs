@@ -1,4 +1,5 @@
-// Keeps the order service running: starts it, and starts it again whenever it was killed.
+// Keeps the order service running: starts it, kills it as often as it is asked to, and starts it
+// again.
 
 import { fork } from 'node:child_process'
 
@@ -7,21 +8,25 @@ const SERVICE = new URL('service.mjs', import.meta.url)
 const STUCK_MS = 30_000
 
 export class Keeper {
+  /** Lives of the service that SIGKILL really ended. */
   kills = 0
   /** What the service said last about its queue. */
   stats = { ready: 0, scheduled: 0, leased: 0, retried: 0, deadLetters: 0 }
 
   #args
   #shop
+  #whenDone
   #service
   /** Why the running service is about to end: `'killed'`, `'done'`, `'stuck'`. */
   #end
   /** Counters of a service start at 0 with each life. */
   #retriesOfEarlierLives = 0
 
-  constructor({ args, shop }) {
+  /** `whenDone` is asked when every order is settled: whether the service may end. */
+  constructor({ args, shop, whenDone }) {
     this.#args = args
     this.#shop = shop
+    this.#whenDone = whenDone
   }
 
   get retries() {
@@ -34,15 +39,16 @@ export class Keeper {
       const { code, signal } = await this.#live()
       if (this.#end === 'done' && code === 0) return
       if (this.#end === 'stuck') throw new Error(`the service made no progress for ${STUCK_MS / 1_000} s`)
-      if (this.#end !== 'killed') throw new Error(`the service ended with ${signal ?? `exit code ${code}`}`)
+      if (this.#end !== 'killed' || signal !== 'SIGKILL') {
+        throw new Error(`the service ended with ${signal ?? `exit code ${code}`}`)
+      }
+      this.kills++
     }
   }
 
   /** The power cut: no handler, no flush, no goodbye. False if there is nobody to kill. */
   kill() {
-    if (!this.#finish('killed', 'SIGKILL')) return false
-    this.kills++
-    return true
+    return this.#finish('killed', 'SIGKILL')
   }
 
   /** One life of the service, from its start to its end. */
@@ -72,7 +78,7 @@ export class Keeper {
     if (!stats) return
     this.stats = stats
     const unfinished = stats.ready + stats.scheduled + stats.leased
-    if (this.#shop.allConfirmed && unfinished === 0) this.#finish('done', 'SIGTERM')
+    if (this.#shop.allConfirmed && unfinished === 0 && this.#whenDone()) this.#finish('done', 'SIGTERM')
   }
 
   #finish(end, signal) {

@@ -1,44 +1,28 @@
 // The reckoning: what the journal says, checked against the books of the outside world.
 
 import { open } from 'ackbox'
+import { findRefunds, findWrongs } from './checks.mjs'
 
 /**
  * Opens the journal once more, after the service is gone, and compares order by order.
  * `{ ok, lines }`: whether nothing was lost and nothing charged twice, and the table.
  */
-export async function reckon({ journal, shop, books }) {
-  const charged = countByOrder(books.charges)
-  const shipped = countByOrder(books.shipments)
-  const found = await readJournal(journal, shop.confirmed)
-
-  const lost = [...found.missing, ...found.unfinished]
-    .concat(found.completed.filter((id) => !charged.has(id) || !shipped.has(id)))
-  const chargedTwice = repeated(charged)
-  const chargedWrong = books.charges.filter(({ order, cents }) => shop.orders.get(order)?.cents !== cents).map(({ order }) => order)
-  const shippedTwice = repeated(shipped)
-  const unpaid = [...shipped.keys()].filter((id) => !charged.has(id))
-  const toRefund = found.dead.filter(({ id }) => charged.has(id) && !shipped.has(id))
-
-  const wrongs = [
-    ['lost', lost],
-    ['charged twice', chargedTwice],
-    ['charged a wrong amount', chargedWrong],
-    ['shipped twice', shippedTwice],
-    ['shipped without payment', unpaid],
-  ]
+export async function reckon({ journal: folder, shop, books }) {
+  const journal = await readJournal(folder, shop.confirmed)
+  const wrongs = findWrongs({ orders: shop.orders, receipts: shop.confirmed, journal, books })
   return {
     ok: wrongs.every(([, ids]) => ids.length === 0),
     lines: [
       ...section('The journal', [
         ['accepted', shop.confirmed.size],
-        ['completed', found.completed.length],
-        ['dead-lettered', found.dead.length],
-        ...byReason(found.dead).map(([reason, count]) => [`  ${reason}`, count]),
+        ['completed', journal.completed.length],
+        ['dead-lettered', journal.dead.length],
+        ...byReason(journal.dead).map(([reason, count]) => [`  ${reason}`, count]),
       ]),
       ...section('The books of the outside world', [
         ['charges', books.charges.length],
         ['shipments', books.shipments.length],
-        ['charged, then dead-lettered: to refund', toRefund.length],
+        ['charged, then dead-lettered: to refund', findRefunds({ journal, books }).length],
       ]),
       ...section('Done again, which at-least-once allows', [
         ['orders sent again by the shop', shop.sentAgain],
@@ -69,16 +53,6 @@ async function readJournal(journal, ids) {
   const settled = new Set([...found.completed, ...found.unfinished, ...found.missing])
   found.missing.push(...[...ids].filter((id) => !settled.has(id) && !dead.has(id)))
   return found
-}
-
-function countByOrder(entries) {
-  const counts = new Map()
-  for (const { order } of entries) counts.set(order, (counts.get(order) ?? 0) + 1)
-  return counts
-}
-
-function repeated(counts) {
-  return [...counts].filter(([, count]) => count > 1).map(([id]) => id)
 }
 
 /** `[['permanent: out of stock', 17], ...]`, the most frequent first. */

@@ -10,14 +10,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readArgs } from './args.mjs'
 import { Keeper } from './keeper.mjs'
+import { Killer } from './killer.mjs'
 import { reckon } from './ledger.mjs'
 import { startOutsideWorld } from './outside-world.mjs'
 import { startProgress } from './progress.mjs'
 import { dice } from './random.mjs'
 import { Shop } from './shop.mjs'
-
-/** A kill follows the call that it waits for by up to so much: before, in and after a payment. */
-const KILL_DELAY_MS = 80
 
 const { seed, orders, kills } = readArgs(process.argv.slice(2))
 const draw = dice(seed)
@@ -27,9 +25,9 @@ console.log(`${orders} orders, ${kills} kills, seed ${seed}, journal in ${journa
 const started = performance.now()
 const shop = new Shop({ count: orders, draw })
 const world = await startOutsideWorld(draw)
-const keeper = new Keeper({ args: [journal, world.url], shop })
+const keeper = new Keeper({ args: [journal, world.url], shop, whenDone: () => killer.finish() })
+const killer = new Killer({ kills, orders, draw, calls: world.calls, strike })
 const progress = startProgress(describe)
-scheduleKills()
 
 const problems = []
 await keeper.run().catch((error) => problems.push(error.message))
@@ -38,6 +36,7 @@ const seconds = secondsSinceStart()
 shop.close()
 world.close()
 
+if (keeper.kills !== kills) problems.push(`killed ${keeper.kills} times instead of ${kills}`)
 try {
   const { ok, lines } = await reckon({ journal, shop, books: world.books })
   console.log(lines.join('\n'))
@@ -54,29 +53,17 @@ if (problems.length === 0) {
   process.exitCode = 1
 }
 
-/** Kills strike at seeded calls to the outside world, spread over the run, and a moment later. */
-function scheduleKills() {
-  // An order makes three calls if all goes well and more if not, so every kill has its turn.
-  const span = (orders * 3) / kills
-  for (let kill = 0; kill < kills; kill++) {
-    const call = 1 + Math.floor(span * (kill + draw(`kill/${kill}`)))
-    const delay = draw(`kill/${kill}/delay`) * KILL_DELAY_MS
-    world.calls.on('call', (number) => {
-      if (number === call) setTimeout(strike, delay)
-    })
-  }
-}
-
 function strike() {
-  const leased = keeper.stats.leased
-  if (!keeper.kill()) return
-  progress.say(`SIGKILL ${keeper.kills} after ${secondsSinceStart()} s, with ${leased} orders started and not settled`)
+  const { leased } = keeper.stats
+  if (!keeper.kill()) return false
+  progress.say(`SIGKILL ${keeper.kills + 1} after ${secondsSinceStart()} s, which had last reported ${leased} orders in hand`)
+  return true
 }
 
 function describe() {
   return [
     `accepted ${shop.confirmed.size}/${orders}`,
-    `completed ${world.books.shipments.length}`,
+    `shipped ${world.books.shipments.length}`,
     `dead ${keeper.stats.deadLetters}`,
     `retries ${keeper.retries}`,
     `kills ${keeper.kills}/${kills}`,

@@ -1,9 +1,11 @@
 // The outside world: warehouse, payment service and shipping company on one small HTTP server.
-// They know nothing of the box and keep their own books, which the ledger is checked against.
+// They know nothing of the box and keep their own books: one entry for every charge and shipment
+// that was really made. The journal is checked against these.
 //
 // They are as reliable as the real ones: calls fail, hang, ask for patience; some payments are
 // refused for good, some banks never answer sensibly, and the nastiest calls take the money and
-// lose the answer. A call that repeats an idempotency key gets the first answer again.
+// lose the answer. A call that repeats an idempotency key gets the first answer again; one that
+// brings no key, or a new one, is a new order to charge or ship, whatever was done before.
 
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
@@ -71,15 +73,16 @@ function warehouse(draw) {
 }
 
 function paymentService(draw, books) {
-  const byKey = new Map()
+  const answers = new Answers()
   const calls = counter()
 
   return async ({ order, cents }, key) => {
     const call = `payment/${order}/${calls(order)}`
     await sleep(30 + 60 * draw(`${call}/latency`))
-    if (byKey.has(key)) {
+    const known = answers.find(key)
+    if (known) {
       books.chargesAskedAgain++
-      return json(200, byKey.get(key))
+      return json(200, known)
     }
     const fate = draw(`card/${order}`)
     if (fate < REFUSED) return failure(402, 'card refused')
@@ -91,27 +94,42 @@ function paymentService(draw, books) {
     if (mishap === 'hangs') return NO_ANSWER
     if (mishap === 'busy') return failure(429, 'busy', { 'retry-after': '1' })
 
-    byKey.set(key, { charge: `charge-${byKey.size + 1}` })
     books.charges.push({ order, cents })
-    return mishap === 'charges, then hangs' ? NO_ANSWER : json(201, byKey.get(key))
+    const answer = answers.keep(key, { charge: `charge-${books.charges.length}` })
+    return mishap === 'charges, then hangs' ? NO_ANSWER : json(201, answer)
   }
 }
 
 function shippingCompany(draw, books) {
-  const byKey = new Map()
+  const answers = new Answers()
   const calls = counter()
 
   return async ({ order, sku, quantity }, key) => {
     const call = `shipment/${order}/${calls(order)}`
     await sleep(15 + 30 * draw(`${call}/latency`))
-    if (byKey.has(key)) {
+    const known = answers.find(key)
+    if (known) {
       books.shipmentsAskedAgain++
-      return json(200, byKey.get(key))
+      return json(200, known)
     }
     if (draw(call) < FAILS) return failure(503, 'unavailable')
-    byKey.set(key, { shipment: `shipment-${byKey.size + 1}` })
     books.shipments.push({ order, sku, quantity })
-    return json(201, byKey.get(key))
+    return json(201, answers.keep(key, { shipment: `shipment-${books.shipments.length}` }))
+  }
+}
+
+/** What was answered to which idempotency key. */
+class Answers {
+  #byKey = new Map()
+
+  find(key) {
+    return this.#byKey.get(key)
+  }
+
+  /** A call without a key can never be told from another one. */
+  keep(key, answer) {
+    if (key !== undefined) this.#byKey.set(key, answer)
+    return answer
   }
 }
 
