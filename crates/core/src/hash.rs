@@ -31,6 +31,16 @@ pub fn jitter(seed: &[u8; 16], id: &[u8], attempt: u32) -> u64 {
     hasher.finish()
 }
 
+/// Tells a cursor that this box gave for a queue's dead letters from any other text: the low
+/// 32 bits of the SipHash-2-4-128 of the queue's number (four bytes) and the two numbers of the cursor.
+#[must_use]
+pub fn cursor_check(key: &[u8; 16], queue: u32, after: u64, last_death: u64) -> u32 {
+    let mut numbers = [0; 16];
+    numbers[..8].copy_from_slice(&after.to_le_bytes());
+    numbers[8..].copy_from_slice(&last_death.to_le_bytes());
+    hash128(key, &queue.to_le_bytes(), &numbers) as u32
+}
+
 /// One secret among many from the entropy of the host: SipHash-2-4-128 keyed with its first half,
 /// of its second half and the purpose. Different purposes give independent secrets.
 #[must_use]

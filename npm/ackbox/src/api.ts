@@ -168,7 +168,10 @@ export interface PeekOptions {
 
 /** The dead letters of a queue. They are kept until they are removed or redriven. */
 export interface DeadLetters<T = unknown> {
-  /** In the order of their deaths; all, or page by page. */
+  /**
+   * In the order of their deaths; all, or page by page. A walk shows each letter that is dead when it begins and still is
+   * when it comes to it, once: what dies later, or dies again, is behind its end.
+   */
   list(filter?: DeadFilter): DeadList<T>
   get(id: string): Promise<DeadLetter<T> | undefined>
   count(filter?: DeadFilter): Promise<number>
@@ -180,6 +183,7 @@ export interface DeadLetters<T = unknown> {
 
 /** Which dead letters; what is not named does not matter. */
 export interface DeadFilter {
+  /** Only these, at most 10,000. */
   readonly ids?: readonly string[] | undefined
   readonly reason?: Reason | undefined
   /** Only those that died before this. */
@@ -205,13 +209,14 @@ export interface DeadList<T = unknown> extends AsyncIterable<DeadLetter<T>> {
 }
 
 export interface PageOptions {
-  /** 1 to 1,000. Default 100. */
+  /** Entries at most, 1 to 1,000; a page of large bodies has fewer, about 8 MiB of them. Default 100. */
   readonly limit?: number | undefined
-  /** `next` of the page before. */
+  /** `next` of the page before, of the same queue; it holds over reopening. */
   readonly after?: string | undefined
 }
 
 export interface DeadLetterPage<T = unknown> {
+  /** Fewer than asked for where some were redriven or removed while the page was put together. */
   readonly items: DeadLetter<T>[]
   /** Where the next page begins; absent on the last. */
   readonly next?: string

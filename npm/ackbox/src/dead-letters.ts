@@ -13,6 +13,8 @@ import { checkNames, choice, instant, integer } from './validate.js'
 const FILTER_NAMES = ['ids', 'reason', 'before', 'after']
 const REDRIVE_LATER = ['perSecond', 'to', 'steps']
 const REASONS = reasonNames.filter((name) => name !== undefined)
+/** Ids that one call may name. */
+const IDS_MAX = 10_000
 const LIMIT: Range = { min: 1, max: 2 ** 32 - 1 }
 
 /** Entries of one page, and of one answer of `peek`. */
@@ -100,7 +102,8 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
       if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'string')) {
         throw invalidOption('ids to be an array of strings', ids, where)
       }
-      engine.ids = [...ids]
+      if (ids.length > IDS_MAX) throw invalidOption(`ids to be at most ${IDS_MAX} strings`, ids, where)
+      engine.ids = [...new Set(ids)]
     }
     if (reason !== undefined) engine.reason = choice(reason, REASONS, 'reason', where)
     if (before !== undefined) engine.before = instant(before, 'before', where)

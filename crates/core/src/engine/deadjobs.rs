@@ -1,39 +1,43 @@
-//! Work on many dead letters: counted, removed, redriven in slices, one job at a time.
+//! Work on many dead letters: listed, counted, removed, redriven, in slices, one job at a time.
+//!
+//! A redrive is one record that is carried out afterwards. Until that is done, nothing else may
+//! touch the dead letters of its queue: the journal says already that they wait.
 
 use std::collections::VecDeque;
 
 use super::Engine;
+use super::deadpages::DeadPaging;
 use crate::command::{DeadFilter, Ticket};
 use crate::effect::{Answer, Object, Redriven};
+use crate::error::{ErrorCode, Failure};
 use crate::ledger::{DeadQuery, Redrive};
 
+/// Jobs that may wait.
+const JOBS_MAX: usize = 10_000;
+/// Ids that one job may name: each is looked up when it begins.
+const IDS_MAX: usize = 10_000;
+/// Records that may wait for the storage before a job writes more of them.
+const STAGED_BYTES: usize = 4 << 20;
+
 #[derive(Debug)]
-enum Work {
+pub(super) enum Work {
+    Page(DeadPaging),
     Count {
-        filter: DeadFilter,
-    },
-    Remove {
-        filter: DeadFilter,
-    },
-    Redrive {
-        filter: DeadFilter,
-    },
-    Purge,
-    Counting {
         query: DeadQuery,
         count: u64,
     },
-    Removing {
+    Remove {
         query: DeadQuery,
         count: u64,
     },
     /// Finds the last death that the limit of a redrive allows.
-    Limiting {
+    Limit {
         query: DeadQuery,
         filter: DeadFilter,
         last_death: u64,
     },
-    Redriving(Redrive),
+    Redrive(Redrive),
+    Purge,
 }
 
 #[derive(Debug)]
@@ -52,7 +56,7 @@ impl DeadJobs {
     #[must_use]
     pub(super) fn is_redriving(&self, queue: u32) -> bool {
         let first = self.0.front();
-        first.is_some_and(|job| job.queue == queue && matches!(job.work, Work::Redriving(_)))
+        first.is_some_and(|job| job.queue == queue && matches!(job.work, Work::Redrive(_)))
     }
 
     /// Whether there is nothing to do.
@@ -71,131 +75,170 @@ impl DeadJobs {
 }
 
 impl Engine {
-    pub(super) fn count_dead(&mut self, ticket: Ticket, queue: u32, filter: DeadFilter) {
-        self.add_dead_job(ticket, queue, Work::Count { filter });
+    pub(super) fn count_dead(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        filter: DeadFilter,
+    ) -> Result<(), Failure> {
+        check_filter(&filter)?;
+        let query = DeadQuery::new(queue, filter);
+        self.add_dead_job(ticket, queue, Work::Count { query, count: 0 })
     }
 
-    pub(super) fn remove_dead(&mut self, ticket: Ticket, queue: u32, filter: DeadFilter) {
-        self.add_dead_job(ticket, queue, Work::Remove { filter });
+    pub(super) fn remove_dead(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        filter: DeadFilter,
+    ) -> Result<(), Failure> {
+        check_filter(&filter)?;
+        let query = DeadQuery::new(queue, filter);
+        self.add_dead_job(ticket, queue, Work::Remove { query, count: 0 })
     }
 
-    pub(super) fn redrive_dead(&mut self, ticket: Ticket, queue: u32, filter: DeadFilter) {
-        self.add_dead_job(ticket, queue, Work::Redrive { filter });
+    pub(super) fn redrive_dead(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        filter: DeadFilter,
+    ) -> Result<(), Failure> {
+        check_filter(&filter)?;
+        let work = Work::Limit {
+            query: DeadQuery::new(queue, filter.clone()),
+            filter,
+            last_death: 0,
+        };
+        self.add_dead_job(ticket, queue, work)
     }
 
     /// Purges a queue after the jobs that are waiting.
-    pub(super) fn purge_later(&mut self, ticket: Ticket, queue: u32) {
-        self.add_dead_job(ticket, queue, Work::Purge);
+    pub(super) fn purge_later(&mut self, ticket: Ticket, queue: u32) -> Result<(), Failure> {
+        self.add_dead_job(ticket, queue, Work::Purge)
     }
 
-    fn add_dead_job(&mut self, ticket: Ticket, queue: u32, work: Work) {
+    pub(super) fn add_dead_job(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        work: Work,
+    ) -> Result<(), Failure> {
+        if self.dead_jobs.0.len() >= JOBS_MAX {
+            let message = format!("{JOBS_MAX} jobs on dead letters wait, more must not");
+            return Err(Failure::new(ErrorCode::QueueFull, message));
+        }
         self.dead_jobs.0.push_back(Job {
             ticket,
             queue,
             work,
         });
         self.more = true;
+        Ok(())
     }
 
-    /// One slice of the first job.
+    /// One slice of the first job, unless too many records wait for the storage: the end of an append
+    /// brings the next step then.
     pub(super) fn work_on_dead_jobs(&mut self) {
+        if self.commit.staged_bytes() >= STAGED_BYTES {
+            return;
+        }
         let Some(mut job) = self.dead_jobs.0.pop_front() else {
             return;
         };
-        self.begin_dead_job(&mut job);
-        let done = match &mut job.work {
-            Work::Counting { query, count } => {
-                let mut budget = super::SLICE;
+        if self.work_on(&mut job) {
+            self.ledger.touch(job.queue);
+        } else {
+            self.dead_jobs.0.push_front(job);
+        }
+        self.more |= !self.dead_jobs.is_idle();
+    }
+
+    /// One slice of a job; true if it is done.
+    fn work_on(&mut self, job: &mut Job) -> bool {
+        let mut budget = super::SLICE;
+        if matches!(job.work, Work::Limit { .. }) && !self.begin_redrive(job) {
+            return false;
+        }
+        let answer = match &mut job.work {
+            Work::Page(paging) => {
+                let done = paging.gather(&self.ledger, budget);
+                if done {
+                    self.show_dead_page(job.ticket, job.queue, paging);
+                }
+                return done;
+            }
+            Work::Count { query, count } => {
                 while query.next(&self.ledger, &mut budget).is_some() {
                     *count += 1;
                 }
                 query.is_done().then_some(Answer::Value(*count))
             }
-            Work::Removing { query, count } => {
-                let mut budget = super::SLICE;
+            Work::Remove { query, count } => {
                 while let Some(slot) = query.next(&self.ledger, &mut budget) {
                     self.ledger.remove_dead(slot, self.now, &mut self.commit);
                     *count += 1;
                 }
                 query.is_done().then_some(Answer::Value(*count))
             }
-            Work::Limiting {
-                query,
-                filter,
-                last_death,
-            } => {
-                let mut budget = super::SLICE;
-                while query.next(&self.ledger, &mut budget).is_some() {
-                    *last_death = query.after;
-                }
-                if query.is_done() {
-                    let filter = DeadFilter {
-                        limit: None,
-                        ..std::mem::take(filter)
-                    };
-                    let redrive =
-                        self.ledger
-                            .begin_redrive(job.queue, filter, *last_death, &mut self.commit);
-                    job.work = Work::Redriving(redrive);
-                }
-                None
-            }
+            Work::Limit { .. } => unreachable!("begun above"),
             Work::Purge => Some(Answer::Value(self.purge(job.queue))),
-            Work::Redriving(redrive) => {
-                let done = self.ledger.redrive_some(redrive, self.now, super::SLICE);
-                let moved = redrive.moved;
+            Work::Redrive(redrive) => {
+                let done = self.ledger.redrive_some(redrive, self.now, budget);
                 let redriven = Redriven {
-                    moved,
+                    moved: redrive.moved,
                     skipped: redrive.skipped(),
                 };
-                done.then_some(Answer::Object(Box::new(Object::Redriven(redriven))))
-            }
-            Work::Count { .. } | Work::Remove { .. } | Work::Redrive { .. } => {
-                unreachable!("begun above")
+                done.then(|| Answer::Object(Box::new(Object::Redriven(redriven))))
             }
         };
-        match done {
+        match answer {
             Some(answer) => {
                 self.reply(job.ticket, Ok(answer));
-                self.ledger.touch(job.queue);
+                true
             }
-            None => self.dead_jobs.0.push_front(job),
+            None => false,
         }
-        self.more |= !self.dead_jobs.is_idle();
     }
 
-    fn begin_dead_job(&mut self, job: &mut Job) {
-        let queue = job.queue;
-        let begun = match &mut job.work {
-            Work::Count { filter } => {
-                let query = DeadQuery::new(&self.ledger, queue, std::mem::take(filter), 0);
-                Work::Counting { query, count: 0 }
-            }
-            Work::Remove { filter } => {
-                let query = DeadQuery::new(&self.ledger, queue, std::mem::take(filter), 0);
-                Work::Removing { query, count: 0 }
-            }
-            Work::Redrive { filter } => {
-                let filter = std::mem::take(filter);
-                if filter.limit.is_some() {
-                    let query = DeadQuery::new(&self.ledger, queue, filter.clone(), 0);
-                    Work::Limiting {
-                        query,
-                        filter,
-                        last_death: 0,
-                    }
-                } else {
-                    let last_death = self.ledger.last_death;
-                    Work::Redriving(self.ledger.begin_redrive(
-                        queue,
-                        filter,
-                        last_death,
-                        &mut self.commit,
-                    ))
-                }
-            }
-            _ => return,
+    /// Looks for the end of a redrive; true once that is known and the redrive has begun.
+    fn begin_redrive(&mut self, job: &mut Job) -> bool {
+        let Work::Limit {
+            query,
+            filter,
+            last_death,
+        } = &mut job.work
+        else {
+            return true;
         };
-        job.work = begun;
+        if filter.limit.is_none() {
+            *last_death = query.begin(&self.ledger);
+        } else {
+            let mut budget = super::SLICE;
+            while query.next(&self.ledger, &mut budget).is_some() {
+                *last_death = query.after;
+            }
+            if !query.is_done() {
+                return false;
+            }
+        }
+        let filter = DeadFilter {
+            limit: None,
+            ..std::mem::take(filter)
+        };
+        let redrive = self
+            .ledger
+            .begin_redrive(job.queue, filter, *last_death, &mut self.commit);
+        job.work = Work::Redrive(redrive);
+        true
     }
+}
+
+/// A filter names a bounded number of ids.
+pub(super) fn check_filter(filter: &DeadFilter) -> Result<(), Failure> {
+    let named = filter.ids.as_ref().map_or(0, Vec::len);
+    if named <= IDS_MAX {
+        return Ok(());
+    }
+    let message = format!("ids: expected at most {IDS_MAX} of them, got {named}");
+    Err(Failure::new(ErrorCode::InvalidOption, message))
 }

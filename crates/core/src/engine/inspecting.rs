@@ -7,11 +7,10 @@ use std::rc::Rc;
 use super::Engine;
 use super::contents::{Part, Purpose, content_of};
 use super::staging::Gate;
-use crate::command::{DeadFilter, MessageState, Ticket};
+use crate::command::{MessageState, Ticket};
 use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
-use crate::error::{ErrorCode, Failure};
+use crate::ledger::Ledger;
 use crate::ledger::message::Standing;
-use crate::ledger::{DeadQuery, Ledger};
 
 /// Entries of one answer.
 const ENTRIES_MAX: usize = 1000;
@@ -19,8 +18,8 @@ const ENTRIES_MAX: usize = 1000;
 #[derive(Debug)]
 enum Shape {
     Infos,
-    /// The death after which the next page begins, if there is one.
-    DeadPage(Option<u64>),
+    /// The cursor of the next page, if there is one.
+    DeadPage(Option<String>),
 }
 
 #[derive(Debug)]
@@ -76,33 +75,9 @@ impl Engine {
         self.inspect(ticket, &slots, Shape::Infos);
     }
 
-    pub(super) fn dead_page(
-        &mut self,
-        ticket: Ticket,
-        queue: u32,
-        filter: DeadFilter,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<(), Failure> {
-        let after = match after {
-            None => 0,
-            Some(cursor) => cursor.parse().map_err(|_| {
-                let message = format!("after: expected what a page gave as next, got '{cursor}'");
-                Failure::new(ErrorCode::InvalidOption, message)
-            })?,
-        };
-        let limit = (limit as usize).clamp(1, ENTRIES_MAX);
-        let mut query = DeadQuery::new(&self.ledger, queue, filter, after);
-        let mut slots = Vec::new();
-        let mut budget = usize::MAX;
-        while slots.len() < limit
-            && let Some(slot) = query.next(&self.ledger, &mut budget)
-        {
-            slots.push(slot);
-        }
-        let next = (slots.len() == limit && !query.is_done()).then_some(query.after);
-        self.inspect(ticket, &slots, Shape::DeadPage(next));
-        Ok(())
+    /// Shows a page of dead letters; `next` leads to the one behind it.
+    pub(super) fn inspect_dead(&mut self, ticket: Ticket, slots: &[u32], next: Option<String>) {
+        self.inspect(ticket, slots, Shape::DeadPage(next));
     }
 
     fn inspect(&mut self, ticket: Ticket, slots: &[u32], shape: Shape) {
@@ -209,7 +184,7 @@ impl Engine {
             Shape::Infos => Object::Infos(done.infos),
             Shape::DeadPage(next) => Object::DeadPage(DeadPage {
                 items: done.infos,
-                next: next.map(|after| after.to_string()),
+                next,
             }),
         };
         self.output.push_back(Effect::Reply {

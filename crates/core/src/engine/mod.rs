@@ -23,6 +23,7 @@ mod closing;
 mod commit;
 mod contents;
 mod deadjobs;
+mod deadpages;
 mod deliveries;
 mod dispatch;
 mod ending;

@@ -72,7 +72,7 @@ impl Engine {
                 let queue = self.known(queue)?;
                 if self.dead_jobs.is_redriving(queue) {
                     // What is being redriven waits already, as far as the journal knows.
-                    self.purge_later(ticket, queue);
+                    self.purge_later(ticket, queue)?;
                     return Ok(None);
                 }
                 let count = self.purge(queue);
@@ -114,17 +114,17 @@ impl Engine {
                     let count = self.ledger.queues[queue as usize].dead.len() as u64;
                     return self.answer(ticket, count);
                 }
-                self.count_dead(ticket, queue, filter);
+                self.count_dead(ticket, queue, filter)?;
                 Ok(None)
             }
             Request::Redrive { queue, filter } => {
                 let queue = self.known(queue)?;
-                self.redrive_dead(ticket, queue, filter);
+                self.redrive_dead(ticket, queue, filter)?;
                 Ok(None)
             }
             Request::RemoveDead { queue, filter } => {
                 let queue = self.known(queue)?;
-                self.remove_dead(ticket, queue, filter);
+                self.remove_dead(ticket, queue, filter)?;
                 Ok(None)
             }
             _ => unreachable!("answered by the caller"),

@@ -20,17 +20,19 @@ mod opens;
 mod purge;
 pub mod queue;
 pub mod recorder;
+mod redrive;
 mod replay;
 mod restoring;
 pub mod settings;
 mod standing;
 
 pub use accept::Accepted;
-pub use dead::{DeadQuery, Redrive};
+pub use dead::DeadQuery;
 pub use finish::Failed;
 pub use moving::Live;
 pub use purge::Purges;
 pub use recorder::{Note, Recorder};
+pub use redrive::Redrive;
 pub use replay::Interrupted;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::dedup::End;
 use super::finish::parse_death;
 use super::message::{NONE, Standing};
-use super::{Ledger, Note, dead};
+use super::{Ledger, Note, redrive};
 use crate::command::{MessageState, Reason};
 use crate::journal::{AttemptRecord, EntryRecord, Place, Record};
 use crate::time::Timestamp;
@@ -164,8 +164,8 @@ impl Ledger {
                 self.queue_known(queue)?;
                 let filter = serde_json::from_slice(filter)
                     .map_err(|_| "a redrive with an unknown filter")?;
-                let mut redrive = self.resume_redrive(queue, filter, last_death, first_order);
-                dead::replay(self, &mut redrive, time);
+                let mut begun = self.resume_redrive(queue, filter, last_death, first_order);
+                redrive::replay(self, &mut begun, time);
             }
             Record::Forgotten { queue, hash } => {
                 if let Some(entry) = self.dedup.find(queue, hash) {

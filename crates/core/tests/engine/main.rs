@@ -15,6 +15,7 @@ mod closing;
 mod cold_backlog;
 mod corruption;
 mod crash_points;
+mod dead_pages;
 mod deduplication;
 mod dequeueing;
 mod determinism;

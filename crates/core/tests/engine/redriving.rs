@@ -2,7 +2,6 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DeadOptions, QueueOptions};
-use ackbox_core::effect::Object;
 use ackbox_core::time::Timestamp;
 
 use crate::support::{T0, World, message};
@@ -107,40 +106,6 @@ fn filters_choose_by_id_reason_and_time() {
         }),
         10
     );
-}
-
-#[test]
-fn pages_follow_each_other() {
-    let (mut world, orders) = dead_letters();
-    let (mut after, mut seen, mut pages) = (None, Vec::new(), 0);
-    loop {
-        let request = Request::DeadPage {
-            queue: orders,
-            filter: DeadFilter::default(),
-            after,
-            limit: 4,
-        };
-        let Object::DeadPage(page) = world.object(request) else {
-            panic!("expected a page")
-        };
-        seen.extend(page.items.into_iter().map(|info| info.id));
-        pages += 1;
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    assert_eq!(
-        (seen, pages),
-        ((0..10).map(|index| index.to_string()).collect(), 3)
-    );
-    let wrong = Request::DeadPage {
-        queue: orders,
-        filter: DeadFilter::default(),
-        after: Some("x".into()),
-        limit: 4,
-    };
-    assert!(world.request(wrong).is_err());
 }
 
 #[test]

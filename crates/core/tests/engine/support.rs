@@ -40,6 +40,8 @@ pub struct World {
     pub hold_reads: bool,
     pub held_reads: VecDeque<(ReadId, u32, u64, u32)>,
     pub reads: u64,
+    /// Steps that the engine was let take.
+    pub steps: u64,
     ticket: u64,
 }
 
@@ -78,6 +80,7 @@ impl World {
             hold_reads: false,
             held_reads: VecDeque::new(),
             reads: 0,
+            steps: 0,
             ticket: 0,
         };
         let segments = world
@@ -378,6 +381,7 @@ impl World {
     pub fn run(&mut self) {
         for _ in 0..1_000_000 {
             self.engine.handle_timeout(Timestamp(self.now));
+            self.steps += 1;
             let mut idle = true;
             while let Some(effect) = self.engine.poll_effect() {
                 idle = false;

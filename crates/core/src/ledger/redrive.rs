@@ -1,0 +1,148 @@
+//! Redriving: dead letters wait for a delivery again, with all their attempts before them.
+
+use super::Ledger;
+use super::dead::DeadQuery;
+use super::message::Standing;
+use super::recorder::{Note, Recorder};
+use crate::command::{DeadFilter, Reason};
+use crate::journal::Record;
+use crate::time::Timestamp;
+
+/// A redrive under way: one record, carried out in slices.
+///
+/// A redriven message's new order follows from its death alone, so that replay gives it the same
+/// one, whatever else is left of the journal.
+#[derive(Debug)]
+pub struct Redrive {
+    query: DeadQuery,
+    first_order: u64,
+    /// How many were redriven so far.
+    pub moved: u64,
+    /// Ids that were asked for and are no dead letters, and dead letters whose bytes are damaged.
+    skipped: u64,
+}
+
+impl Redrive {
+    /// How many were asked for and stay as they are: no dead letters, or damaged ones.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+impl Ledger {
+    /// Begins a redrive: writes its record and reserves the order of everything it may move, so that
+    /// replay puts the messages where the slices put them. A limit must have been turned into
+    /// `last_death` before: replay may not know all that it counts.
+    pub fn begin_redrive(
+        &mut self,
+        queue: u32,
+        filter: DeadFilter,
+        last_death: u64,
+        out: &mut impl Recorder,
+    ) -> Redrive {
+        debug_assert!(filter.limit.is_none(), "a limit is resolved before");
+        let oldest = self.queues[queue as usize]
+            .dead
+            .first_key_value()
+            .map_or(1, |(death, _)| *death);
+        debug_assert!(
+            oldest <= self.last_number + 1,
+            "each death ends a life that took a number"
+        );
+        let first_order = (self.last_number + 1).saturating_sub(oldest);
+        let filter_bytes = serde_json::to_vec(&filter).expect("a filter is plain data");
+        out.write(
+            &Record::Redriven {
+                queue,
+                filter: &filter_bytes,
+                last_death,
+                first_order,
+            },
+            Note::None,
+        );
+        self.resume_redrive(queue, filter, last_death, first_order)
+    }
+
+    pub(super) fn resume_redrive(
+        &mut self,
+        queue: u32,
+        filter: DeadFilter,
+        last_death: u64,
+        first_order: u64,
+    ) -> Redrive {
+        self.last_number = self.last_number.max(first_order + last_death);
+        let mut query = DeadQuery::between(queue, filter, 0, last_death);
+        query.begin(self);
+        let skipped = query.missing();
+        Redrive {
+            query,
+            first_order,
+            moved: 0,
+            skipped,
+        }
+    }
+
+    /// One slice; true when all is done.
+    pub fn redrive_some(
+        &mut self,
+        redrive: &mut Redrive,
+        now: Timestamp,
+        mut budget: usize,
+    ) -> bool {
+        while let Some(slot) = redrive.query.next(self, &mut budget) {
+            if self.revive(slot, redrive.first_order + redrive.query.after, now) {
+                self.enter(slot, now);
+                redrive.moved += 1;
+            } else {
+                redrive.skipped += 1;
+            }
+        }
+        redrive.query.is_done()
+    }
+
+    /// A dead letter lives again, held, with all its attempts before it. False for one whose bytes
+    /// are damaged: there is nothing to deliver.
+    pub(super) fn revive(&mut self, slot: u32, order: u64, now: Timestamp) -> bool {
+        let message = &mut self.messages[slot];
+        let Some(death) = message
+            .death
+            .take_if(|death| death.reason != Reason::Corrupt)
+        else {
+            return false;
+        };
+        if death.place != message.place {
+            self.live_bytes -= super::stored_bytes(death.place);
+        }
+        let queue = &mut self.queues[message.queue as usize];
+        queue.dead.remove(&death.sequence);
+        message.standing = Standing::Held;
+        message.epoch = queue.purges;
+        message.attempt = 0;
+        message.deaths = 0;
+        message.first_delivery = Timestamp(0);
+        message.deadline = Timestamp::NEVER;
+        message.due = now;
+        message.history = Vec::new();
+        message.error = Box::default();
+        if message.group != super::message::NONE {
+            queue.groups.unbury(message.group);
+            // Behind a blocked group its old order is the head's; elsewhere it goes to the tail.
+            if !death.blocks {
+                message.order = order;
+            }
+            self.join_group(slot, now);
+        } else {
+            message.order = order;
+        }
+        true
+    }
+}
+
+/// Carries out a whole redrive on messages that join their sets later.
+pub(super) fn replay(ledger: &mut Ledger, redrive: &mut Redrive, time: Timestamp) {
+    let mut budget = usize::MAX;
+    while let Some(slot) = redrive.query.next(ledger, &mut budget) {
+        ledger.revive(slot, redrive.first_order + redrive.query.after, time);
+    }
+}
