@@ -1,55 +1,33 @@
 /**
- * The README's snippets are programs that run.
+ * The snippets of the documents are programs that run, and print what their comments say.
  *
- * The convention: every fence whose info string begins with `js` or `ts` is one complete program. It runs in an
- * empty folder, must end by itself with exit code 0 and must write nothing to stderr; a `ts` program must also
- * compile with `tsc --strict`. A fence for reading only names no language or another one.
+ * Each must end by itself with exit code 0 and write nothing to stderr. A fence for reading only names no language or
+ * another one.
  */
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-import { mustRun, run, TSC } from '../support/commands.ts'
+import { differences, runSnippet, type Snippet, snippetsOf } from './snippets.ts'
 
-const README = new URL('../../README.md', import.meta.url)
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGES = fileURLToPath(new URL('../node_modules', import.meta.url))
+/** Folders whose Markdown is read, their subfolders included; and single documents. */
+const DOCUMENTS = ['README.md', 'npm/ackbox/README.md', 'npm/ackbox/docs', 'npm/examples']
 
-interface Snippet {
-  readonly language: 'js' | 'ts'
-  readonly line: number
-  readonly code: string
+async function markdownOf(path: string): Promise<string[]> {
+  if (path.endsWith('.md')) return [path]
+  const entries = await readdir(join(ROOT, path), { recursive: true }).catch(() => [])
+  return entries.filter((name) => name.endsWith('.md') && !name.includes('node_modules')).map((name) => join(path, name))
 }
 
-/** All programs of a Markdown text, with the lines at which their fences begin. */
-function snippetsOf(markdown: string): Snippet[] {
-  const snippets: Snippet[] = []
-  const lines = markdown.split('\n')
-  for (let index = 0; index < lines.length; index += 1) {
-    const fence = /^```(\S*)/.exec(lines[index]!)
-    if (fence === null) continue
-    const end = lines.indexOf('```', index + 1)
-    if (end < 0) throw new Error(`README.md:${index + 1}: the fence is never closed`)
-    const language = fence[1]!
-    if (language === 'js' || language === 'ts') {
-      snippets.push({ language, line: index + 1, code: lines.slice(index + 1, end).join('\n') })
-    }
-    index = end
-  }
-  return snippets
-}
+const documents = (await Promise.all(DOCUMENTS.map(markdownOf))).flat()
+const snippets: Snippet[] = []
+for (const document of documents) snippets.push(...snippetsOf(document, await readFile(join(ROOT, document), 'utf8')))
 
-const COMPILER_OPTIONS = {
-  target: 'es2023',
-  lib: ['es2023', 'esnext.disposable'],
-  module: 'nodenext',
-  types: ['node'],
-  strict: true,
-}
-
-const snippets = snippetsOf(await readFile(README, 'utf8'))
 let project: string
 
 beforeAll(async () => {
@@ -63,28 +41,36 @@ beforeAll(async () => {
 
 afterAll(() => rm(project, { recursive: true, force: true }))
 
-/** Writes a snippet into an empty folder and gives the path of the JavaScript that it comes to. */
-async function program({ language, line, code }: Snippet): Promise<string> {
-  const folder = join(project, `line-${line}`)
-  await mkdir(folder)
-  await writeFile(join(folder, `snippet.${language}`), code)
-  if (language === 'ts') {
-    const tsconfig = { compilerOptions: COMPILER_OPTIONS, files: ['snippet.ts'] }
-    await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
-    await mustRun(process.execPath, [TSC, '-p', '.'], folder)
-  }
-  return join(folder, 'snippet.js')
-}
-
-describe('README.md', () => {
-  it('has snippets', () => {
-    expect(snippets.length).toBeGreaterThanOrEqual(3)
+describe('documents', () => {
+  it('hold snippets', () => {
+    for (const document of ['README.md', 'npm/ackbox/README.md']) {
+      expect(snippets.filter((snippet) => snippet.document === document), document).not.toHaveLength(0)
+    }
   })
 
-  it.each(snippets)('the snippet at line $line runs', async (snippet) => {
-    const path = await program(snippet)
-    const cwd = join(path, '..', 'empty')
-    await mkdir(cwd)
-    expect(await run(process.execPath, [path], cwd)).toMatchObject({ code: 0, stderr: '' })
+  it.each(snippets)('the snippet at $document:$line runs, and prints what it says', async (snippet) => {
+    const finished = await runSnippet(project, snippet)
+    expect(finished).toMatchObject({ code: 0, stderr: '' })
+    expect(differences(snippet, finished.prints)).toEqual([])
+  })
+})
+
+describe('a snippet', () => {
+  it.each<[string, 'js' | 'ts', string, string[]]>([
+    ['prints what it says', 'js', "const n = 1\nconsole.log({ n }, 'a') // { n: 1 } a", []],
+    ['prints something else', 'js', '\nconsole.log(1 + 1) // 3', ["a.md:9: expected '3', it printed '2'"]],
+    ['prints something else than TypeScript says', 'ts', 'interface A {}\n\nconsole.log(1 as A) // 2', ["a.md:10: expected '2', it printed '1'"]],
+    ['says nothing of what it prints', 'js', 'console.log(1)', ['a.md:8: expected a comment that says what it prints']],
+    [
+      'never comes to what it should print',
+      'js',
+      'setTimeout(() => console.log(1), 0) // 1\nprocess.exit() // 2',
+      ["a.md:8: expected it to print '1', but it printed nothing"],
+    ],
+    ['prints twice', 'js', 'for (const n of [1, 2]) console.log(n) // 1', ["a.md:8: expected '1', it printed '2'"]],
+  ])('that %s', async (name, language, code, expected) => {
+    const snippet = { document: 'a.md', line: 7, language, code }
+    const { prints } = await runSnippet(join(project, name.replaceAll(' ', '-')), snippet)
+    expect(differences(snippet, prints)).toEqual(expected)
   })
 })

@@ -9,12 +9,16 @@ export interface Finished {
   readonly stderr: string
 }
 
-/** Runs a command; it may fail. */
+/** A command that hangs ends here, and with it the test. */
+const LIMIT_MS = 100_000
+
+/** Runs a command to its end; it may fail. Rejects if it could not be started, or did not end by itself. */
 export function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Finished> {
-  const options = { cwd, env: { ...process.env, NODE_OPTIONS: '', ...env }, maxBuffer: 64 << 20 }
+  const limit = { timeout: LIMIT_MS, killSignal: 'SIGKILL' } as const
+  const options = { cwd, env: { ...process.env, NODE_OPTIONS: '', ...env }, maxBuffer: 64 << 20, ...limit }
   return new Promise((resolve, reject) => {
     execFile(command, args, options, (error, stdout, stderr) => {
-      if (error !== null && typeof error.code !== 'number') reject(error)
+      if (error !== null && typeof error.code !== 'number') reject(new Error(`${error.message}\n${stdout}\n${stderr}`, { cause: error }))
       else resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
     })
   })
