@@ -22,6 +22,7 @@ pub mod id;
 pub mod index;
 pub mod journal;
 pub mod ledger;
+pub mod meter;
 pub mod policy;
 pub mod slab;
 pub mod time;

@@ -9,6 +9,8 @@
 
 use std::ops::{Index, IndexMut};
 
+use crate::meter;
+
 /// Slots of one page.
 pub const PAGE_SLOTS: usize = 1024;
 
@@ -92,6 +94,7 @@ impl<T> Slab<T> {
     /// The value under a key, if there is one.
     #[must_use]
     pub fn get(&self, key: u32) -> Option<&T> {
+        meter::look();
         let (page, place) = split(key);
         match self.pages.get(page)?.get(place)? {
             Slot::Taken(value) => Some(value),
@@ -102,6 +105,7 @@ impl<T> Slab<T> {
     /// The value under a key, if there is one.
     #[must_use]
     pub fn get_mut(&mut self, key: u32) -> Option<&mut T> {
+        meter::look();
         let (page, place) = split(key);
         match self.pages.get_mut(page)?.get_mut(place)? {
             Slot::Taken(value) => Some(value),

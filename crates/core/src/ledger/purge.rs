@@ -2,12 +2,16 @@
 //!
 //! The sets of waiting messages are taken away whole; the queue's purge count makes every message
 //! in them count as gone. Slices then free them. Whoever meets one earlier frees it on the spot.
+//!
+//! A replay has no such sets. There a purge only counts, and what it dropped is freed by a walk over
+//! all messages as soon as half of them are dropped ones: so each of them pays for a look at two.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Ledger;
 use super::message::{Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
+use super::replay::Replayed;
 use crate::journal::Record;
 use crate::time::Timestamp;
 
@@ -20,11 +24,20 @@ struct Purge {
 
 /// Purged messages that are still to be freed.
 #[derive(Debug, Default)]
-pub struct Purges(VecDeque<Purge>);
+pub struct Purges {
+    slices: VecDeque<Purge>,
+    /// Dropped by replayed purges since the last walk.
+    replayed: u64,
+}
 
 impl Ledger {
-    /// Drops every message of a queue that is neither leased nor dead; returns how many.
+    /// Drops every message of a queue that is neither leased nor dead; returns how many. If there is
+    /// none, nothing is written.
     pub fn purge(&mut self, queue: u32, out: &mut impl Recorder) -> u64 {
+        let count = self.outdate_waiting(queue);
+        if count == 0 {
+            return 0;
+        }
         out.write(
             &Record::Purged {
                 queue,
@@ -33,9 +46,6 @@ impl Ledger {
             Note::None,
         );
         let target = &mut self.queues[queue as usize];
-        let count = target.depth - (target.leased.len() + target.dead.len()) as u64;
-        target.depth -= count;
-        target.purges += 1;
         let purge = Purge {
             queue,
             ranked: vec![
@@ -46,15 +56,51 @@ impl Ledger {
             scheduled: std::mem::take(&mut target.scheduled),
         };
         target.expiries.clear();
-        self.purges.0.push_back(purge);
+        self.purges.slices.push_back(purge);
         self.touch(queue);
         count
+    }
+
+    /// Makes every message of a queue that is neither leased nor dead count as gone; returns how many.
+    fn outdate_waiting(&mut self, queue: u32) -> u64 {
+        let target = &mut self.queues[queue as usize];
+        let count = target.depth - (target.leased.len() + target.dead.len()) as u64;
+        if count > 0 {
+            target.depth -= count;
+            target.purges += 1;
+        }
+        count
+    }
+
+    /// A purge that was carried out before. Its record lies behind those of all messages that it
+    /// dropped, and in front of those of all others.
+    pub(super) fn replay_purge(&mut self, queue: u32, time: Timestamp) -> Replayed {
+        self.queue_known(queue)?;
+        self.purges.replayed += self.outdate_waiting(queue);
+        if 2 * self.purges.replayed > self.messages.len() as u64 {
+            self.free_replayed_purges(time);
+        }
+        Ok(())
+    }
+
+    /// Frees what replayed purges dropped.
+    pub(super) fn free_replayed_purges(&mut self, time: Timestamp) {
+        if std::mem::take(&mut self.purges.replayed) == 0 {
+            return;
+        }
+        let mut cursor = self.chain.head();
+        while let Some(slot) = cursor {
+            cursor = self.chain.next(&self.messages, slot);
+            if self.is_purged(slot) {
+                self.erase_purged(slot, time);
+            }
+        }
     }
 
     /// Frees at most `limit` purged messages; true if there are more.
     pub fn carry_out_purges(&mut self, now: Timestamp, limit: usize) -> bool {
         for _ in 0..limit {
-            let Some(purge) = self.purges.0.front_mut() else {
+            let Some(purge) = self.purges.slices.front_mut() else {
                 return false;
             };
             let queue = purge.queue;
@@ -68,16 +114,16 @@ impl Ledger {
             } else if let Some(((_, number), slot)) = purge.scheduled.pop_first() {
                 self.free_purged(slot, now, |message| message.number == number);
             } else {
-                self.purges.0.pop_front();
+                self.purges.slices.pop_front();
             }
         }
-        !self.purges.0.is_empty()
+        !self.purges.slices.is_empty()
     }
 
     /// Whether slices of a purge are still to come.
     #[must_use]
     pub fn is_purging(&self) -> bool {
-        !self.purges.0.is_empty()
+        !self.purges.slices.is_empty()
     }
 
     /// Frees a message that was purged while it stood in no set.

@@ -154,7 +154,7 @@ impl Ledger {
                 };
                 self.messages[slot].due = Timestamp(due);
             }
-            Record::Purged { queue, last_number } => self.replay_purge(queue, last_number, time)?,
+            Record::Purged { queue, .. } => self.replay_purge(queue, time)?,
             Record::Redriven {
                 queue,
                 filter,
@@ -194,6 +194,7 @@ impl Ledger {
             .map(|queue| queue.leased.len() as u64)
             .sum();
         self.owner_died(now, free_deaths);
+        self.free_replayed_purges(now);
         self.dedup.sort(now);
         self.shrink_dedup();
         let mut exhausted = Vec::new();
@@ -269,7 +270,7 @@ impl Ledger {
         time: Timestamp,
         place: Place,
     ) -> Replayed {
-        if let Some(slot) = self.by_number(number) {
+        if let Some(slot) = self.unpurged(number) {
             if self.messages[slot].standing == Standing::Leased {
                 self.unlease(slot);
             }
@@ -294,10 +295,14 @@ impl Ledger {
         let state = MessageState::from_code(record.state).ok_or("an entry of an unknown state")?;
         self.queue_known(key.queue)?;
         if let Some(old) = self.dedup.find(key.queue, key.hash) {
-            if self.dedup.live(old).is_some() {
+            if self
+                .dedup
+                .live(old)
+                .is_some_and(|slot| !self.is_purged(slot))
+            {
                 return Err("a finished id whose message is not finished");
             }
-            self.drop_entry(old);
+            self.forget_entry(old);
         }
         let entry = self
             .dedup
@@ -334,20 +339,6 @@ impl Ledger {
         Ok(())
     }
 
-    fn replay_purge(&mut self, queue: u32, last_number: u64, time: Timestamp) -> Replayed {
-        self.queue_known(queue)?;
-        let mut cursor = self.chain.head();
-        while let Some(slot) = cursor {
-            cursor = self.chain.next(&self.messages, slot);
-            let message = &self.messages[slot];
-            let waits = message.standing == Standing::Held && message.number <= last_number;
-            if message.queue == queue && waits {
-                self.withdraw(slot, time);
-            }
-        }
-        Ok(())
-    }
-
     /// Takes out a message, whatever it is doing, and frees its id.
     fn withdraw(&mut self, slot: u32, time: Timestamp) {
         if self.messages[slot].standing == Standing::Leased {
@@ -380,11 +371,16 @@ impl Ledger {
 
     /// A message that a record speaks of; none if its own record is gone or comes later.
     fn known(&self, number: u64) -> Result<Option<u32>, &'static str> {
-        let slot = self.by_number(number);
+        let slot = self.unpurged(number);
         let expected = slot.is_some() || number <= self.replay_floor;
         expected
             .then_some(slot)
             .ok_or("a record of a message that does not exist")
+    }
+
+    /// A message that was not purged.
+    fn unpurged(&self, number: u64) -> Option<u32> {
+        self.by_number(number).filter(|slot| !self.is_purged(*slot))
     }
 
     fn waiting(&self, number: u64) -> Result<Option<u32>, &'static str> {

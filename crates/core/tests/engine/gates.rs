@@ -140,10 +140,11 @@ fn what_is_shown_is_durable() {
 #[test]
 fn switches_and_withdrawals_wait_as_well() {
     let (mut world, orders) = holding(QueueOptions::default());
-    world.command(Command::Enqueue(Enqueue {
-        id: Some("a"),
+    let item = |id| Enqueue {
+        id: Some(id),
         ..message(orders, "x")
-    }));
+    };
+    world.command(Command::EnqueueMany(vec![item("a"), item("b")]));
     world.land();
     (world.events, world.receipts) = (Vec::new(), Vec::new());
     let requests = [

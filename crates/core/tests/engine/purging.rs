@@ -2,6 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
+use ackbox_core::meter::looks;
 use ackbox_core::time::Timestamp;
 
 use crate::support::{World, message};
@@ -190,4 +191,62 @@ fn a_purge_during_a_redrive_takes_what_is_being_redriven() {
         0
     );
     world.audit();
+}
+
+#[test]
+fn a_purge_that_drops_nothing_writes_nothing() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.enqueue(orders, "x");
+    let running = world.dequeue(orders, 1);
+    let appends = world.appends;
+    assert_eq!(world.value(Request::Purge { queue: orders }), 0);
+    assert_eq!(world.appends, appends);
+    world.ack(running[0].token);
+}
+
+/// What it takes to open a box with so many purges of one message beside a thousand that wait.
+fn looks_to_open(purges: usize) -> u64 {
+    let (mut world, _) = filled(1000);
+    let mails = world.define("mails", QueueOptions::default());
+    for _ in 0..purges {
+        world.enqueue(mails, "x");
+        assert_eq!(world.value(Request::Purge { queue: mails }), 1);
+    }
+    let before = looks();
+    let mut world = world.reopen();
+    let looked = looks() - before;
+    assert_eq!(world.box_stats().messages, 1000);
+    assert_eq!(world.stats(mails).bytes, 0);
+    looked
+}
+
+#[test]
+fn replaying_a_purge_looks_at_what_it_dropped_only() {
+    let a_purge = (looks_to_open(200) - looks_to_open(0)) / 200;
+    assert!(a_purge < 50, "one purge looks {a_purge} times at messages");
+}
+
+#[test]
+fn an_id_that_was_purged_is_free_for_those_who_replay() {
+    for finishes in [false, true] {
+        let (mut world, orders) = filled(100);
+        world.value(Request::Purge { queue: orders });
+        assert!(!world.enqueue_id(orders, "17", "y").0);
+        if finishes {
+            world.worker(orders, 1);
+            assert_eq!(world.work_off(), ["y"]);
+        }
+        world.audit();
+        let mut world = world.reopen();
+        assert_eq!(
+            world.state(orders, "17"),
+            Some(if finishes {
+                MessageState::Completed
+            } else {
+                MessageState::Ready
+            })
+        );
+        assert_eq!(world.stats(orders).dedup_entries, 1);
+    }
 }
