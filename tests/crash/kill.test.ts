@@ -82,7 +82,7 @@ async function dieYoung(name: string, folder: string, prefix: string, engine: st
   const life = start(program(name), [folder, prefix, file], { env: { ACKBOX_ENGINE: engine } })
   await pause(random() * 250)
   life.child.kill('SIGKILL')
-  await life.ending
+  expect(await life.ending).toMatchObject({ signal: 'SIGKILL', stderr: '' })
   return said(file)
 }
 

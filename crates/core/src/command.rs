@@ -45,8 +45,15 @@ pub enum Command<'a> {
     EnqueueMany(Vec<Enqueue<'a>>),
     /// End a delivery. The ticket may be 0: then nothing is answered (a handler that returned).
     Settle(Settle<'a>),
-    /// The handler of a delivery that it had settled by hand is done: its slot is free.
+    /// The handler of a delivery that was settled, lost or abandoned before is done: its slot is free.
     Returned {
+        /// The delivery.
+        token: Token,
+    },
+    /// The handler of a delivery was told to stop and may run on, but its slot is free and nobody waits
+    /// for it. Its message, if it was not settled, is given back without cost. What the delivery keeps
+    /// waiting (its message, its group) goes on once the handler returned, or a lease later.
+    Abandoned {
         /// The delivery.
         token: Token,
     },

@@ -78,6 +78,12 @@ impl<'a> Iterator for Messages<'a> {
                     token: token(record.token),
                 },
             ),
+            Input::Abandoned(record) => Message::Command(
+                Ticket(0),
+                Command::Abandoned {
+                    token: token(record.token),
+                },
+            ),
             Input::Extend(record) => {
                 let ms = duration(record.ms, "ms");
                 command(

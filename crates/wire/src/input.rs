@@ -57,7 +57,7 @@ records! {
         /// Encoded error of a rejection.
         error: &'a [u8],
     }
-    /// The handler of a delivery that it had settled by hand is done.
+    /// The handler of a delivery that was settled, lost or abandoned before is done.
     Returned = 4, key token, bytes 16 {}
     /// Prolong a lease: it ends `ms` from now. Answered by a reply.
     Extend = 5, key ticket, bytes 32 {
@@ -79,6 +79,8 @@ records! {
     }
     /// Give up a waiting dequeue (its own ticket): it is answered with what it has.
     StopWaiting = 7, key ticket, bytes 16 {}
+    /// The handler of a delivery was told to stop and is not waited for: an open one is given back.
+    Abandoned = 8, key token, bytes 16 {}
 
     /// The one append in flight is durable.
     Appended = 16, bytes 16 {}

@@ -180,13 +180,11 @@ export class EmbeddedBox implements Box, BoxCore {
 
   async #finishWork(): Promise<number> {
     const { waiting, workers } = this.inbox
-    let returned = 0
     for (const stop of waiting) stop()
-    for (const delivery of this.inbox.deliveriesOf(undefined)) {
-      if (delivery.abandon(closedError('the delivery'))) returned++
-    }
+    const givenBack = this.inbox.deliveriesOf(undefined).map((delivery) => delivery.giveBack(closedError('the delivery')))
     // The deadlines are those of the box: it expires its workers.
     const closes = [...workers.values()].map((worker) => worker.close({ timeoutMs: Infinity }))
+    let returned = (await Promise.all(givenBack)).filter(Boolean).length
     for (const report of await Promise.all(closes)) returned += report.returned
     return returned
   }

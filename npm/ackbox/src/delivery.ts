@@ -22,7 +22,8 @@ export interface DeliverySource {
  * - `open`: may be settled.
  * - `settled`: by hand or by the end of its handler; the engine has been told.
  * - `lost`: its lease is gone, `#lostTo` says why; the engine still waits for the end of its handler.
- * - `abandoned`: nobody waits for its handler any more.
+ * - `abandoned`: nobody waits for its handler any more, `#lostTo` says why; the engine wants to know its end all the
+ *   same, for until then its message is not delivered again.
  */
 type State = 'open' | 'settled' | 'lost' | 'abandoned'
 
@@ -142,15 +143,28 @@ export class ActiveDelivery implements Delivery<unknown> {
     if (this.worker === undefined) this.#driver.forget(this.token)
   }
 
-  /** @internal Frees its slot without waiting for the handler; an open delivery is returned to its queue: true. */
-  abandon(reason: AckboxError): boolean {
-    const returned = this.#state === 'open'
-    if (returned) this.#end(Verdict.return, {})
-    else this.#handlerDone()
+  /** @internal Its handler is told to stop, and nobody waits for it: an open delivery is returned to its queue. */
+  abandon(reason: AckboxError): void {
+    if (this.#state === 'abandoned') return
+    this.#state = 'abandoned'
+    const { token } = this
+    this.#driver.forget(token)
+    this.#driver.post((input) => input.abandoned({ token }))
+    this.#lostTo ??= reason
+    this.#controller?.abort(reason)
+  }
+
+  /** @internal Gives back what was dequeued and not settled. Whether it was: at-most-once cannot come back. */
+  async giveBack(reason: AckboxError): Promise<boolean> {
+    if (this.#state !== 'open') return false
+    const returned = this.#settle(Verdict.return, {})
     this.#state = 'abandoned'
     this.#lostTo ??= reason
     this.#controller?.abort(reason)
-    return returned
+    return returned.then(
+      () => true,
+      () => false,
+    )
   }
 
   /** @internal The handler returned: acknowledged, unless it was settled by hand or lost. */
@@ -188,13 +202,19 @@ export class ActiveDelivery implements Delivery<unknown> {
     }
   }
 
-  #settle(verdict: number, parts: Parts): Promise<unknown> {
+  async #settle(verdict: number, parts: Parts): Promise<void> {
     this.#state = 'settled'
     const { token, worker } = this
     // A manual delivery has no handler that would return later.
     const returned = worker === undefined
     if (returned) this.#driver.forget(token)
-    return this.#driver.ask((ticket, input) => input.settle(settlement(ticket, token, verdict, returned, parts)))
+    try {
+      await this.#driver.ask((ticket, input) => input.settle(settlement(ticket, token, verdict, returned, parts)))
+    } catch (error) {
+      // What is refused is no settlement: the end of the handler is still to come.
+      if (!returned && this.#state === 'settled') this.#state = this.#lostTo === undefined ? 'open' : 'lost'
+      throw error
+    }
   }
 
   /** Settles with the handler's end; nobody waits for it. */
@@ -204,11 +224,11 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#driver.settle(settlement(0, this.token, verdict, true, parts))
   }
 
-  /** The handler of a delivery that it had settled, or that is lost, is done. */
+  /** The handler of a delivery that it had settled, or that is lost or abandoned, is done. */
   #handlerDone(): void {
-    this.#driver.forget(this.token)
     const { token } = this
-    if (this.#state !== 'abandoned') this.#driver.post((input) => input.returned({ token }))
+    this.#driver.forget(token)
+    this.#driver.post((input) => input.returned({ token }))
   }
 
   #checkOpen(call: string): void {

@@ -38,7 +38,6 @@ export class ActiveWorker implements Worker {
   #completed = 0
   #failed = 0
   #leasesLost = 0
-  #returned = 0
   #warnedOfResult = false
 
   constructor(parts: WorkerParts) {
@@ -122,11 +121,11 @@ export class ActiveWorker implements Worker {
     )
   }
 
-  /** @internal Gives up the handlers that still run: their messages are returned, their signals abort. */
+  /** @internal Gives up the handlers that still run: their signals abort, their messages are returned. */
   expire(): void {
     const error = new AckboxError('ERR_CLOSED', `${this.#where}: closed before the handler had returned`)
     for (const delivery of this.#parts.inbox.deliveriesOf(this.#parts.number)) {
-      if (delivery.abandon(error)) this.#returned++
+      delivery.abandon(error)
     }
   }
 
@@ -176,18 +175,19 @@ export class ActiveWorker implements Worker {
 
   async #close(): Promise<CloseReport> {
     const { driver, inbox, number } = this.#parts
+    let returned: number
     try {
-      await driver.request({ op: 'closeWorker', worker: number })
+      returned = await driver.request<number>({ op: 'closeWorker', worker: number })
     } catch (error) {
       // A box that has ended has closed its workers.
       if (inbox.workers.has(number)) throw error
-      return { returned: this.#returned }
+      return { returned: 0 }
     } finally {
       this.#deadlines.end()
     }
     if (inbox.workers.delete(number)) inbox.keepAlive.release()
     this.#ending.resolve()
-    return { returned: this.#returned }
+    return { returned }
   }
 
   #checkOpen(call: string): void {

@@ -76,6 +76,64 @@ eachStorage('at-most-once', (make) => {
   })
 })
 
+eachStorage('an at-most-once group', (make) => {
+  it('goes on when a dequeued message of it is rejected, which is refused and told as failed', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+    const seen = record(queue)
+    await queue.enqueueMany([
+      { body: 1, id: 'first', group: 'g' },
+      { body: 2, group: 'g' },
+    ])
+    const [first] = await queue.dequeueMany(2)
+    await refusal(first!.reject(new Error('no')), 'ERR_LEASE_LOST')
+    expect(await seen.until('failed')).toMatchObject({ id: 'first', error: { message: 'no' } })
+    expect(await queue.dequeue()).toMatchObject({ body: 2 })
+    expect(await queue.stats()).toMatchObject({ rejected: 1 })
+  })
+
+  it('goes on when a dequeued message of it is disposed of', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+    const seen = record(queue)
+    await queue.enqueueMany([
+      { body: 1, group: 'g' },
+      { body: 2, group: 'g' },
+    ])
+    const first = await queue.dequeue()
+    await first![Symbol.asyncDispose]()
+    expect(await queue.dequeue()).toMatchObject({ body: 2 })
+    expect(seen.of('failed')).toEqual([])
+  })
+
+  it('goes on when a handler returns whose rejection was refused, and the message counts as its end says', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })
+    const seen = record(queue)
+    queue.process(async (message) => {
+      const rejecting = refusal(message.reject(new Error('no')), 'ERR_LEASE_LOST')
+      if (message.body === 3) return
+      await rejecting
+      if (message.body === 2) throw new Error('thrown')
+    })
+    await queue.enqueueMany([1, 2, 3, 4].map((body) => ({ body, id: `${body}`, group: 'g' })))
+    await seen.until('completed', 2)
+    expect(seen.ids('completed')).toEqual(['1', '4'])
+    expect(seen.of('failed')).toMatchObject([{ id: '2', error: { message: 'thrown' } }, { id: '3' }])
+  })
+})
+
+it('at-most-once tells a box that closes only of what it returned', async () => {
+  const { box } = await makeInMemory()
+  const mails = box.queue<number>('mails', { guarantee: 'at-most-once' })
+  const jobs = box.queue<number>('jobs')
+  await mails.enqueue(1)
+  await jobs.enqueue(2)
+  await mails.dequeue()
+  await jobs.dequeue()
+  expect(await box.close()).toEqual({ returned: 1 })
+})
+
 it('at-most-once never delivers again what its owner died with', async () => {
   const storage = new InjectedStorage()
   const clock = manualClock()

@@ -40,7 +40,7 @@ pub struct Lease {
     pub delivered_at: Timestamp,
     /// Length of a manual lease, which runs from the hand-out on; none for a handler's.
     pub lease_ms: Option<u64>,
-    /// When it runs out; never for a handler that runs.
+    /// When it runs out; never for a handler that is waited for.
     pub until: Timestamp,
     /// Its start is durable.
     pub durable: bool,
@@ -48,8 +48,10 @@ pub struct Lease {
     pub delivered: bool,
     /// What has become of it.
     pub progress: Progress,
-    /// A message that was settled by hand and waits again, but not before the handler returned.
+    /// A message that waits again, but not before the handler returned.
     pub held: Option<u32>,
+    /// Its handler is not waited for: see [`Leases::detach`].
+    pub detached: bool,
     /// Its content, once loaded.
     pub content: Option<Content>,
     /// When its message was accepted.
@@ -77,6 +79,7 @@ pub struct Leases {
     /// Apart from the index, whose nodes move their values about.
     leases: Slab<Lease>,
     by_token: BTreeMap<u64, u32>,
+    detached: usize,
 }
 
 impl Leases {
@@ -101,9 +104,19 @@ impl Leases {
 
     /// Ends one.
     pub fn remove(&mut self, token: Token) -> Option<Lease> {
-        self.by_token
-            .remove(&token.0)
-            .map(|key| self.leases.remove(key))
+        let key = self.by_token.remove(&token.0)?;
+        let lease = self.leases.remove(key);
+        self.detached -= usize::from(lease.detached);
+        Some(lease)
+    }
+
+    /// Nobody waits for the handler of a delivery any more: its slot is free, and what the delivery
+    /// holds is held until `until` at the latest.
+    pub fn detach(&mut self, token: Token, until: Timestamp) {
+        let key = self.by_token[&token.0];
+        let lease = &mut self.leases[key];
+        self.detached += usize::from(!lease.detached);
+        (lease.detached, lease.until) = (true, until);
     }
 
     /// The delivery in flight of a message.
@@ -148,6 +161,12 @@ impl Leases {
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_token.len()
+    }
+
+    /// Whether every handler that still runs is one that nobody waits for.
+    #[must_use]
+    pub fn all_detached(&self) -> bool {
+        self.detached == self.by_token.len()
     }
 
     /// Whether nothing is in flight.

@@ -1,7 +1,8 @@
 //! Closing: no new claims, manual deliveries back to their queue, handlers awaited, all of it durable.
 //!
-//! The deadline is the host's: when it passes, the host aborts its handlers and settles their
-//! deliveries with [`Verdict::Return`](crate::command::Verdict::Return).
+//! The deadline is the host's: when it passes, the host aborts its handlers and says that it abandons
+//! their deliveries ([`Command::Abandoned`](crate::command::Command::Abandoned)). Handlers that run on
+//! keep no one open.
 
 use super::{Engine, Phase};
 use crate::command::{Ticket, WorkerId};
@@ -120,7 +121,7 @@ impl Engine {
             }
         }
         let over = self.closing.is_some()
-            && self.leases.is_empty()
+            && self.leases.all_detached()
             && self.commit.is_durable()
             && self.dead_jobs.is_idle()
             && !self.ledger.is_purging()

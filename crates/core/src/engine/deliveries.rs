@@ -1,12 +1,11 @@
-//! The end of deliveries: settled, prolonged, expired, cancelled, returned.
+//! What a consumer says of its delivery: settled, or prolonged.
 
 use super::Engine;
 use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
-use crate::consumer::lease::{Lease, Progress};
+use crate::consumer::lease::Progress;
 use crate::effect::{Answer, Effect, Event, EventKind, Recipient};
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::Failed;
-use crate::ledger::message::Standing;
 
 impl Engine {
     pub(super) fn settle(&mut self, ticket: Ticket, settle: &Settle<'_>) {
@@ -28,7 +27,11 @@ impl Engine {
         }
     }
 
-    fn settle_open(&mut self, ticket: Ticket, settle: &Settle<'_>) -> Result<(), Failure> {
+    pub(super) fn settle_open(
+        &mut self,
+        ticket: Ticket,
+        settle: &Settle<'_>,
+    ) -> Result<(), Failure> {
         let token = settle.token;
         let lease = self.leases.get(token).expect("looked up before");
         if lease.handed_over {
@@ -176,105 +179,6 @@ impl Engine {
         }
     }
 
-    fn settle_handed_over(&mut self, ticket: Ticket, settle: &Settle<'_>) -> Result<(), Failure> {
-        let token = settle.token;
-        let lease = self.leases.get_mut(token).expect("looked up before");
-        let (queue, attempt) = (lease.queue, lease.attempt);
-        let id = lease
-            .letter
-            .as_ref()
-            .map_or_else(String::new, |letter| letter.id.clone());
-        let acked = settle.verdict == Verdict::Ack;
-        if !acked && ticket.0 != 0 {
-            return Err(lease_lost());
-        }
-        lease.progress = Progress::Settled;
-        let payload = lease
-            .content
-            .as_ref()
-            .map(|content| std::rc::Rc::clone(&content.bytes));
-        self.settled_suspect(token);
-        self.note_handling(token);
-        if let (Verdict::Dead(Reason::Invalid), Some(payload)) = (settle.verdict, payload) {
-            // Nobody handled it: what cannot be decoded is kept, although it was handed over.
-            let slot = self.ledger.bury_handed_over(
-                &payload,
-                self.now,
-                Reason::Invalid,
-                settle.error,
-                &mut self.commit,
-            );
-            self.tell_dead(slot, Reason::Invalid, settle.error);
-        }
-        let counters = &mut self.ledger.queues[queue as usize].counters;
-        let kind = if acked {
-            counters.acked += 1;
-            EventKind::Completed
-        } else {
-            counters.rejected += 1;
-            EventKind::Failed
-        };
-        if self.listens(queue, kind) {
-            let event = Event {
-                attempt,
-                id,
-                error: settle.error.into(),
-                ..Event::of(kind, QueueId(queue))
-            };
-            self.emit(queue, self.timed(token, event));
-        }
-        if matches!(self.recipient_of(token), Some(Recipient::Dequeue(_))) {
-            self.end_lease(token);
-        }
-        self.note_drained(queue);
-        Ok(())
-    }
-
-    /// The handler of a delivery is done: its slot is free, and what waited for it may go on.
-    pub(super) fn handler_returned(&mut self, token: Token) {
-        if self
-            .leases
-            .get(token)
-            .is_some_and(|lease| lease.delivered && lease.progress != Progress::Open)
-        {
-            self.end_lease(token);
-        }
-    }
-
-    /// Removes a delivery that is over, and frees what it held.
-    pub(super) fn end_lease(&mut self, token: Token) {
-        let Some(lease) = self.leases.remove(token) else {
-            return;
-        };
-        self.settled_suspect(token);
-        let desk = &mut self.desks[lease.queue as usize];
-        desk.lease_ends.remove(&(lease.until, token.0));
-        if let Recipient::Worker(id) = lease.to
-            && let Some(worker) = self.workers.get_mut(&id)
-        {
-            worker.handler_returned();
-            self.fill_slots(id);
-        }
-        if let Some(slot) = lease.held
-            && self.ledger.is_tenant(slot, lease.number)
-            && self.ledger.messages[slot].standing == Standing::Held
-        {
-            self.ledger.enter(slot, self.now);
-            self.promote_group_of(slot);
-        }
-        self.end_hand_over(&lease);
-        self.ledger.touch(lease.queue);
-        self.note_quiet();
-    }
-
-    /// The group of an at-most-once delivery may go on.
-    pub(super) fn end_hand_over(&mut self, lease: &Lease) {
-        if let Some(group) = lease.handed_over_group {
-            self.ledger.queues[lease.queue as usize].groups.end(group);
-            self.ledger.promote(lease.queue, group, self.now);
-        }
-    }
-
     pub(super) fn extend(&mut self, ticket: Ticket, token: Token, ms: u64) {
         let now = self.now;
         let outcome = match self.leases.get_mut(token) {
@@ -308,11 +212,11 @@ impl Engine {
         }
     }
 
-    fn recipient_of(&self, token: Token) -> Option<Recipient> {
+    pub(super) fn recipient_of(&self, token: Token) -> Option<Recipient> {
         self.leases.get(token).map(|lease| lease.to)
     }
 
-    fn note_handling(&mut self, token: Token) {
+    pub(super) fn note_handling(&mut self, token: Token) {
         if let Some(lease) = self.leases.get(token) {
             let ms = self.now.since(lease.delivered_at);
             self.ledger.queues[lease.queue as usize]
@@ -331,7 +235,7 @@ impl Engine {
         }
     }
 
-    fn timed(&self, token: Token, event: Event) -> Event {
+    pub(super) fn timed(&self, token: Token, event: Event) -> Event {
         match self.leases.get(token) {
             Some(lease) => Event {
                 wait_ms: lease.delivered_at.since(lease.enqueued_at),

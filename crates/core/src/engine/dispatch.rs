@@ -11,7 +11,6 @@ use crate::consumer::lease::{Lease, Letter, Progress};
 use crate::consumer::suspects::hold_ms;
 use crate::effect::Recipient;
 use crate::journal::Record;
-use crate::ledger::message::NONE;
 use crate::ledger::{Note, Recorder};
 use crate::time::Timestamp;
 
@@ -215,6 +214,7 @@ impl Engine {
             delivered: false,
             progress: Progress::Open,
             held: None,
+            detached: false,
             content,
             enqueued_at: message.enqueued_at,
             letter: None,
@@ -251,18 +251,5 @@ impl Engine {
             destination: self.ledger.destination(slot),
             priority: self.ledger.messages[slot].priority,
         }
-    }
-
-    /// At-most-once: the message is settled before its handler starts. Its group stays busy.
-    fn hand_over(&mut self, slot: u32) -> Option<u32> {
-        let message = &self.ledger.messages[slot];
-        let (queue, group) = (message.queue, message.group);
-        if group != NONE {
-            self.ledger.queues[queue as usize].groups.start(group);
-        }
-        self.ledger.unlease(slot);
-        self.ledger
-            .complete(slot, self.now, b"", true, &mut self.commit);
-        (group != NONE).then_some(group)
     }
 }

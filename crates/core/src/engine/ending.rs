@@ -35,14 +35,14 @@ impl Engine {
         more || self.ledger.next_expired(queue, now).is_some()
     }
 
-    /// A manual lease ended: that was an attempt.
+    /// A manual lease ended: that was an attempt. Or nobody waits for a handler any longer.
     fn lease_ran_out(&mut self, token: Token) {
         let Some(lease) = self.leases.get(token) else {
             return;
         };
         let (queue, slot, attempt, until) = (lease.queue, lease.slot, lease.attempt, lease.until);
         // At-most-once: it was settled when it was handed over, and is nobody's to lose.
-        let lease_is_over_already = lease.handed_over;
+        let lease_is_over_already = lease.handed_over || lease.detached;
         self.desks[queue as usize]
             .lease_ends
             .remove(&(until, token.0));

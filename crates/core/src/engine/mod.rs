@@ -30,6 +30,8 @@ mod ending;
 mod enqueueing;
 mod failing;
 mod handing_out;
+mod handing_over;
+mod handlers;
 mod inspecting;
 mod opening;
 mod requests;
@@ -154,6 +156,7 @@ impl Engine {
             Command::EnqueueMany(items) => self.enqueue_many(ticket, &items),
             Command::Settle(settle) => self.settle(ticket, &settle),
             Command::Returned { token } => self.handler_returned(token),
+            Command::Abandoned { token } => self.abandon(token),
             Command::Extend { token, ms } => self.extend(ticket, token, ms),
             Command::Dequeue {
                 queue,

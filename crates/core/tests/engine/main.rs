@@ -7,6 +7,8 @@
 
 mod support;
 
+mod abandoned;
+mod at_most_once;
 mod attempts;
 mod batches;
 mod cleaning;

@@ -234,6 +234,13 @@ impl World {
         ticket.0
     }
 
+    /// A command that nobody waits for.
+    pub fn unanswered(&mut self, command: Command<'_>) {
+        self.engine
+            .handle_command(Timestamp(self.now), Ticket(0), command);
+        self.run();
+    }
+
     /// Enqueues a body and returns the id of the receipt, or the refusal.
     pub fn try_enqueue(
         &mut self,

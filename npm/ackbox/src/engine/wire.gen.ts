@@ -12,6 +12,7 @@ export const InputKind = {
   extend: 5,
   dequeue: 6,
   stopWaiting: 7,
+  abandoned: 8,
   appended: 16,
   appendFailed: 17,
   chunk: 18,
@@ -273,7 +274,7 @@ export interface Settle {
   error?: string | Uint8Array | undefined
 }
 
-/** The handler of a delivery that it had settled by hand is done. */
+/** The handler of a delivery that was settled, lost or abandoned before is done. */
 export interface Returned {
   token: number
 }
@@ -303,6 +304,11 @@ export interface Dequeue {
 /** Give up a waiting dequeue (its own ticket): it is answered with what it has. */
 export interface StopWaiting {
   ticket: number
+}
+
+/** The handler of a delivery was told to stop and is not waited for: an open one is given back. */
+export interface Abandoned {
+  token: number
 }
 
 /** The one append in flight failed. */
@@ -381,7 +387,7 @@ export class Writer extends RecordWriter {
     this.finish(start, end)
   }
 
-  /** The handler of a delivery that it had settled by hand is done. */
+  /** The handler of a delivery that was settled, lost or abandoned before is done. */
   returned(record: Returned): void {
     const start = this.begin(4, 16)
     this.f64[(start + 8) >>> 3] = record.token
@@ -412,6 +418,13 @@ export class Writer extends RecordWriter {
   stopWaiting(record: StopWaiting): void {
     const start = this.begin(7, 16)
     this.f64[(start + 8) >>> 3] = record.ticket
+    this.finish(start, start + 16)
+  }
+
+  /** The handler of a delivery was told to stop and is not waited for: an open one is given back. */
+  abandoned(record: Abandoned): void {
+    const start = this.begin(8, 16)
+    this.f64[(start + 8) >>> 3] = record.token
     this.finish(start, start + 16)
   }
 

@@ -1,0 +1,99 @@
+//! The end of handlers, and of what their deliveries kept waiting.
+//!
+//! One process never runs a message twice at once. While the handler of a settled delivery runs, its
+//! message, if it waits again, is held, and the group of an at-most-once message stays busy. A handler
+//! that was told to stop holds them for a lease at most, and nobody waits for its slot.
+
+use super::Engine;
+use crate::command::{Settle, Ticket, Token, Verdict};
+use crate::consumer::lease::Progress;
+use crate::effect::Recipient;
+use crate::ledger::message::Standing;
+
+impl Engine {
+    /// The handler of a delivery is done: its slot is free, and what waited for it may go on.
+    pub(super) fn handler_returned(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token).filter(|lease| lease.delivered) else {
+            return;
+        };
+        if lease.progress == Progress::Open {
+            if !lease.handed_over {
+                return;
+            }
+            // It had tried to reject what is final.
+            self.fail_handed_over(token, b"");
+        }
+        self.end_lease(token);
+    }
+
+    /// The handler of a delivery was told to stop; it may run on, and nobody waits for it.
+    pub(super) fn abandon(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token).filter(|lease| lease.delivered) else {
+            return;
+        };
+        let Recipient::Worker(worker) = lease.to else {
+            return;
+        };
+        if lease.detached {
+            return;
+        }
+        let queue = lease.queue;
+        if lease.progress == Progress::Open {
+            if lease.handed_over {
+                self.fail_handed_over(token, b"");
+            } else {
+                self.give_back_running(token);
+            }
+        }
+        let lease_ms = self.ledger.queues[queue as usize].settings.lease_ms;
+        let until = self.now.plus(lease_ms);
+        self.leases.detach(token, until);
+        let desk = &mut self.desks[queue as usize];
+        desk.lease_ends.insert((until, token.0));
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.handler_returned();
+        }
+        self.fill_slots(worker);
+        self.ledger.touch(queue);
+    }
+
+    /// Gives a message back whose handler still runs.
+    fn give_back_running(&mut self, token: Token) {
+        let settle = Settle {
+            token,
+            verdict: Verdict::Return,
+            returned: false,
+            result: b"",
+            error: b"",
+        };
+        let given_back = self.settle_open(Ticket(0), &settle);
+        debug_assert!(given_back.is_ok(), "an open delivery can be given back");
+    }
+
+    /// Removes a delivery that is over, and frees what it held.
+    pub(super) fn end_lease(&mut self, token: Token) {
+        let Some(lease) = self.leases.remove(token) else {
+            return;
+        };
+        self.settled_suspect(token);
+        let desk = &mut self.desks[lease.queue as usize];
+        desk.lease_ends.remove(&(lease.until, token.0));
+        if let Recipient::Worker(id) = lease.to
+            && !lease.detached
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.handler_returned();
+            self.fill_slots(id);
+        }
+        if let Some(slot) = lease.held
+            && self.ledger.is_tenant(slot, lease.number)
+            && self.ledger.messages[slot].standing == Standing::Held
+        {
+            self.ledger.enter(slot, self.now);
+            self.promote_group_of(slot);
+        }
+        self.end_hand_over(&lease);
+        self.ledger.touch(lease.queue);
+        self.note_quiet();
+    }
+}

@@ -1,0 +1,100 @@
+//! At-most-once: what is left to say of a message that was settled before anybody saw it.
+
+use ackbox_core::command::*;
+use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::effect::EventKind;
+use ackbox_core::error::ErrorCode;
+
+use crate::support::{World, body, message};
+
+/// Two messages of one group.
+fn pair() -> (World, QueueId) {
+    let mut world = World::new();
+    let options = QueueOptions {
+        guarantee: Some(Guarantee::AtMostOnce),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world.listen(orders);
+    for text in ["1", "2"] {
+        let item = Enqueue {
+            group: Some("g"),
+            ..message(orders, text)
+        };
+        world.try_enqueue(item).unwrap();
+    }
+    (world, orders)
+}
+
+fn told(world: &World) -> (usize, usize) {
+    let count = |kind| world.events_of(kind).len();
+    (count(EventKind::Completed), count(EventKind::Failed))
+}
+
+#[test]
+fn rejecting_what_was_dequeued_is_refused_and_ends_it_as_failed() {
+    let (mut world, orders) = pair();
+    let first = world.dequeue(orders, 2).remove(0);
+    assert!(world.dequeue(orders, 1).is_empty(), "its group is busy");
+    let refused = world
+        .settle(first.token, Verdict::Reject { delay_ms: None })
+        .unwrap_err();
+    assert_eq!(refused.code, ErrorCode::LeaseLost);
+    assert_eq!(told(&world), (0, 1));
+    assert_eq!(world.stats(orders).rejected, 1);
+    assert_eq!(body(&world.dequeue(orders, 1)[0]), "2");
+    world.settle(first.token, Verdict::Ack).unwrap_err();
+    world.audit();
+}
+
+#[test]
+fn letting_go_of_what_was_dequeued_frees_its_group_and_is_no_failure() {
+    let (mut world, orders) = pair();
+    let first = world.dequeue(orders, 1).remove(0);
+    let refused = world.settle(first.token, Verdict::Return).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::LeaseLost, "it cannot come back");
+    assert_eq!(told(&world), (0, 0));
+    assert_eq!(body(&world.dequeue(orders, 1)[0]), "2");
+    assert_eq!(world.box_stats().running, 1);
+}
+
+#[test]
+fn a_handler_whose_rejection_is_refused_ends_as_it_returns() {
+    for verdict in [Verdict::Ack, Verdict::Reject { delay_ms: None }] {
+        let (mut world, orders) = pair();
+        world.worker(orders, 1);
+        let first = world.delivery();
+        let reject = Verdict::Reject { delay_ms: None };
+        let refused = world
+            .settle_with(first.token, reject, false, b"", b"")
+            .unwrap_err();
+        assert_eq!(refused.code, ErrorCode::LeaseLost);
+        assert!(world.deliveries.is_empty(), "its handler runs");
+        assert_eq!(told(&world), (0, 0));
+        let end = Settle {
+            token: first.token,
+            verdict,
+            returned: true,
+            result: b"",
+            error: b"",
+        };
+        world.unanswered(Command::Settle(end));
+        let is_ack = verdict == Verdict::Ack;
+        assert_eq!(told(&world), (usize::from(is_ack), usize::from(!is_ack)));
+        assert_eq!(world.work_off(), ["2"]);
+    }
+}
+
+#[test]
+fn a_handler_that_returns_before_its_rejection_is_refused_failed() {
+    let (mut world, orders) = pair();
+    world.worker(orders, 1);
+    let first = world.delivery();
+    let reject = Verdict::Reject { delay_ms: None };
+    world
+        .settle_with(first.token, reject, false, b"", b"")
+        .unwrap_err();
+    world.unanswered(Command::Returned { token: first.token });
+    assert_eq!(told(&world), (0, 1));
+    assert_eq!(world.work_off(), ["2"], "slot and group are free");
+}
