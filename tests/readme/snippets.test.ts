@@ -35,6 +35,7 @@ beforeAll(async () => {
   await mkdir(join(project, 'node_modules', '@types'), { recursive: true })
   await symlink(join(PACKAGES, 'ackbox'), join(project, 'node_modules', 'ackbox'))
   await cp(join(PACKAGES, '@types', 'node'), join(project, 'node_modules', '@types', 'node'), { recursive: true })
+  await symlink(join(PACKAGES, 'zod'), join(project, 'node_modules', 'zod'))
   await cp(join(PACKAGES, 'undici-types'), join(project, 'node_modules', 'undici-types'), { recursive: true })
   await writeFile(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
 })

@@ -6,6 +6,8 @@
  * `instanceof`.
  */
 
+import type { StandardSchemaV1 } from './standard-schema.js'
+
 /** Every code an `AckboxError` can have. */
 export const ERROR_CODES = Object.freeze([
   'ERR_ALREADY_SETTLED',
@@ -41,8 +43,8 @@ export interface ErrorDetailsByCode {
   ERR_CIRCUIT_OPEN: { readonly retryAt: number }
   /** The damaged place: number of the segment, and offset in it in bytes. */
   ERR_CORRUPT: { readonly segment: number; readonly offset: number }
-  /** What the schema found; absent when it was the codec that refused. */
-  ERR_INVALID_BODY: { readonly issues?: readonly unknown[] }
+  /** What the schema found, in its own words; absent when it was not the schema that refused. */
+  ERR_INVALID_BODY: { readonly issues?: readonly StandardSchemaV1.Issue[] }
   ERR_LOCKED: LockedDetails
   /**
    * Of an enqueue whose outcome is unknown: the id of the message, or of the first; with `enqueueMany` of several also

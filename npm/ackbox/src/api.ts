@@ -26,9 +26,11 @@ export interface Box extends AsyncDisposable {
   readonly closed: Promise<void>
   /**
    * The queue with this name (1 to 256 bytes), created if there is none. Options that are named apply from now on and
-   * survive reopening, functions and codec apart; options that are not named change nothing.
+   * survive reopening, functions, codec and schema apart; options that are not named change nothing.
+   *
+   * `T` is what `enqueue` takes and `Out` what handlers get: both come from the `schema` where there is one.
    */
-  queue<T = unknown, R = void>(name: string, options?: QueueOptions<T>): Queue<T, R>
+  queue<T = unknown, R = void, Out = T>(name: string, options?: QueueOptions<T, Out>): Queue<T, R, Out>
   /** All queues of the journal, declared in this run or not. */
   queues(): Promise<readonly QueueSummary[]>
   stats(): Promise<BoxStats>
@@ -43,8 +45,11 @@ export interface Box extends AsyncDisposable {
   close(options?: CloseOptions): Promise<CloseReport>
 }
 
-/** A named queue of a box: bodies of type `T`, handlers that give `R`. */
-export interface Queue<T = unknown, R = void> {
+/**
+ * A named queue of a box: takes bodies of type `T`, hands them to handlers that give `R`. With a schema handlers get its
+ * output `Out`, while `get`, `peek` and dead letters show bodies as they were enqueued.
+ */
+export interface Queue<T = unknown, R = void, Out = T> {
   readonly name: string
   /** Resolves when the message is durable. */
   enqueue(body: T, options?: EnqueueOptions): Promise<Receipt>
@@ -57,11 +62,11 @@ export interface Queue<T = unknown, R = void> {
    * Starts a worker. The handler returns: acknowledged, with what it returned as the result. It throws: tried again
    * after the backoff, or dead-lettered when attempts ran out.
    */
-  process(handler: Handler<T, R>, options?: WorkerOptions): Worker
+  process(handler: Handler<Out, R>, options?: WorkerOptions): Worker
   /** Claims one message for settling by hand; `undefined` if none is ready within `waitMs`. */
-  dequeue(options?: DequeueOptions): Promise<Delivery<T> | undefined>
+  dequeue(options?: DequeueOptions): Promise<Delivery<Out> | undefined>
   /** Claims up to `max` (1 to 10,000) messages; waits for the first one only. */
-  dequeueMany(max: number, options?: DequeueOptions): Promise<Delivery<T>[]>
+  dequeueMany(max: number, options?: DequeueOptions): Promise<Delivery<Out>[]>
   /** A message that is unfinished, dead, or remembered by its explicit id. */
   get(id: string): Promise<MessageInfo<T> | undefined>
   /** Looks at messages without claiming them, in the order of delivery. */

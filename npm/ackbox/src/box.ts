@@ -80,18 +80,18 @@ export class EmbeddedBox implements Box, BoxCore {
     await this.#storage.close()
   }
 
-  queue<T = unknown, R = void>(name: string, options: QueueOptions<T> = {}): Queue<T, R> {
+  queue<T = unknown, R = void, Out = T>(name: string, options: QueueOptions<T, Out> = {}): Queue<T, R, Out> {
     const where = 'box.queue'
     text(name, KEY_BYTES_MAX, 'the name of a queue', where)
     this.checkOpen(where)
     let queue = this.#queues.get(name)
     if (queue === undefined) {
-      queue = new EmbeddedQueue(this, name, options as unknown as QueueOptions<never>)
+      queue = new EmbeddedQueue(this, name, options as unknown as QueueOptions<never, unknown>)
       this.#queues.set(name, queue)
     } else {
-      queue.amend(options as unknown as QueueOptions<never>)
+      queue.amend(options as unknown as QueueOptions<never, unknown>)
     }
-    return queue as unknown as Queue<T, R>
+    return queue as unknown as Queue<T, R, Out>
   }
 
   async queues(): Promise<readonly QueueSummary[]> {

@@ -33,19 +33,25 @@ export async function claim(
   const until = core.driver.now() + waitMs
   for (let left = waitMs; ; left = Math.max(0, until - core.driver.now())) {
     const claimed = await wait(core, { queue, max, leaseMs, waitMs: left }, signal)
-    if (signal?.aborted === true) {
-      for (const delivery of claimed) void delivery[Symbol.asyncDispose]().catch(() => {})
-      throw signal.reason
-    }
+    returnIfAborted(claimed, signal)
     if (claimed.length === 0) {
       if (waitMs > 0) core.checkOpen(where)
       return []
     }
-    const decoded = claimed.filter((delivery) => delivery.prepare())
+    const prepared = await Promise.all(claimed.map((delivery) => delivery.prepare()))
+    const decoded = claimed.filter((_, index) => prepared[index])
+    returnIfAborted(decoded, signal)
     if (decoded.length > 0) return decoded
     // All of them are dead letters now: the caller still waits for a message.
     core.checkOpen(where)
   }
+}
+
+/** Nobody is there any more to settle what was claimed. */
+function returnIfAborted(claimed: readonly ActiveDelivery[], signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return
+  for (const delivery of claimed) void delivery[Symbol.asyncDispose]().catch(() => {})
+  throw signal.reason
 }
 
 interface Claim {

@@ -1,6 +1,6 @@
-/** Bodies, results, headers and errors as bytes, and back. What the engine sees is opaque to it. */
+/** Bodies, results and headers as bytes, and back. What the engine sees is opaque to it. */
+import { messageOf } from './error-info.js'
 import { AckboxError, describe, invalidOption } from './errors.js'
-import type { ErrorInfo } from './types.js'
 import { checkNames, utf8Length } from './validate.js'
 
 /** How bodies become bytes. JSON unless a queue has one of these. */
@@ -20,8 +20,6 @@ export const bytes: Codec<Uint8Array> = Object.freeze({
   decode: (body: Uint8Array): Uint8Array => body,
 })
 
-/** What an error may take of the journal. */
-const ERROR_BYTES_MAX = 4_096
 const HEADERS_BYTES_MAX = 4_096
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
@@ -49,6 +47,11 @@ export function encodeBody(
   }
   checkSize(encoded, maxBytes, 'body', 'maxBodyBytes', where)
   return encoded
+}
+
+/** A body from its JSON text, or from the bytes of the queue's codec. */
+export function decodeBody(encoded: string | Uint8Array, codec: Codec<never> | undefined): unknown {
+  return codec === undefined ? JSON.parse(encoded as string) : codec.decode(encoded as Uint8Array)
 }
 
 /** JSON text of a result; empty for none. */
@@ -111,62 +114,6 @@ function checkHeaders(headers: unknown, where: string): asserts headers is Recor
 /** Headers from their JSON text. */
 export function decodeHeaders(encoded: string): Readonly<Record<string, string>> {
   return encoded === '' ? NO_HEADERS : (JSON.parse(encoded) as Record<string, string>)
-}
-
-/** JSON text of what a handler threw: at most 4 KiB, of which the stack gives way first, then the message. */
-export function encodeError(thrown: unknown): string {
-  if (thrown === undefined) return ''
-  const info = errorInfo(thrown)
-  let encoded = JSON.stringify(info)
-  let excess = utf8Length(encoded) - ERROR_BYTES_MAX
-  if (excess <= 0) return encoded
-  for (const part of ['stack', 'message', 'code', 'name'] as const) {
-    // What is cut may take up to 6 bytes a unit in JSON, or only one: cut, and look again.
-    while (excess > 0 && (info[part] ?? '') !== '') {
-      const value = info[part]!
-      info[part] = value.slice(0, Math.max(0, value.length - Math.max(1, Math.ceil(excess / 6))))
-      encoded = JSON.stringify(info)
-      excess = utf8Length(encoded) - ERROR_BYTES_MAX
-    }
-  }
-  return encoded
-}
-
-/** An error from its JSON text; `undefined` for none. */
-export function decodeError(encoded: string | undefined): ErrorInfo | undefined {
-  return encoded === undefined || encoded === '' ? undefined : (JSON.parse(encoded) as ErrorInfo)
-}
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
-/** A thrown value as plain data; its getters are user code and may throw. */
-function errorInfo(thrown: unknown): Writable<ErrorInfo> {
-  if (typeof thrown !== 'object' || thrown === null) {
-    return { name: 'Error', message: typeof thrown === 'string' ? thrown : describe(thrown) }
-  }
-  const info: Writable<ErrorInfo> = {
-    name: stringOf(thrown, 'name') ?? 'Error',
-    message: stringOf(thrown, 'message') ?? describe(thrown),
-  }
-  const code = stringOf(thrown, 'code')
-  const stack = stringOf(thrown, 'stack')
-  if (code !== undefined) info.code = code
-  if (stack !== undefined) info.stack = stack
-  return info
-}
-
-function stringOf(thrown: object, property: string): string | undefined {
-  try {
-    const value: unknown = (thrown as Record<string, unknown>)[property]
-    return typeof value === 'string' ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** The text of something that was thrown. */
-export function messageOf(thrown: unknown): string {
-  return errorInfo(thrown).message
 }
 
 /** Checks the `codec` option of a queue. */

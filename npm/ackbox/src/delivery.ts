@@ -1,10 +1,12 @@
 /** One attempt at handling a message, from its delivery until it is settled or lost. */
 import type { Delivery, RejectOptions } from './api.js'
-import { decodeHeaders, encodeError, encodeResult } from './codec.js'
+import { decodeBody, decodeHeaders, encodeResult } from './codec.js'
 import type { Driver } from './driver.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
+import { encodeError } from './error-info.js'
 import { AckboxError, PermanentError, RetryAfterError } from './errors.js'
 import type { LocalOptions } from './queue-options.js'
+import { parse, type Parsed } from './schema.js'
 import type { Range } from './validate.js'
 import { checkNames, duration, MAX_MS } from './validate.js'
 
@@ -121,17 +123,27 @@ export class ActiveDelivery implements Delivery<unknown> {
     return this.#state === 'lost'
   }
 
-  /** @internal Decodes the body; a body that cannot be decoded makes its message a dead letter, and gives false. */
-  prepare(): boolean {
+  /**
+   * @internal Decodes the body and asks the schema; a promise only where the schema gives one. True: it can be handled.
+   * A body that cannot be decoded, or that the schema refuses, makes its message a dead letter.
+   */
+  prepare(): boolean | Promise<boolean> {
     if (this.#raw === undefined) return true
+    const { codec, schema } = this.#source.local
+    let body: unknown
     try {
-      const { codec } = this.#source.local
-      this.body = codec === undefined ? JSON.parse(this.#raw as string) : codec.decode(this.#raw as Uint8Array)
+      body = decodeBody(this.#raw, codec)
       this.#raw = undefined
-      return true
     } catch (cause) {
-      this.#end(Verdict.dead, { reason: Reason.invalid, error: encodeError(cause) })
-      return false
+      return this.#isInvalid(cause)
+    }
+    if (schema === undefined) return this.#hasBody(body)
+    try {
+      const parsed = parse(schema, body, this.#where('delivery'))
+      if (!(parsed instanceof Promise)) return this.#hasBody(parsed.output)
+      return this.#prepareLater(parsed)
+    } catch (error) {
+      return this.#schemaThrew(error)
     }
   }
 
@@ -187,6 +199,36 @@ export class ActiveDelivery implements Delivery<unknown> {
       }
     }
     this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
+  }
+
+  /** The lease may be lost while the schema takes its time. */
+  async #prepareLater(parsing: Promise<Parsed>): Promise<boolean> {
+    try {
+      const { output } = await parsing
+      if (this.#state === 'open') return this.#hasBody(output)
+    } catch (error) {
+      if (this.#state === 'open') return this.#schemaThrew(error)
+    }
+    // Who claimed it by hand gets it no more; a worker's slot is free again.
+    if (this.worker !== undefined) this.#handlerDone()
+    return false
+  }
+
+  #hasBody(body: unknown): true {
+    this.body = body
+    return true
+  }
+
+  #isInvalid(cause: unknown): false {
+    this.#end(Verdict.dead, { reason: Reason.invalid, error: encodeError(cause) })
+    return false
+  }
+
+  /** What a schema finds is final; a schema that fails says nothing about the body, and may work the next time. */
+  #schemaThrew(error: unknown): false {
+    if (AckboxError.is(error, 'ERR_INVALID_BODY')) return this.#isInvalid(error)
+    this.handlerThrew(error)
+    return false
   }
 
   /** The delay that a backoff function gives; none lets the engine compute it. */

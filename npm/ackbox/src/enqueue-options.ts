@@ -1,6 +1,8 @@
 /** From a body and its options to the record that enqueues it: checked as a whole before anything is written. */
-import { encodeBody, encodeHeaders, messageOf } from './codec.js'
+import type { Admission } from './admission.js'
+import { encodeBody, encodeHeaders } from './codec.js'
 import type { Enqueue } from './engine/wire.gen.js'
+import { messageOf } from './error-info.js'
 import { AckboxError } from './errors.js'
 import { ATTEMPTS, ENDLESS_ATTEMPTS, type LocalOptions } from './queue-options.js'
 import type { EnqueueOptions } from './types.js'
@@ -25,6 +27,7 @@ export interface EnqueueTarget {
   readonly queue: number
   readonly local: LocalOptions
   readonly maxBodyBytes: number
+  readonly admission: Admission
 }
 
 /** The record of one message without options: the usual case, kept short. */

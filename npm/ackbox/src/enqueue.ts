@@ -5,6 +5,7 @@ import { type Enqueue, messageStateNames, type ReceiptView } from './engine/wire
 import { ENQUEUE_NAMES, type EnqueueTarget, ITEM_NAMES, plainRecord, recordOf } from './enqueue-options.js'
 import { AckboxError, invalidOption } from './errors.js'
 import { unlessAborted, type Waiter } from './pending.js'
+import { validate } from './schema.js'
 import type { EnqueueItem, EnqueueOptions, MessageState, Receipt } from './types.js'
 
 /** One atomic unit. */
@@ -20,10 +21,16 @@ export function enqueueOne(
 ): Promise<Receipt> {
   const receipt = new Promise<Receipt>((resolve, reject) => {
     core.checkAccepting(where)
-    const record =
+    const build = (): Enqueue =>
       options === undefined ? plainRecord(target, body, where) : recordOf(target, body, options, ENQUEUE_NAMES, where)
+    const { record, late } = target.local.schema === undefined ? { record: build() } : checkBody(target, body, where, build)
     options?.signal?.throwIfAborted()
-    core.driver.enqueue(record, new ReceiptWaiter(resolve, reject))
+    if (late === undefined && target.admission.isOpen) {
+      core.driver.enqueue(record!, new ReceiptWaiter(resolve, reject))
+      return
+    }
+    const send = (): void => core.driver.enqueue(record!, new ReceiptWaiter(resolve, reject))
+    sendInTurn(core, target, { late, signal: options?.signal, where }, send, reject)
   })
   return unlessAborted(receipt, options?.signal)
 }
@@ -36,32 +43,125 @@ export function enqueueAll(
 ): Promise<Receipt[]> {
   return new Promise<Receipt[]>((resolve, reject) => {
     core.checkAccepting(where)
-    const records = readItems(target, items, where)
+    const { records, late } = readItems(target, items, where)
     // The iterable may have closed the box.
     core.checkAccepting(where)
-    if (records.length === 0) resolve([])
-    else core.driver.enqueueTogether(records, new ReceiptsWaiter(records.length, resolve, reject))
+    const send = (): void =>
+      core.driver.enqueueTogether(records, new ReceiptsWaiter(records.length, resolve, reject))
+    if (records.length === 0 && late === undefined) resolve([])
+    else if (late === undefined && target.admission.isOpen) send()
+    else sendInTurn(core, target, { late, signal: undefined, where }, send, reject)
   })
 }
 
-function readItems(target: EnqueueTarget, items: Iterable<EnqueueItem<unknown>>, where: string): Enqueue[] {
+/** One body, encoded as it is at this moment. */
+interface CheckedBody {
+  /** Absent if it cannot be enqueued: `late` rejects then. */
+  readonly record?: Enqueue
+  /** What an asynchronous schema has to say: rejects if the body must not be enqueued. */
+  readonly late?: Promise<void> | undefined
+}
+
+/** Asks the schema, then builds the record; what the schema has to say comes first, also if it comes late. */
+function checkBody(target: EnqueueTarget, body: unknown, where: string, build: () => Enqueue): CheckedBody {
+  const { schema } = target.local
+  const late = schema === undefined ? undefined : validate(schema, body, where)
+  if (late === undefined) return { record: build(), late }
+  // Whoever asked may be gone when it rejects.
+  late.catch(() => {})
+  try {
+    return { record: keepBytes(build()), late }
+  } catch (fault) {
+    return { late: late.then(() => Promise.reject(fault)) }
+  }
+}
+
+interface Wait {
+  readonly late: Promise<void> | undefined
+  readonly signal: AbortSignal | undefined
+  readonly where: string
+}
+
+/** Sends once the schema agreed and all that were called before are in; whatever ends the wait frees the turn. */
+function sendInTurn(
+  core: BoxCore,
+  target: EnqueueTarget,
+  { late, signal, where }: Wait,
+  send: () => void,
+  reject: (error: unknown) => void,
+): void {
+  const { tickets } = core.driver
+  const turn = target.admission.take()
+  let waiting = true
+  const giveUp = (error: unknown): void => {
+    if (!waiting) return
+    end()
+    reject(error)
+    turn.giveUp()
+  }
+  // The end of the box refuses all who hold a ticket.
+  const ticket = tickets.open({ answered() {}, refused: giveUp })
+  const abort = (): void => giveUp(signal?.reason)
+  signal?.addEventListener('abort', abort)
+  const end = (): void => {
+    waiting = false
+    tickets.close(ticket)
+    signal?.removeEventListener('abort', abort)
+  }
+  const enter = (): void => {
+    if (!waiting) return
+    end()
+    try {
+      core.checkAccepting(where)
+      send()
+    } catch (error) {
+      reject(error)
+    }
+  }
+  if (late === undefined) turn.enter(enter)
+  else late.then(() => turn.enter(enter), giveUp)
+}
+
+function readItems(
+  target: EnqueueTarget,
+  items: Iterable<EnqueueItem<unknown>>,
+  where: string,
+): { records: Enqueue[]; late: Promise<void> | undefined } {
   if (typeof items !== 'object' || items === null || typeof items[Symbol.iterator] !== 'function') {
     throw invalidOption('an iterable of { body } objects', items, where)
   }
   const records: Enqueue[] = []
+  const verdicts: Promise<void>[] = []
+  let count = 0
   let bytes = 0
   for (const item of items) {
-    const place = `${where}: item ${records.length}`
+    const place = `${where}: item ${count}`
     if (typeof item !== 'object' || item === null) throw invalidOption('an object with a body', item, place)
-    const record = recordOf(target, item.body, item, ITEM_NAMES, place)
-    // The next item may be encoded into the very same bytes.
-    if (record.body instanceof Uint8Array) record.body = record.body.slice()
-    bytes += encodedBytes(record.body ?? '') + encodedBytes(record.headers ?? '')
-    records.push(record)
-    if (records.length > ITEMS_MAX) throw tooLarge(`more than ${ITEMS_MAX} items`, where)
-    if (bytes > UNIT_BYTES_MAX) throw tooLarge(`${bytes} bytes after ${records.length} items`, where)
+    const { record, late } = checkBody(target, item.body, place, () =>
+      recordOf(target, item.body, item, ITEM_NAMES, place),
+    )
+    if (late !== undefined) verdicts.push(late)
+    if (record !== undefined) {
+      records.push(late === undefined ? keepBytes(record) : record)
+      bytes += encodedBytes(record.body ?? '') + encodedBytes(record.headers ?? '')
+    }
+    count++
+    if (count > ITEMS_MAX) throw tooLarge(`more than ${ITEMS_MAX} items`, where)
+    if (bytes > UNIT_BYTES_MAX) throw tooLarge(`${bytes} bytes after ${count} items`, where)
   }
-  return records
+  return { records, late: verdicts.length === 0 ? undefined : inOrder(verdicts) }
+}
+
+/** All of them; the first one of the list that rejects is the one that is told. */
+async function inOrder(verdicts: readonly Promise<void>[]): Promise<void> {
+  for (const verdict of verdicts) verdict.catch(() => {})
+  for (const verdict of verdicts) await verdict
+}
+
+/** The next body may be encoded into the very same bytes. */
+function keepBytes(record: Enqueue): Enqueue {
+  if (record.body instanceof Uint8Array) record.body = record.body.slice()
+  return record
 }
 
 function tooLarge(got: string, where: string): AckboxError {

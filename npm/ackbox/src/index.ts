@@ -48,6 +48,7 @@ export type {
 export type { BoxEvents, Listen, ListenOptions, QueueEvents, Warning, WorkerEvents } from './events.js'
 export type { DedupOptions, QueueOptions } from './queue-options.js'
 export type { BoxStats, Health, Histogram, QueueStats, QueueSummary, RecoveryReport, WorkerStats } from './stats.js'
+export type { StandardSchemaV1 } from './standard-schema.js'
 export { memoryStorage } from './storage/memory.js'
 export type { CleanFailure, Durability, SegmentInfo, Storage } from './storage/storage.js'
 export type {
@@ -63,4 +64,5 @@ export type {
   MessageState,
   Reason,
   Receipt,
+  SchemaIssue,
 } from './types.js'

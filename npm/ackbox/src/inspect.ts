@@ -1,7 +1,8 @@
 /** Messages as the engine shows them, put together with their contents. */
 import type { Codec } from './codec.js'
-import { decodeError, decodeHeaders } from './codec.js'
+import { decodeBody, decodeHeaders } from './codec.js'
 import type { Driver } from './driver.js'
+import { decodeError } from './error-info.js'
 import type { AttemptInfo as EngineAttempt, MessageInfo as EngineInfo, Request } from './engine/objects.js'
 import type { BodyView } from './engine/wire.gen.js'
 import type { AttemptInfo, DeadLetter, MessageInfo } from './types.js'
@@ -48,10 +49,9 @@ function messageInfo(entry: EngineInfo, content: Content | undefined, codec: Cod
 
 /** No body where it cannot be decoded: looking at a message must work for broken ones above all. */
 function bodyOf(content: Content | undefined, codec: Codec<never> | undefined): { body?: never } {
-  if (content === undefined || content.body.length === 0) return {}
+  if (content === undefined) return {}
   try {
-    const { body } = content
-    return { body: (codec === undefined ? JSON.parse(body as string) : codec.decode(body as Uint8Array)) as never }
+    return { body: decodeBody(content.body, codec) as never }
   } catch {
     return {}
   }

@@ -2,17 +2,20 @@
 import { exponential, toEngineBackoff, type Backoff, type BackoffFunction } from './backoff.js'
 import { checkCodec, type Codec } from './codec.js'
 import type { QueueOptions as EngineOptions } from './engine/objects.js'
+import { checkSchema } from './schema.js'
+import type { StandardSchemaV1 } from './standard-schema.js'
 import type { Guarantee } from './types.js'
 import type { Range } from './validate.js'
 import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, unsupported } from './validate.js'
 
 /**
- * Options of `queue`. Named, they apply from now on and survive reopening; functions and `codec` do not survive.
- * Options that are not named, or are `undefined`, change nothing: what was named is replaced by naming something else,
- * never by leaving it out. An `id` function or a `codec` therefore stays until the box is closed; a `group` or
- * `destination` function that gives `undefined` is as good as none.
+ * Options of `queue`, for bodies that are enqueued as `T` and delivered as `Out`. Named, they apply from now on and
+ * survive reopening; functions, `codec` and `schema` do not survive. Options that are not named, or are `undefined`,
+ * change nothing: what was named is replaced by naming something else, never by leaving it out. An `id` function, a
+ * `codec` or a `schema` therefore stays until the box is closed; a `group` or `destination` function that gives
+ * `undefined` is as good as none.
  */
-export interface QueueOptions<T = unknown> {
+export interface QueueOptions<T = unknown, Out = T> {
   /** Default `'at-least-once'`. */
   readonly guarantee?: Guarantee | undefined
   /** Deliveries of one message at most, 1 or more, or `Infinity`. Default 6. */
@@ -49,6 +52,16 @@ export interface QueueOptions<T = unknown> {
   readonly dead?: { readonly retainMs?: number | undefined } | undefined
   /** How bodies become bytes. Default: JSON. */
   readonly codec?: Codec<T> | undefined
+  /**
+   * Any Standard Schema (Zod, Valibot, ArkType and others). Bodies are checked before they are enqueued, and stored as
+   * they were given; what it refuses rejects with `ERR_INVALID_BODY` and its `issues`. Handlers get its output, parsed
+   * at delivery; what it refuses then is dead-lettered as `invalid`. If it throws or rejects, which says nothing about
+   * the body, an enqueue rejects and a delivery is tried again as if the handler had thrown.
+   *
+   * Where it is asynchronous, enqueues keep the order of their calls: each waits for those before it, in this queue
+   * and this process. Default: none.
+   */
+  readonly schema?: StandardSchemaV1<T, Out> | undefined
 }
 
 /** How ids are remembered. */
@@ -69,6 +82,7 @@ export interface LocalOptions {
   readonly group?: (body: never) => unknown
   readonly destination?: (body: never) => unknown
   readonly codec?: Codec<never>
+  readonly schema?: StandardSchemaV1
   readonly backoff?: BackoffFunction | undefined
 }
 
@@ -86,17 +100,17 @@ const ENGINE_NAMES = [
   'guarantee', 'maxAttempts', 'maxRetryMs', 'backoff', 'leaseMs', 'dedup', 'maxDepth', 'maxBytes', 'maxBodyBytes',
   'maxResultBytes', 'groupOnDead', 'dead',
 ] as const
-const LOCAL_NAMES = ['id', 'group', 'destination', 'codec'] as const
+const LOCAL_NAMES = ['id', 'group', 'destination', 'codec', 'schema'] as const
 const NAMES = [...ENGINE_NAMES, ...LOCAL_NAMES]
-const LATER = ['deadLetterTo', 'history', 'schema']
+const LATER = ['deadLetterTo', 'history']
 
 /** Checks the options and splits them; options that are not named are absent in both parts. */
-export function splitQueueOptions(options: QueueOptions<never>, where: string): { engine: EngineOptions; local: LocalOptions } {
+export function splitQueueOptions(options: QueueOptions<never, unknown>, where: string): { engine: EngineOptions; local: LocalOptions } {
   checkNames(options, NAMES, where, LATER)
   return { engine: engineOptions(options, where), local: localOptions(options, where) }
 }
 
-function engineOptions(options: QueueOptions<never>, where: string): EngineOptions {
+function engineOptions(options: QueueOptions<never, unknown>, where: string): EngineOptions {
   const engine: EngineOptions = {}
   const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, maxBytes, groupOnDead } = options
   if (guarantee !== undefined) {
@@ -145,7 +159,7 @@ function dedupOptions(dedup: DedupOptions, where: string): EngineOptions['dedup'
   return engine
 }
 
-function localOptions(options: QueueOptions<never>, where: string): LocalOptions {
+function localOptions(options: QueueOptions<never, unknown>, where: string): LocalOptions {
   const local: { -readonly [K in keyof LocalOptions]: LocalOptions[K] } = {}
   for (const name of ['id', 'group', 'destination'] as const) {
     const given = options[name]
@@ -156,6 +170,10 @@ function localOptions(options: QueueOptions<never>, where: string): LocalOptions
   if (options.codec !== undefined) {
     checkCodec(options.codec, where)
     local.codec = options.codec
+  }
+  if (options.schema !== undefined) {
+    checkSchema(options.schema, where)
+    local.schema = options.schema
   }
   if (options.backoff !== undefined) local.backoff = typeof options.backoff === 'function' ? options.backoff : undefined
   return local

@@ -1,6 +1,7 @@
 /** A named queue of an embedded box. */
 import type { Delivery, DequeueOptions, Handler, PeekOptions, Queue, Worker, WorkerOptions } from './api.js'
 import type { BoxCore } from './box.js'
+import { Admission } from './admission.js'
 import { claim } from './claim.js'
 import { PAGE, PAGE_DEFAULT, QueueDeadLetters } from './dead-letters.js'
 import type { Defined, MessageInfo as EngineInfo, Request, WorkerOpened } from './engine/objects.js'
@@ -41,10 +42,12 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   readonly driver: BoxCore['driver']
   /** @internal The part of the options that lives in this process. */
   local: LocalOptions = {}
+  /** @internal */
+  readonly admission = new Admission()
   readonly #core: BoxCore
   #inForce: EngineOptions = {}
 
-  constructor(core: BoxCore, name: string, options: QueueOptions<never>) {
+  constructor(core: BoxCore, name: string, options: QueueOptions<never, unknown>) {
     this.#core = core
     this.driver = core.driver
     this.name = name
@@ -71,7 +74,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   }
 
   /** @internal Applies options that are named. */
-  amend(options: QueueOptions<never>): void {
+  amend(options: QueueOptions<never, unknown>): void {
     this.#define(options, false)
   }
 
@@ -158,7 +161,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     return { op, queue: this.number, id }
   }
 
-  #define(given: QueueOptions<never>, first: boolean): number {
+  #define(given: QueueOptions<never, unknown>, first: boolean): number {
     const { engine, local } = splitQueueOptions(given, this.where)
     const named = Object.keys(engine).length > 0
     if (first || named) {

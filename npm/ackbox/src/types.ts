@@ -35,6 +35,15 @@ export interface ErrorInfo {
   readonly message: string
   readonly code?: string
   readonly stack?: string
+  /** What a schema found wrong with a body. */
+  readonly issues?: readonly SchemaIssue[]
+}
+
+/** One thing that a schema found wrong, as plain data. */
+export interface SchemaIssue {
+  readonly message: string
+  /** Where in the body. */
+  readonly path?: readonly (string | number)[]
 }
 
 /** Answer to an enqueue. It is durable when it arrives. */
@@ -70,7 +79,7 @@ export interface EnqueueOptions {
   readonly maxAttempts?: number | undefined
   /** String to string, at most 4 KiB of JSON in all. Default: none. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Gives up waiting for the receipt, not the message. */
+  /** Gives up waiting for the receipt, not the message; the message as well while its schema still takes its time. */
   readonly signal?: AbortSignal | undefined
 }
 

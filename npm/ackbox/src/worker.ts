@@ -99,7 +99,12 @@ export class ActiveWorker implements Worker {
   /** @internal Starts the handler of a delivery. */
   start(delivery: ActiveDelivery): void {
     if (!delivery.isOpen) return delivery.handlerReturned('')
-    if (!delivery.prepare()) return
+    const prepared = delivery.prepare()
+    if (prepared === true) this.#handle(delivery)
+    else if (prepared !== false) void prepared.then((isPrepared) => isPrepared && this.#handle(delivery))
+  }
+
+  #handle(delivery: ActiveDelivery): void {
     this.#running++
     this.#started++
     this.#parts.inbox.running++

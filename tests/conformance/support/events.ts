@@ -68,6 +68,6 @@ export class Recorder {
 }
 
 /** Records all events of a queue from now on. */
-export function record<T, R>(queue: Queue<T, R>): Recorder {
+export function record<T, R, Out>(queue: Queue<T, R, Out>): Recorder {
   return new Recorder(queue as unknown as Queue<never, never>)
 }
