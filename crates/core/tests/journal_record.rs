@@ -2,7 +2,7 @@
 
 mod journal_support;
 
-use ackbox_core::journal::{AttemptRecord, Attempts, Record};
+use ackbox_core::journal::{AttemptRecord, Attempts, Record, content_parts};
 use journal_support::records::{KINDS, encoded, parts, plain_message};
 use proptest::prelude::*;
 
@@ -34,6 +34,29 @@ proptest! {
         if let Ok(record) = Record::decode(&payload) {
             let again = encoded(&record);
             prop_assert_eq!(Record::decode(&again), Ok(record));
+        }
+    }
+
+    #[test]
+    fn content_is_found_without_reading_the_rest(parts in parts(40)) {
+        let payload = encoded(&parts.record());
+        let found = content_parts(&payload).map(|(headers, body)| (&payload[headers], &payload[body]));
+        let expected = match parts.record() {
+            Record::Message(message) => Some((message.headers, message.body)),
+            _ => None,
+        };
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn content_lies_within_any_bytes(
+        kind in 0..=KINDS + 2,
+        rest in proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), any::<u8>()], 0..200),
+    ) {
+        let payload = [&[kind][..], &rest].concat();
+        if let Some((headers, body)) = content_parts(&payload) {
+            prop_assert!(headers.end <= body.start);
+            prop_assert_eq!(body.end, payload.len());
         }
     }
 

@@ -1,11 +1,12 @@
 //! Reading contents back from the journal: wishes are gathered, neighbours share a read.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::command::{ReadId, Token};
 use crate::effect::{Content, Effect};
-use crate::journal::{Place, RECORD_HEADER_BYTES, Record, verify};
+use crate::journal::{Place, RECORD_HEADER_BYTES, content_parts, verify};
 
 /// A read takes in a neighbour that begins so close behind.
 const GAP_MAX: u32 = 4 << 10;
@@ -155,19 +156,11 @@ impl Reading {
 /// Where headers and body are in the payload of a message's record; none if it is none.
 #[must_use]
 pub(super) fn content_of(payload: Rc<[u8]>) -> Option<Content> {
-    let start = payload.as_ptr() as usize;
-    let within = |part: &[u8]| {
-        let from = (part.as_ptr() as usize).wrapping_sub(start);
-        let from = if part.is_empty() { 0 } else { from };
-        (from as u32, (from + part.len()) as u32)
-    };
-    let Ok(Record::Message(message)) = Record::decode(&payload) else {
-        return None;
-    };
-    let (headers, body) = (within(message.headers), within(message.body));
+    let (headers, body) = content_parts(&payload)?;
+    let place = |part: Range<usize>| (part.start as u32, part.end as u32);
     Some(Content {
-        bytes: Rc::clone(&payload),
-        headers,
-        body,
+        bytes: payload,
+        headers: place(headers),
+        body: place(body),
     })
 }

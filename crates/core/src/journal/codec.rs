@@ -7,24 +7,24 @@ use super::message::MessageRecord;
 use super::record::Record;
 
 /// First byte of a payload. Zero is none, so that zeroed bytes are no record.
-mod kind {
-    pub(super) const OPENED: u8 = 1;
-    pub(super) const OPENS: u8 = 2;
-    pub(super) const QUEUE: u8 = 3;
-    pub(super) const MESSAGE: u8 = 4;
-    pub(super) const STARTED: u8 = 5;
-    pub(super) const RETURNED: u8 = 6;
-    pub(super) const RETRIED: u8 = 7;
-    pub(super) const COMPLETED: u8 = 8;
-    pub(super) const DEAD: u8 = 9;
-    pub(super) const CANCELLED: u8 = 10;
-    pub(super) const REMOVED: u8 = 11;
-    pub(super) const RESCHEDULED: u8 = 12;
-    pub(super) const PURGED: u8 = 13;
-    pub(super) const REDRIVEN: u8 = 14;
-    pub(super) const FORGOTTEN: u8 = 15;
-    pub(super) const ENTRY: u8 = 16;
-    pub(super) const ENTRY_WITH_ATTEMPT: u8 = 17;
+pub(super) mod kind {
+    pub(in super::super) const OPENED: u8 = 1;
+    pub(in super::super) const OPENS: u8 = 2;
+    pub(in super::super) const QUEUE: u8 = 3;
+    pub(in super::super) const MESSAGE: u8 = 4;
+    pub(in super::super) const STARTED: u8 = 5;
+    pub(in super::super) const RETURNED: u8 = 6;
+    pub(in super::super) const RETRIED: u8 = 7;
+    pub(in super::super) const COMPLETED: u8 = 8;
+    pub(in super::super) const DEAD: u8 = 9;
+    pub(in super::super) const CANCELLED: u8 = 10;
+    pub(in super::super) const REMOVED: u8 = 11;
+    pub(in super::super) const RESCHEDULED: u8 = 12;
+    pub(in super::super) const PURGED: u8 = 13;
+    pub(in super::super) const REDRIVEN: u8 = 14;
+    pub(in super::super) const FORGOTTEN: u8 = 15;
+    pub(in super::super) const ENTRY: u8 = 16;
+    pub(in super::super) const ENTRY_WITH_ATTEMPT: u8 = 17;
 }
 
 const QUEUE_PAUSED: u8 = 1;

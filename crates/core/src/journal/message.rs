@@ -81,24 +81,24 @@ pub struct DeathRecord<'a> {
 }
 
 /// Which fields follow, a bit each, in the order of the fields.
-mod flag {
-    pub(super) const DUE: u32 = 1 << 0;
-    pub(super) const DEADLINE: u32 = 1 << 1;
-    pub(super) const PRIORITY: u32 = 1 << 2;
-    pub(super) const ORDER: u32 = 1 << 3;
-    pub(super) const ATTEMPT: u32 = 1 << 4;
-    pub(super) const DEATHS: u32 = 1 << 5;
-    pub(super) const FIRST_DELIVERY: u32 = 1 << 6;
-    pub(super) const STATE: u32 = 1 << 7;
-    pub(super) const TOKEN: u32 = 1 << 8;
-    pub(super) const FINGERPRINT: u32 = 1 << 9;
-    pub(super) const DEATH: u32 = 1 << 10;
-    pub(super) const HISTORY: u32 = 1 << 11;
-    pub(super) const ID: u32 = 1 << 12;
-    pub(super) const GROUP: u32 = 1 << 13;
-    pub(super) const DESTINATION: u32 = 1 << 14;
-    pub(super) const HEADERS: u32 = 1 << 15;
-    pub(super) const ALL: u32 = (1 << 16) - 1;
+pub(super) mod flag {
+    pub(in super::super) const DUE: u32 = 1 << 0;
+    pub(in super::super) const DEADLINE: u32 = 1 << 1;
+    pub(in super::super) const PRIORITY: u32 = 1 << 2;
+    pub(in super::super) const ORDER: u32 = 1 << 3;
+    pub(in super::super) const ATTEMPT: u32 = 1 << 4;
+    pub(in super::super) const DEATHS: u32 = 1 << 5;
+    pub(in super::super) const FIRST_DELIVERY: u32 = 1 << 6;
+    pub(in super::super) const STATE: u32 = 1 << 7;
+    pub(in super::super) const TOKEN: u32 = 1 << 8;
+    pub(in super::super) const FINGERPRINT: u32 = 1 << 9;
+    pub(in super::super) const DEATH: u32 = 1 << 10;
+    pub(in super::super) const HISTORY: u32 = 1 << 11;
+    pub(in super::super) const ID: u32 = 1 << 12;
+    pub(in super::super) const GROUP: u32 = 1 << 13;
+    pub(in super::super) const DESTINATION: u32 = 1 << 14;
+    pub(in super::super) const HEADERS: u32 = 1 << 15;
+    pub(in super::super) const ALL: u32 = (1 << 16) - 1;
 }
 
 impl<'a> MessageRecord<'a> {

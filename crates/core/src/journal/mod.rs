@@ -16,6 +16,7 @@
 mod attempt;
 mod bytes;
 mod codec;
+mod content;
 mod cursor;
 mod entry;
 mod error;
@@ -30,6 +31,7 @@ mod replay;
 mod scan;
 
 pub use attempt::{AttemptRecord, Attempts};
+pub use content::content_parts;
 pub use cursor::{READ_BYTES, ReadRequest};
 pub use entry::{EntryKey, EntryRecord};
 pub use error::JournalError;
