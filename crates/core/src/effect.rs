@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{MessageState, QueueId, ReadId, Reason, Ticket, Token, WorkerId};
 use crate::config::QueueOptions;
 use crate::error::Failure;
+use crate::id_text::IdText;
 use crate::time::Timestamp;
 
 /// One thing to do or to tell, in order.
@@ -64,7 +65,7 @@ pub enum Effect {
         /// Its number, for the engine's own use.
         number: u64,
         /// Its id.
-        id: String,
+        id: IdText,
     },
     /// Answer to a command or request. An object goes to `take(ticket)`.
     Reply {
@@ -141,7 +142,7 @@ pub struct Delivery {
     /// When the lease ends; [`Timestamp::NEVER`] where the engine renews it.
     pub lease_until: Timestamp,
     /// Its identity.
-    pub id: String,
+    pub id: IdText,
     /// Ordering key, empty for none.
     pub group: Rc<str>,
     /// What it goes to, empty for none.

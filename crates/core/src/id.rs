@@ -72,19 +72,21 @@ impl GeneratedId {
     /// The text form.
     ///
     /// # Panics
-    /// When a counter does not fit: two ids must never share a text.
+    /// As [`letters`](Self::letters).
     #[must_use]
     pub fn write(&self) -> String {
-        let mut text = String::with_capacity(TEXT_BYTES);
-        self.write_to(&mut text);
-        text
+        let letters = self.letters();
+        str::from_utf8(&letters)
+            .expect("the alphabet is ASCII")
+            .to_owned()
     }
 
-    /// Appends the text form.
+    /// The bytes of the text form.
     ///
     /// # Panics
-    /// As [`write`](Self::write).
-    pub fn write_to(&self, text: &mut String) {
+    /// When a counter does not fit: two ids must never share a text.
+    #[must_use]
+    pub fn letters(&self) -> [u8; TEXT_BYTES] {
         assert!(
             self.number <= WIDE_MAX,
             "message number {} needs more than 50 bits",
@@ -108,7 +110,7 @@ impl GeneratedId {
         put_digits(number, self.number);
         put_digits(open, self.open.into());
         put_digits(tag, self.tag.into());
-        text.push_str(str::from_utf8(&digits).expect("the alphabet is ASCII"));
+        digits
     }
 
     /// Reads a text form; none if the text is anything else. The id may be of another box, or made
@@ -134,10 +136,21 @@ impl fmt::Display for GeneratedId {
     }
 }
 
+/// All pairs of digits: every field has an even number of them.
+const PAIRS: [[u8; 2]; 1 << 10] = {
+    let mut pairs = [[0; 2]; 1 << 10];
+    let mut value = 0;
+    while value < pairs.len() {
+        pairs[value] = [ALPHABET[value >> 5], ALPHABET[value & 31]];
+        value += 1;
+    }
+    pairs
+};
+
 fn put_digits(digits: &mut [u8], mut value: u64) {
-    for digit in digits.iter_mut().rev() {
-        *digit = ALPHABET[value as usize % ALPHABET.len()];
-        value >>= 5;
+    for pair in digits.rchunks_exact_mut(2) {
+        pair.copy_from_slice(&PAIRS[value as usize % PAIRS.len()]);
+        value >>= 10;
     }
 }
 

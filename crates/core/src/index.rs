@@ -80,6 +80,12 @@ impl Default for Index {
     }
 }
 
+/// A hash for keys that are numbered one after the other (the odd constant of Fibonacci hashing).
+#[must_use]
+pub const fn spread(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 /// Bits 48 to 55: high ones, but not those that a table uses itself. It takes its buckets from the
 /// low bits and its one-byte tags from the highest seven of a machine word (57 to 63, or 25 to 31
 /// where words have 32 bits). Equal tags throughout a shard would make every probe compare keys.

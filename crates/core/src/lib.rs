@@ -19,6 +19,7 @@ pub mod error;
 pub mod hash;
 pub mod histogram;
 pub mod id;
+pub mod id_text;
 pub mod index;
 pub mod journal;
 pub mod ledger;

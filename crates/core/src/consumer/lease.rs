@@ -1,10 +1,11 @@
 //! Deliveries that were claimed and are not over.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::command::Token;
 use crate::effect::{Content, Recipient};
+use crate::id_text::IdText;
+use crate::index::{Index, spread};
 use crate::slab::Slab;
 use crate::time::Timestamp;
 
@@ -64,7 +65,7 @@ pub struct Lease {
 #[derive(Clone, Debug)]
 pub struct Letter {
     /// Identity.
-    pub id: String,
+    pub id: IdText,
     /// Ordering key, empty for none.
     pub group: Rc<str>,
     /// Destination, empty for none.
@@ -76,36 +77,41 @@ pub struct Letter {
 /// All claimed deliveries by token.
 #[derive(Debug, Default)]
 pub struct Leases {
-    /// Apart from the index, whose nodes move their values about.
-    leases: Slab<Lease>,
-    by_token: BTreeMap<u64, u32>,
+    leases: Slab<(Token, Lease)>,
+    by_token: Index,
     detached: usize,
 }
 
 impl Leases {
     /// Adds one.
     pub fn insert(&mut self, token: Token, lease: Lease) {
-        let key = self.leases.insert(lease);
-        self.by_token.insert(token.0, key);
+        let key = self.leases.insert((token, lease));
+        let leases = &self.leases;
+        self.by_token
+            .insert(spread(token.0), key, |key| spread(leases[key].0.0));
+    }
+
+    fn key(&self, token: Token) -> Option<u32> {
+        self.by_token
+            .find(spread(token.0), |key| self.leases[key].0 == token)
     }
 
     /// Looks one up.
     #[must_use]
     pub fn get(&self, token: Token) -> Option<&Lease> {
-        self.by_token.get(&token.0).map(|key| &self.leases[*key])
+        self.key(token).map(|key| &self.leases[key].1)
     }
 
     /// Looks one up.
     pub fn get_mut(&mut self, token: Token) -> Option<&mut Lease> {
-        self.by_token
-            .get(&token.0)
-            .map(|key| &mut self.leases[*key])
+        self.key(token).map(|key| &mut self.leases[key].1)
     }
 
     /// Ends one.
     pub fn remove(&mut self, token: Token) -> Option<Lease> {
-        let key = self.by_token.remove(&token.0)?;
-        let lease = self.leases.remove(key);
+        let key = self.key(token)?;
+        self.by_token.remove(spread(token.0), key);
+        let (_, lease) = self.leases.remove(key);
         self.detached -= usize::from(lease.detached);
         Some(lease)
     }
@@ -113,19 +119,19 @@ impl Leases {
     /// Nobody waits for the handler of a delivery any more: its slot is free, and what the delivery
     /// holds is held until `until` at the latest.
     pub fn detach(&mut self, token: Token, until: Timestamp) {
-        let key = self.by_token[&token.0];
-        let lease = &mut self.leases[key];
-        self.detached += usize::from(!lease.detached);
+        let lease = self.get_mut(token).expect("only what is there is detached");
+        let newly = !lease.detached;
         (lease.detached, lease.until) = (true, until);
+        self.detached += usize::from(newly);
     }
 
     /// The delivery in flight of a message.
     #[must_use]
     pub fn of_slot(&self, slot: u32) -> Option<Token> {
-        let mut leases = self.by_token.iter();
+        let mut leases = self.leases.iter();
         leases
-            .find(|(_, key)| self.leases[**key].slot == Some(slot))
-            .map(|(token, _)| Token(*token))
+            .find(|(_, (_, lease))| lease.slot == Some(slot))
+            .map(|(_, (token, _))| *token)
     }
 
     /// The payload that a delivery of a message works on, if it has been loaded.
@@ -147,31 +153,34 @@ impl Leases {
             .collect()
     }
 
+    /// In no order that means anything; the same for equal inputs.
     fn iter(&self) -> impl Iterator<Item = &Lease> {
-        self.by_token.values().map(|key| &self.leases[*key])
+        self.leases.iter().map(|(_, (_, lease))| lease)
     }
 
     /// All tokens, oldest first.
     #[must_use]
     pub fn tokens(&self) -> Vec<Token> {
-        self.by_token.keys().copied().map(Token).collect()
+        let mut tokens: Vec<Token> = self.leases.iter().map(|(_, (token, _))| *token).collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// Deliveries that run or are about to.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_token.len()
+        self.leases.len()
     }
 
     /// Whether every handler that still runs is one that nobody waits for.
     #[must_use]
     pub fn all_detached(&self) -> bool {
-        self.detached == self.by_token.len()
+        self.detached == self.leases.len()
     }
 
     /// Whether nothing is in flight.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_token.is_empty()
+        self.leases.is_empty()
     }
 }

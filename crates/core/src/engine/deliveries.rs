@@ -98,7 +98,7 @@ impl Engine {
             Verdict::Ack => {
                 let completed = self
                     .listens(queue, EventKind::Completed)
-                    .then(|| self.ledger.id_text(slot));
+                    .then(|| self.ledger.id_text(slot).to_string());
                 self.ledger
                     .complete(slot, self.now, result, false, &mut self.commit);
                 self.ledger.queues[queue as usize].counters.acked += 1;
@@ -253,7 +253,7 @@ impl Engine {
                 attempt,
                 wait_ms: at.since(self.now),
                 at,
-                id: self.ledger.id_text(slot),
+                id: self.ledger.id_text(slot).to_string(),
                 error: error.into(),
                 ..Event::of(EventKind::Retry, QueueId(queue))
             };

@@ -52,10 +52,10 @@ impl Engine {
         self.ledger.queues[queue as usize].counters.leases_lost += 1;
         if self.listens(queue, EventKind::Stalled) {
             let id = match (slot, &lease.letter) {
-                (Some(slot), _) => self.ledger.id_text(slot),
+                (Some(slot), _) => self.ledger.id_text(slot).to_string(),
                 (None, letter) => letter
                     .as_ref()
-                    .map_or_else(String::new, |letter| letter.id.clone()),
+                    .map_or_else(String::new, |letter| letter.id.to_string()),
             };
             self.emit(
                 queue,
@@ -123,7 +123,7 @@ impl Engine {
             let event = Event {
                 attempt,
                 reason: Some(reason),
-                id: self.ledger.id_text(slot),
+                id: self.ledger.id_text(slot).to_string(),
                 error: error.into(),
                 ..Event::of(EventKind::Dead, QueueId(queue))
             };

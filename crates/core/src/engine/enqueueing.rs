@@ -1,12 +1,14 @@
 //! Accepting messages and telling so.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::Engine;
 use super::commit::STAGED_BYTES_MAX;
 use crate::command::{Enqueue, QueueId, Ticket};
 use crate::effect::{Effect, Event, EventKind};
 use crate::error::{ErrorCode, Failure};
+use crate::id_text::IdText;
 use crate::ledger::Accepted;
 use crate::time::Timestamp;
 
@@ -112,7 +114,7 @@ impl Engine {
                 true,
                 state,
                 number,
-                enqueue.id.unwrap_or_default().to_owned(),
+                IdText::given(Rc::from(enqueue.id.unwrap_or_default())),
             ),
         };
         let kind = if duplicate {
@@ -125,7 +127,7 @@ impl Engine {
                 queue.0,
                 Event {
                     number,
-                    id: id.clone(),
+                    id: id.to_string(),
                     ..Event::of(kind, queue)
                 },
             );

@@ -113,11 +113,11 @@ impl Engine {
             match gate {
                 Gate::Effect(Effect::Receipt { ticket, id, .. }) => {
                     // Between the receipts of one unit lie only events.
-                    let mut ids = vec![id];
+                    let mut ids = vec![id.to_string()];
                     while let Some(Gate::Effect(Effect::Receipt { id, .. })) =
                         gates.next_if(|next| is_receipt_of(next, ticket))
                     {
-                        ids.push(id);
+                        ids.push(id.to_string());
                     }
                     let failure = Failure {
                         id: Some(ids[0].clone()),

@@ -96,7 +96,7 @@ impl Engine {
         counters.delivered += 1;
         counters.wait.record(wait_ms);
         if self.listens(queue, EventKind::Started) {
-            let id = delivery.id.clone();
+            let id = delivery.id.to_string();
             let event = Event {
                 attempt,
                 wait_ms,

@@ -72,7 +72,7 @@ impl Engine {
         let id = lease
             .letter
             .as_ref()
-            .map_or_else(String::new, |letter| letter.id.clone());
+            .map_or_else(String::new, |letter| letter.id.to_string());
         self.settled_suspect(token);
         self.note_handling(token);
         let counters = &mut self.ledger.queues[queue as usize].counters;

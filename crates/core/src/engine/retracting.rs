@@ -117,7 +117,7 @@ impl Engine {
                 if told.insert(ticket) {
                     let message = "the storage is full: the message was not accepted";
                     // A generated id must not be used again: it would count as accepted.
-                    let id = Some(id).filter(|id| !self.ledger.is_generated(id));
+                    let id = (!self.ledger.is_generated(&id)).then(|| id.to_string());
                     let failure = Failure {
                         id,
                         ..Failure::new(ErrorCode::StorageFull, message)

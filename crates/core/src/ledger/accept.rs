@@ -324,7 +324,7 @@ impl Ledger {
             enqueued_at: now,
             due: due.max(now),
             deadline: enqueue.ttl_ms.map_or(Timestamp::NEVER, |ttl| now.plus(ttl)),
-            id: enqueue.id.map(Box::from),
+            id: enqueue.id.map(Rc::from),
             place: Place::default(),
             queue: enqueue.queue.0,
             group,

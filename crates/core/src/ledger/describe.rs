@@ -20,7 +20,7 @@ impl Ledger {
         let death = message.death.as_ref();
         let waits = message.standing == Standing::Scheduled;
         MessageInfo {
-            id: self.id_text(slot),
+            id: self.id_text(slot).to_string(),
             queue: queue.name.to_string(),
             state: message.state(),
             attempt: Some(message.attempt),

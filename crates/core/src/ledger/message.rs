@@ -62,7 +62,7 @@ pub struct Message {
     /// Start of the delivery in flight.
     pub started_at: Timestamp,
     /// The caller's id; none for a generated one, which follows from number, time and opening.
-    pub id: Option<Box<str>>,
+    pub id: Option<Rc<str>>,
     /// Encoded past attempts.
     pub history: Vec<u8>,
     /// Set while dead.

@@ -40,7 +40,8 @@ use std::rc::Rc;
 
 use crate::hash;
 use crate::id::GeneratedId;
-use crate::index::Index;
+use crate::id_text::IdText;
+use crate::index::{Index, spread};
 use crate::journal::{Place, RECORD_HEADER_BYTES};
 use crate::slab::Slab;
 use crate::time::Timestamp;
@@ -153,17 +154,16 @@ impl Ledger {
 
     /// The text of a message's id.
     #[must_use]
-    pub fn id_text(&self, slot: u32) -> String {
+    pub fn id_text(&self, slot: u32) -> IdText {
         let message = &self.messages[slot];
         match &message.id {
-            Some(id) => id.to_string(),
-            None => GeneratedId {
+            Some(id) => IdText::given(Rc::clone(id)),
+            None => IdText::from(GeneratedId {
                 ms: message.enqueued_at.0,
                 number: message.number,
                 open: message.open,
                 tag: GeneratedId::tag_in(self.box_tag, message.queue),
-            }
-            .write(),
+            }),
         }
     }
 
@@ -381,9 +381,4 @@ pub fn stored_bytes(place: Place) -> u64 {
         return 0;
     }
     u64::from(RECORD_HEADER_BYTES) + u64::from(place.length).next_multiple_of(8)
-}
-
-/// Spreads sequential numbers over an index (the odd constant of Fibonacci hashing).
-fn spread(number: u64) -> u64 {
-    number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

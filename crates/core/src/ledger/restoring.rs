@@ -107,7 +107,7 @@ impl Ledger {
             enqueued_at: Timestamp(record.enqueued_at),
             priority: record.priority,
             max_attempts: record.max_attempts,
-            id: record.id.map(Box::from),
+            id: record.id.map(Rc::from),
             group,
             destination: self.destinations.acquire(record.destination),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),

@@ -224,7 +224,7 @@ fn everything_that_lives_survives_many_cycles() {
         let ids: Vec<_> = world
             .deliveries
             .iter()
-            .map(|delivery| delivery.id.clone())
+            .map(|delivery| delivery.id.to_string())
             .collect();
         assert!(ids.contains(&"dead".to_owned()) || ids.contains(&"forgotten".to_owned()));
         assert!(world.stats(paused).paused);

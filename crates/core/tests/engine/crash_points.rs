@@ -118,7 +118,7 @@ impl Script {
                         _ => Verdict::Ack,
                     };
                     if verdict == Verdict::Ack {
-                        self.told.asked_away.insert(delivery.id.clone());
+                        self.told.asked_away.insert(delivery.id.to_string());
                     }
                     let settle = Settle {
                         token: delivery.token,
@@ -136,7 +136,7 @@ impl Script {
                                 .answer(ticket)
                                 .is_some_and(|answer| answer.is_ok())
                         {
-                            self.told.acked.insert(delivery.id);
+                            self.told.acked.insert(delivery.id.into());
                         }
                     }
                 }

@@ -255,7 +255,7 @@ fn cancelling_a_running_head_frees_the_next() {
     assert_eq!(
         world.value(Request::Cancel {
             queue: orders,
-            id: first.id.clone()
+            id: first.id.to_string()
         }),
         1
     );

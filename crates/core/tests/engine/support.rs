@@ -456,7 +456,8 @@ impl World {
                 id,
                 ..
             } => {
-                self.receipts.push((ticket.0, index, duplicate, state, id));
+                self.receipts
+                    .push((ticket.0, index, duplicate, state, id.into()));
             }
             Effect::Reply { ticket, result } => {
                 assert!(

@@ -297,7 +297,7 @@ fn a_poison_among_fifty_dies_and_takes_no_innocent_with_it() {
             world.worker(queue, 20);
             let mut killed = false;
             while let Some(delivery) = world.deliveries.pop_front() {
-                *starts.entry(delivery.id.clone()).or_default() += 1;
+                *starts.entry(delivery.id.to_string()).or_default() += 1;
                 if body(&delivery) == "poison" {
                     killed = true;
                     break;

@@ -137,7 +137,7 @@ impl Subject {
         let deliveries = self.world.dequeue(queue_id(queue), max);
         let got: Vec<String> = deliveries
             .iter()
-            .map(|delivery| delivery.id.clone())
+            .map(|delivery| delivery.id.to_string())
             .collect();
         let ids: Vec<String> = expected
             .iter()
