@@ -28,12 +28,14 @@ export class InjectedStorage implements Storage {
 
   readonly #segments: Map<number, Buffer[]>
   #held: HeldAppend[] | undefined
+  #bytes = 0
   #inFlight = 0
   #owned = false
   #failures: Error[] = []
 
   constructor(segments: Iterable<[number, Buffer[]]> = []) {
     this.#segments = new Map(segments)
+    for (const segment of this.#segments.keys()) this.#bytes += this.content(segment).byteLength
   }
 
   async open(): Promise<{ segment: number; bytes: number }[]> {
@@ -77,11 +79,13 @@ export class InjectedStorage implements Storage {
 
   async truncate(segment: number, bytes: number): Promise<void> {
     this.#checkOwned()
+    this.#bytes -= this.content(segment).byteLength - bytes
     this.#segments.set(segment, [this.content(segment).subarray(0, bytes)])
   }
 
   async remove(segment: number): Promise<void> {
     this.#checkOwned()
+    this.#bytes -= this.content(segment).byteLength
     this.#segments.delete(segment)
     this.removed.push(segment)
   }
@@ -140,9 +144,7 @@ export class InjectedStorage implements Storage {
 
   /** Bytes of all segments. */
   get bytes(): number {
-    let bytes = 0
-    for (const parts of this.#segments.values()) for (const part of parts) bytes += part.byteLength
-    return bytes
+    return this.#bytes
   }
 
   #checkOwned(): void {
@@ -153,6 +155,7 @@ export class InjectedStorage implements Storage {
     const parts = this.#segments.get(segment) ?? []
     parts.push(bytes)
     this.#segments.set(segment, parts)
+    this.#bytes += bytes.byteLength
     this.appendedBytes += bytes.byteLength
     this.largestAppend = Math.max(this.largestAppend, bytes.byteLength)
   }
