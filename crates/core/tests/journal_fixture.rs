@@ -68,6 +68,7 @@ fn full_message() -> MessageRecord<'static> {
         group: "customer-7",
         destination: "https://example.org/h\u{e4}ndler",
         headers: b"headers",
+        started_at: 1_700_000_000_050,
         ..plain_message(42, "order-42", b"{\"total\":12}")
     }
 }
@@ -191,6 +192,11 @@ fn additions() -> Vec<Record<'static>> {
             attempt: 2,
             result: b"result",
         }),
+        Record::Message(MessageRecord {
+            state: StoredState::Leased,
+            started_at: 1_700_000_000_150,
+            ..full_message()
+        }),
     ]
 }
 
@@ -242,7 +248,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (25, 1_024, None)
+        (26, 1_025, None)
     );
     assert_eq!(
         report.end,
@@ -259,7 +265,7 @@ fn version_1_is_read() {
         })
         .map(|header| {
             SegmentHeader {
-                time: write().header(5).time - 2,
+                time: write().header(5).time - 3,
                 ..header
             }
         })

@@ -107,7 +107,7 @@ fn a_usual_message_costs_36_bytes_beside_id_and_body() {
 fn what_is_wrong_with_a_payload_is_said() {
     let mut message = encoded(&Record::Message(plain_message(1, "id", b"body")));
     let mut with_flag = message.clone();
-    with_flag[3] |= 1;
+    with_flag[3] |= 0x80;
     let id = message.len() - 6;
     message[id] = 0xFF;
     let mut bad_state = encoded(&Record::Message(ackbox_core::journal::MessageRecord {
@@ -115,7 +115,7 @@ fn what_is_wrong_with_a_payload_is_said() {
         id: None,
         ..plain_message(1, "", b"")
     }));
-    *bad_state.last_mut().unwrap() = 4;
+    *bad_state.last_mut().unwrap() = 0xFF;
     let mut queue = encoded(&Record::Queue {
         queue: 0,
         paused: true,

@@ -37,7 +37,13 @@ pub fn content_parts(payload: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     } else {
         at..at
     };
-    (headers.end <= payload.len()).then(|| (headers.clone(), headers.end..payload.len()))
+    let body = headers.end
+        + if flags & flag::STARTED_AT != 0 {
+            STARTED_AT_BYTES
+        } else {
+            0
+        };
+    (body <= payload.len()).then_some((headers, body..payload.len()))
 }
 
 /// Kind, flags and the fields that are always there.
@@ -56,6 +62,9 @@ const FLAGGED_BYTES: [(u32, usize); 11] = [
     (flag::FINGERPRINT, 8),
     (flag::DEATH, 8 + 8 + 1),
 ];
+
+/// The field between headers and body.
+const STARTED_AT_BYTES: usize = 8;
 
 /// The string whose length is at `at`.
 fn string_at(payload: &[u8], at: usize) -> Option<Range<usize>> {

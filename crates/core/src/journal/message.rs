@@ -47,6 +47,8 @@ pub struct MessageRecord<'a> {
     pub destination: &'a str,
     /// Opaque. Default: empty.
     pub headers: &'a [u8],
+    /// When the delivery in flight started, in ms. Default: `first_delivery`.
+    pub started_at: u64,
     /// Opaque.
     pub body: &'a [u8],
 }
@@ -98,7 +100,8 @@ pub(super) mod flag {
     pub(in super::super) const GROUP: u32 = 1 << 13;
     pub(in super::super) const DESTINATION: u32 = 1 << 14;
     pub(in super::super) const HEADERS: u32 = 1 << 15;
-    pub(in super::super) const ALL: u32 = (1 << 16) - 1;
+    pub(in super::super) const STARTED_AT: u32 = 1 << 16;
+    pub(in super::super) const ALL: u32 = (1 << 17) - 1;
 }
 
 impl<'a> MessageRecord<'a> {
@@ -136,6 +139,7 @@ impl<'a> MessageRecord<'a> {
             | bit(!self.group.is_empty(), flag::GROUP)
             | bit(!self.destination.is_empty(), flag::DESTINATION)
             | bit(!self.headers.is_empty(), flag::HEADERS)
+            | bit(self.started_at != self.first_delivery, flag::STARTED_AT)
     }
 
     fn encode_optional(&self, flags: u32, out: &mut Vec<u8>) {
@@ -178,6 +182,7 @@ impl<'a> MessageRecord<'a> {
                 put_bytes(out, bytes);
             }
         }
+        put_flagged(out, flags, &[(flag::STARTED_AT, self.started_at)]);
     }
 
     /// Reads what [`MessageRecord::encode`] wrote after the kind byte.
@@ -194,6 +199,7 @@ impl<'a> MessageRecord<'a> {
                 if has(flag::$flag) { $read? } else { $default }
             };
         }
+        let first_delivery;
         // A struct's fields are evaluated in the order in which they are written here.
         Ok(Self {
             number,
@@ -207,7 +213,11 @@ impl<'a> MessageRecord<'a> {
             order: flagged!(ORDER, reader.u64(cut_inside!("order")), number),
             attempt: flagged!(ATTEMPT, reader.u32(cut_inside!("attempt")), 0),
             deaths: flagged!(DEATHS, reader.u32(cut_inside!("owner's deaths")), 0),
-            first_delivery: flagged!(FIRST_DELIVERY, reader.u64(cut_inside!("first delivery")), 0),
+            first_delivery: {
+                first_delivery =
+                    flagged!(FIRST_DELIVERY, reader.u64(cut_inside!("first delivery")), 0);
+                first_delivery
+            },
             state: flagged!(STATE, StoredState::read(reader), StoredState::Waiting),
             token: flagged!(TOKEN, reader.u64(cut_inside!("token")), 0),
             fingerprint: flagged!(FINGERPRINT, reader.u64(cut_inside!("fingerprint")), 0),
@@ -231,6 +241,11 @@ impl<'a> MessageRecord<'a> {
                 ""
             ),
             headers: flagged!(HEADERS, reader.bytes(cut_inside!("headers")), &[]),
+            started_at: flagged!(
+                STARTED_AT,
+                reader.u64(cut_inside!("start of the delivery")),
+                first_delivery
+            ),
             body: reader.rest(),
         })
     }

@@ -376,6 +376,7 @@ impl Ledger {
             group: enqueue.group.unwrap_or(""),
             destination: enqueue.destination.unwrap_or(""),
             headers: enqueue.headers,
+            started_at: 0,
             body: enqueue.body,
         };
         let number = message.number;

@@ -87,6 +87,8 @@ pub struct Ledger {
     chain: Chain,
     purges: Purges,
     dirty: Vec<u32>,
+    /// When the record that was replayed last was written.
+    replayed_to: Timestamp,
     /// Messages up to this number may have records although they are gone: see [`replay`].
     replay_floor: u64,
 }
@@ -114,6 +116,7 @@ impl Ledger {
             chain: Chain::default(),
             purges: Purges::default(),
             dirty: Vec::new(),
+            replayed_to: Timestamp(0),
             replay_floor: 0,
         }
     }

@@ -100,6 +100,11 @@ impl Ledger {
                 error,
             }),
             history,
+            started_at: if message.standing == Standing::Leased {
+                message.started_at.0
+            } else {
+                message.first_delivery.0
+            },
             ..stored
         };
         let number = message.number;
@@ -156,6 +161,7 @@ impl Ledger {
             group: &group,
             destination: &destination,
             headers: b"",
+            started_at: message.first_delivery.0,
             body: raw,
         };
         let number = message.number;

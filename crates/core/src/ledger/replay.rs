@@ -176,6 +176,7 @@ impl Ledger {
                 self.replay_entry(&record, place)?;
             }
         }
+        self.replayed_to = time;
         Ok(())
     }
 
@@ -234,11 +235,14 @@ impl Ledger {
         }
     }
 
+    /// Ends the leases of an owner that died, which is known since `now`. Its attempts ended with the
+    /// last that it wrote: when it really died nobody knows, and that is the same for all who ask.
     fn owner_died(&mut self, now: Timestamp, free_deaths: u32) {
+        let ended_at = self.replayed_to;
         for queue in 0..self.queues.len() {
             while let Some((_, slot)) = self.queues[queue].leased.first_key_value() {
                 let slot = *slot;
-                self.note_attempt(slot, now, Reason::OwnerDied, b"");
+                self.note_attempt(slot, ended_at, Reason::OwnerDied, b"");
                 self.unlease(slot);
                 let message = &mut self.messages[slot];
                 message.deaths += 1;

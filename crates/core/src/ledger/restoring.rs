@@ -154,7 +154,7 @@ impl Ledger {
             (StoredState::Leased | StoredState::LeasedSuspect, _) => {
                 message.suspect = record.state == StoredState::LeasedSuspect;
                 message.standing = Standing::Leased;
-                message.started_at = Timestamp(record.first_delivery);
+                message.started_at = Timestamp(record.started_at);
                 queue.leased.insert(message.number, slot);
                 if message.group != NONE {
                     queue.groups.start(message.group);

@@ -1,7 +1,8 @@
 //! Attempts and their history.
 
 use ackbox_core::command::*;
-use ackbox_core::config::QueueOptions;
+use ackbox_core::config::{Config, QueueOptions};
+use ackbox_core::effect::AttemptInfo;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 use ackbox_core::time::Timestamp;
 
@@ -16,6 +17,14 @@ fn quick(max_attempts: u32) -> QueueOptions {
         }),
         ..QueueOptions::default()
     }
+}
+
+/// A world in which cleaning soon moves what stays.
+fn small_segments() -> World {
+    World::with_config(Config {
+        segment_bytes: 4096,
+        ..Config::default()
+    })
 }
 
 #[test]
@@ -77,7 +86,7 @@ fn each_attempt_tells_when_it_began_and_ended_and_why() {
             (
                 2,
                 Timestamp(T0 + 110),
-                Timestamp(T0 + 111),
+                Timestamp(T0 + 110),
                 Reason::OwnerDied
             ),
         ]
@@ -146,4 +155,63 @@ fn a_slot_is_free_when_the_handler_returned_not_when_it_settled() {
     assert!(world.deliveries.is_empty());
     world.command(Command::Returned { token: first.token });
     assert_eq!(world.delivered(), ["b"]);
+}
+
+/// What a waiting message tells of its attempts: when each began and ended.
+fn times(world: &mut World, queue: QueueId) -> Vec<(u64, u64)> {
+    let info = world.peek(queue, Some(MessageState::Ready)).remove(0);
+    let times = |attempt: &AttemptInfo| (attempt.started_at.0, attempt.ended_at.0);
+    info.history.iter().map(times).collect()
+}
+
+#[test]
+fn an_attempt_whose_owner_died_ended_with_the_last_that_it_wrote() {
+    let mut world = small_segments();
+    let orders = world.define("orders", quick(9));
+    world.enqueue(orders, "x");
+    let started = world.now;
+    world.dequeue(orders, 1);
+    world.advance(70);
+    world.enqueue(orders, "y");
+    let ended = world.now;
+    world.advance(1000);
+    for later in 0..3 {
+        world = world.reopen();
+        assert_eq!(times(&mut world, orders), [(started, ended)]);
+        world.advance(500);
+        if later == 1 {
+            world.enqueue(orders, "the opening is journaled");
+        }
+    }
+    // Nor does it matter who moved the message in between.
+    let mails = world.define("mails", quick(9));
+    let before = world.box_stats().cleaned_segments;
+    while world.box_stats().cleaned_segments < before + 3 {
+        world.enqueue(mails, &"b".repeat(1000));
+        world.value(Request::Purge { queue: mails });
+    }
+    assert_eq!(times(&mut world.reopen(), orders), [(started, ended)]);
+}
+
+#[test]
+fn a_delivery_that_is_moved_while_it_runs_keeps_its_start() {
+    let mut world = small_segments();
+    let orders = world.define("orders", quick(9));
+    world.worker(orders, 1);
+    world.enqueue(orders, "x");
+    let (first, began) = (world.delivery(), world.now);
+    world.advance(5);
+    let failed = world.now;
+    world.reject(first.token);
+    world.advance(100);
+    let again = world.now - 100 + 10;
+    world.delivery();
+    let mails = world.define("mails", quick(9));
+    while world.box_stats().cleaned_segments < 3 {
+        world.enqueue(mails, &"b".repeat(1000));
+        world.value(Request::Purge { queue: mails });
+    }
+    let ended = world.now;
+    let mut world = world.reopen();
+    assert_eq!(times(&mut world, orders), [(began, failed), (again, ended)]);
 }

@@ -195,7 +195,7 @@ impl Parts {
                 StoredState::Dead,
                 StoredState::Suspect,
                 StoredState::LeasedSuspect,
-            ][usize::from(self.bytes[2] % 4)],
+            ][usize::from(self.bytes[2] % 5)],
             token,
             fingerprint,
             death: self.flags[0].then_some(death),
@@ -204,6 +204,11 @@ impl Parts {
             group: &self.texts[1],
             destination: &self.texts[2],
             headers: &self.blobs[2],
+            started_at: if self.flags[1] {
+                self.numbers[9]
+            } else {
+                first_delivery
+            },
             body: &self.blobs[3],
         }
     }
@@ -256,6 +261,7 @@ pub fn plain_message<'a>(number: u64, id: &'a str, body: &'a [u8]) -> MessageRec
         group: "",
         destination: "",
         headers: &[],
+        started_at: 0,
         body,
     }
 }
