@@ -76,7 +76,17 @@ pub enum Command<'a> {
         /// How long to wait for a first message; 0: not at all.
         wait_ms: u64,
     },
-    /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has.
+    /// Wait for the end of a message. Answered by [`crate::effect::Object::Infos`] with one entry when it
+    /// is completed (its result comes as a `Body` before the reply), dead or cancelled. A message that is
+    /// not known is waited for; one of which is known that it ended, and not how, is `ERR_NOT_FOUND`.
+    Finished {
+        /// Whose.
+        queue: QueueId,
+        /// Of the message.
+        id: &'a str,
+    },
+    /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has. Or a
+    /// waiting [`Command::Finished`]: it is answered with 0.
     StopWaiting,
 }
 
@@ -293,7 +303,8 @@ pub enum Request {
     Purge { queue: QueueId },
     /// Value 1 if the id was known and is free now.
     Forget { queue: QueueId, id: String },
-    /// [`crate::effect::Object::Infos`] with none or one entry; its content comes as a `Body` before the reply.
+    /// [`crate::effect::Object::Infos`] with none or one entry; its content, or the result of a
+    /// completed message, comes as a `Body` before the reply.
     Get { queue: QueueId, id: String },
     /// [`crate::effect::Object::Infos`]; contents come as `Body` before the reply.
     Peek {

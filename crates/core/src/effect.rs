@@ -74,7 +74,8 @@ pub enum Effect {
         /// What came of it.
         result: Result<Answer, Failure>,
     },
-    /// The content of one entry of the reply that follows.
+    /// The content of one entry of the reply that follows; of a completed message its result, as a
+    /// body without headers.
     Body {
         /// Of the request.
         ticket: Ticket,

@@ -95,6 +95,13 @@ impl<'a> Iterator for Messages<'a> {
                 )
             }
             Input::Dequeue(record) => command(record.ticket, dequeue(record)),
+            Input::Finished(record) => command(
+                record.ticket,
+                Command::Finished {
+                    queue: QueueId(record.queue),
+                    id: record.id,
+                },
+            ),
             Input::StopWaiting(record) => command(record.ticket, Command::StopWaiting),
             Input::Appended(_) => Message::Completion(Completion::Appended),
             Input::AppendFailed(record) => Message::Completion(Completion::AppendFailed {

@@ -77,10 +77,19 @@ records! {
         /// At most so many, at least 1.
         max: u32,
     }
-    /// Give up a waiting dequeue (its own ticket): it is answered with what it has.
+    /// Give up a waiting dequeue (its own ticket): it is answered with what it has. Or a waiting
+    /// `Finished`: it is answered with 0.
     StopWaiting = 7, key ticket, bytes 16 {}
     /// The handler of a delivery was told to stop and is not waited for: an open one is given back.
     Abandoned = 8, key token, bytes 16 {}
+    /// Wait for the end of a message. Answered by a reply with its outcome.
+    Finished<'a> = 9, key ticket, bytes 24 {
+        /// Whose.
+        queue: u32,
+        ;
+        /// Of the message.
+        id: &'a str,
+    }
 
     /// The one append in flight is durable.
     Appended = 16, bytes 16 {}

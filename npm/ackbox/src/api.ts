@@ -11,6 +11,7 @@ import type {
   EnqueueOptions,
   MessageInfo,
   MessageState,
+  Outcome,
   Reason,
   Receipt,
 } from './types.js'
@@ -59,16 +60,30 @@ export interface Queue<T = unknown, R = void, Out = T> {
    */
   enqueueMany(items: Iterable<EnqueueItem<T>>): Promise<Receipt[]>
   /**
-   * Starts a worker. The handler returns: acknowledged, with what it returned as the result. It throws: tried again
-   * after the backoff, or dead-lettered when attempts ran out.
+   * Starts a worker. The handler returns: acknowledged, with what it returned as the result, which is kept with the
+   * message's explicit id (`get`, `finished`). It throws: tried again after the backoff, or dead-lettered when attempts
+   * ran out. A result that JSON cannot hold or that is above `maxResultBytes` is left out, with a warning.
    */
   process(handler: Handler<Out, R>, options?: WorkerOptions): Worker
   /** Claims one message for settling by hand; `undefined` if none is ready within `waitMs`. */
   dequeue(options?: DequeueOptions): Promise<Delivery<Out> | undefined>
   /** Claims up to `max` (1 to 10,000) messages; waits for the first one only. */
   dequeueMany(max: number, options?: DequeueOptions): Promise<Delivery<Out>[]>
-  /** A message that is unfinished, dead, or remembered by its explicit id. */
-  get(id: string): Promise<MessageInfo<T> | undefined>
+  /**
+   * A message that is unfinished, dead, or completed and remembered by its explicit id: then with its result, through
+   * `dedup.windowMs`. `undefined` if nothing is known of it.
+   */
+  get(id: string): Promise<MessageInfo<T, R> | undefined>
+  /**
+   * Waits until the message has ended, and tells how; at once if it has. No end is missed, whenever this is called: an
+   * id that was never seen is waited for, and a dead letter that was redriven is waited for again. At-most-once: a
+   * message is completed, without a result, when it is handed over.
+   *
+   * Rejects with `ERR_NOT_FOUND` if the message had a generated id and ended before: then nobody knows how; with
+   * `ERR_TIMEOUT` after `timeoutMs`; with `ERR_CLOSED` when the box is closed before the end; with `ERR_QUEUE_FULL` if
+   * 100,000 calls wait; with `ERR_CORRUPT` if the stored result is damaged. An open call keeps the process alive.
+   */
+  finished(id: string, options?: FinishedOptions): Promise<Outcome<R>>
   /** Looks at messages without claiming them, in the order of delivery. */
   peek(options?: PeekOptions): Promise<MessageInfo<T>[]>
   /** Withdraws an unfinished message; a running handler's signal aborts. False if there is no such message. */
@@ -86,6 +101,14 @@ export interface Queue<T = unknown, R = void, Out = T> {
   stats(): Promise<QueueStats>
   readonly dead: DeadLetters<T>
   readonly on: Listen<QueueEvents>
+}
+
+/** Options of `finished`. */
+export interface FinishedOptions {
+  /** How long to wait, above 0. Default: without limit. */
+  readonly timeoutMs?: number | undefined
+  /** Gives up waiting: rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Handles one delivery. */
@@ -134,7 +157,10 @@ export interface Delivery<T = unknown> extends AsyncDisposable {
    * `ERR_CLOSED` or `ERR_TIMEOUT`.
    */
   readonly signal: AbortSignal
-  /** Done, with a result that JSON can hold. Resolves when that is durable. */
+  /**
+   * Done, with a result that JSON can hold. Resolves when that is durable. A result above `maxResultBytes` rejects with
+   * `ERR_BODY_TOO_LARGE`, one that JSON cannot hold with `ERR_INVALID_BODY`; the delivery is still to be settled then.
+   */
   ack(result?: unknown): Promise<void>
   /** Failed: tried again after the backoff, or as `options` say. Resolves when that is durable. */
   reject(reason?: unknown, options?: RejectOptions): Promise<void>

@@ -54,7 +54,7 @@ export function decodeBody(encoded: string | Uint8Array, codec: Codec<never> | u
   return codec === undefined ? JSON.parse(encoded as string) : codec.decode(encoded as Uint8Array)
 }
 
-/** JSON text of a result; empty for none. */
+/** JSON text of a result; empty for `undefined`. */
 export function encodeResult(result: unknown, maxBytes: number, where: string): string {
   if (result === undefined) return ''
   let encoded: string | undefined
@@ -63,9 +63,16 @@ export function encodeResult(result: unknown, maxBytes: number, where: string): 
   } catch (cause) {
     throw new AckboxError('ERR_INVALID_BODY', `${where}: the result cannot be encoded: ${messageOf(cause)}`, { cause })
   }
-  if (encoded === undefined) return ''
+  if (encoded === undefined) {
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: expected a result that JSON can hold, got ${describe(result)}`)
+  }
   checkSize(encoded, maxBytes, 'result', 'maxResultBytes', where)
   return encoded
+}
+
+/** A result from its JSON text. */
+export function decodeResult(encoded: string): unknown {
+  return encoded === '' ? undefined : JSON.parse(encoded)
 }
 
 /** Bytes that text or bytes take. */

@@ -1,6 +1,6 @@
 /** Messages as the engine shows them, put together with their contents. */
 import type { Codec } from './codec.js'
-import { decodeBody, decodeHeaders } from './codec.js'
+import { decodeBody, decodeHeaders, decodeResult } from './codec.js'
 import type { Driver } from './driver.js'
 import { decodeError } from './error-info.js'
 import type { AttemptInfo as EngineAttempt, MessageInfo as EngineInfo, Request } from './engine/objects.js'
@@ -18,7 +18,7 @@ export async function askForInfos<A>(
   driver: Driver,
   request: Request,
   codec: Codec<never> | undefined,
-): Promise<{ answer: A; infoOf: (entry: EngineInfo, index: number) => MessageInfo<never> }> {
+): Promise<{ answer: A; infoOf: (entry: EngineInfo, index: number) => MessageInfo<never, never> }> {
   const contents: (Content | undefined)[] = []
   const answer = await driver.request<A>(request, (view) => {
     contents[view.index] = view.intact ? contentOf(view, codec) : undefined
@@ -35,12 +35,12 @@ function contentOf(view: BodyView, codec: Codec<never> | undefined): Content {
   return { headers: view.headersText(), body: codec === undefined ? view.bodyText() : view.body().slice() }
 }
 
-function messageInfo(entry: EngineInfo, content: Content | undefined, codec: Codec<never> | undefined): MessageInfo<never> {
+function messageInfo(entry: EngineInfo, content: Content | undefined, codec: Codec<never> | undefined): MessageInfo<never, never> {
   const { error: encodedError, history, ...info } = entry
   const error = decodeError(encodedError)
   return {
     ...info,
-    ...bodyOf(content, codec),
+    ...(info.state === 'completed' ? resultOf(content) : bodyOf(content, codec)),
     headers: decodeHeaders(content?.headers ?? ''),
     ...(error === undefined ? {} : { error }),
     history: history.map(attemptInfo),
@@ -55,6 +55,13 @@ function bodyOf(content: Content | undefined, codec: Codec<never> | undefined): 
   } catch {
     return {}
   }
+}
+
+/** Of a completed message the engine shows its result in place of a body. */
+function resultOf(content: Content | undefined): { result?: never } {
+  if (content === undefined) return {}
+  const { body } = content
+  return { result: decodeResult(typeof body === 'string' ? body : new TextDecoder().decode(body)) as never }
 }
 
 function attemptInfo({ error: encodedError, ...attempt }: EngineAttempt): AttemptInfo {

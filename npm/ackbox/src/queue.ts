@@ -1,5 +1,5 @@
 /** A named queue of an embedded box. */
-import type { Delivery, DequeueOptions, Handler, PeekOptions, Queue, Worker, WorkerOptions } from './api.js'
+import type { Delivery, DequeueOptions, FinishedOptions, Handler, PeekOptions, Queue, Worker, WorkerOptions } from './api.js'
 import type { BoxCore } from './box.js'
 import { Admission } from './admission.js'
 import { claim } from './claim.js'
@@ -12,9 +12,10 @@ import { KEY_BYTES_MAX } from './enqueue-options.js'
 import { invalidOption } from './errors.js'
 import { Emitter, type QueueEvents } from './events.js'
 import { askForInfos } from './inspect.js'
+import { outcomeOf } from './outcome.js'
 import { type LocalOptions, type QueueOptions, splitQueueOptions } from './queue-options.js'
 import type { QueueStats } from './stats.js'
-import type { EnqueueItem, EnqueueOptions, MessageInfo, Receipt } from './types.js'
+import type { EnqueueItem, EnqueueOptions, MessageInfo, Outcome, Receipt } from './types.js'
 import type { Range } from './validate.js'
 import { callable, checkNames, choice, integer, text } from './validate.js'
 import { ActiveWorker } from './worker.js'
@@ -116,6 +117,10 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     const request = this.#about(id, 'get')
     const { answer, infoOf } = await askForInfos<EngineInfo[]>(this.driver, request, this.local.codec)
     return answer[0] === undefined ? undefined : infoOf(answer[0], 0)
+  }
+
+  finished(id: string, options: FinishedOptions = {}): Promise<Outcome> {
+    return outcomeOf(this.#core, this.number, id, options, `${this.where}: finished`)
   }
 
   async peek(options: PeekOptions = {}): Promise<MessageInfo[]> {

@@ -99,7 +99,7 @@ export interface AttemptInfo {
 }
 
 /** A message as `get`, `peek` and dead letters show it: plain and safe to turn into JSON if the body is. */
-export interface MessageInfo<T = unknown> {
+export interface MessageInfo<T = unknown, R = unknown> {
   readonly id: string
   readonly queue: string
   readonly state: MessageState
@@ -122,6 +122,8 @@ export interface MessageInfo<T = unknown> {
   readonly destination?: string
   /** When it was completed, cancelled or dead-lettered. */
   readonly finishedAt?: number
+  /** Of a completed message what its handler returned, as JSON gives it back; absent if that was `undefined`. */
+  readonly result?: R
   /** Why it is dead. */
   readonly reason?: Reason
   /** The error that it died of. */
@@ -129,6 +131,29 @@ export interface MessageInfo<T = unknown> {
   /** The last 32 attempts, oldest first. */
   readonly history: readonly AttemptInfo[]
 }
+
+/** How a message ended. A plain object. */
+export type Outcome<R = unknown> =
+  | {
+      readonly state: 'completed'
+      /** What the handler returned or `ack` was given, as JSON gives it back. */
+      readonly result: R
+      readonly finishedAt: number
+      /** The one that it was completed with. */
+      readonly attempt: number
+    }
+  | {
+      readonly state: 'dead'
+      readonly reason: Reason
+      readonly error?: ErrorInfo
+      readonly finishedAt: number
+      readonly attempt: number
+    }
+  | {
+      /** Withdrawn or purged. */
+      readonly state: 'cancelled'
+      readonly finishedAt: number
+    }
 
 /** A message that will not be delivered again unless it is redriven. Kept until it is removed. */
 export interface DeadLetter<T = unknown> extends MessageInfo<T> {

@@ -16,6 +16,7 @@ use crate::command::Reason;
 use crate::effect::Effect;
 use crate::journal::{EntryRecord, Place, Record};
 use crate::ledger::Live;
+use crate::ledger::dedup::Entry;
 use crate::ledger::message::Standing;
 
 /// Bytes that go into one append at least, so that cleaning gets on in an idle box.
@@ -282,14 +283,22 @@ impl Engine {
 
     fn loaded_entry(&mut self, entry: u32, number: u64, payload: Option<Rc<[u8]>>) {
         if self.ledger.dedup.finished_number(entry) != Some(number) {
-            return;
+            // Its id was forgotten meanwhile: whoever asked is told so.
+            let asked = self.inspections.take_asked(entry);
+            return self.ask_again(asked);
         }
         let record = payload.as_deref().map(Record::decode);
         let result = match record {
             Some(Ok(
                 Record::Completed { result, .. } | Record::Entry(EntryRecord { result, .. }),
             )) => result,
-            _ => b"",
+            _ => {
+                let queue = self.ledger.dedup.get(entry).map(Entry::queue);
+                let message =
+                    format!("the stored result of message {number} is damaged: it is lost");
+                self.warn(queue, message);
+                b""
+            }
         };
         self.cleaning.moved += result.len();
         self.ledger.rewrite_entry(entry, result, &mut self.commit);

@@ -130,6 +130,10 @@ impl Engine {
             && self.output.is_empty();
         if over && let Some(closing) = self.closing.take() {
             self.phase = Phase::Closed;
+            for ticket in self.waits.abandon() {
+                let message = "the box was closed before the message had ended";
+                self.refuse(ticket, Failure::new(ErrorCode::Closed, message));
+            }
             for ticket in closing.tickets {
                 let result = Ok(Answer::Value(closing.returned));
                 self.output.push_back(Effect::Reply { ticket, result });

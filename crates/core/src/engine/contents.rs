@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::command::{ReadId, Token};
 use crate::effect::{Content, Effect};
-use crate::journal::{Place, RECORD_HEADER_BYTES, content_parts, verify};
+use crate::journal::{EntryRecord, Place, RECORD_HEADER_BYTES, Record, content_parts, verify};
 
 /// A read takes in a neighbour that begins so close behind.
 const GAP_MAX: u32 = 4 << 10;
@@ -35,6 +35,8 @@ pub(super) enum Part {
     Details,
     /// All of it: the record of a dead letter that was moved.
     Both,
+    /// The result that a message ended with. The record is at this place.
+    End(Place),
 }
 
 #[derive(Debug)]
@@ -162,5 +164,24 @@ pub(super) fn content_of(payload: Rc<[u8]>) -> Option<Content> {
         bytes: payload,
         headers: place(headers),
         body: place(body),
+    })
+}
+
+/// Where the result is in the payload of a record that keeps one, as a content without headers; none
+/// if it is none.
+#[must_use]
+pub(super) fn result_of(payload: Rc<[u8]>) -> Option<Content> {
+    let (Ok(Record::Completed { result, .. }) | Ok(Record::Entry(EntryRecord { result, .. }))) =
+        Record::decode(&payload)
+    else {
+        return None;
+    };
+    // A record ends with its result.
+    let end = payload.len() as u32;
+    let body = (end - result.len() as u32, end);
+    Some(Content {
+        bytes: Rc::clone(&payload),
+        headers: (0, 0),
+        body,
     })
 }

@@ -1,7 +1,7 @@
 //! What a consumer says of its delivery: settled, or prolonged.
 
 use super::Engine;
-use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
+use crate::command::{MessageState, QueueId, Reason, Settle, Ticket, Token, Verdict};
 use crate::consumer::lease::Progress;
 use crate::effect::{Answer, Effect, Event, EventKind, Recipient};
 use crate::error::{ErrorCode, Failure};
@@ -42,26 +42,24 @@ impl Engine {
             .expect("open leases that were not handed over have a message");
         let queue = lease.queue;
         let limit = self.ledger.queues[queue as usize].settings.max_result_bytes as usize;
-        let mut verdict = settle.verdict;
-        let mut error = settle.error.to_vec();
-        if verdict == Verdict::Ack && settle.result.len() > limit {
+        let mut result = settle.result;
+        if settle.verdict == Verdict::Ack && result.len() > limit {
             let message = format!(
                 "expected a result of at most {limit} bytes, got {}",
-                settle.result.len()
+                result.len()
             );
             if ticket.0 != 0 {
                 return Err(Failure::new(ErrorCode::BodyTooLarge, message));
             }
-            verdict = Verdict::Reject { delay_ms: None };
-            error = format!(
-                r#"{{"name":"AckboxError","code":"ERR_BODY_TOO_LARGE","message":"{message}"}}"#
-            )
-            .into();
+            // The handler did its work: it must not do it again for a result that cannot be kept.
+            let message = format!("{message}: the message is completed without it");
+            self.warn(Some(queue), message);
+            result = b"";
         }
         self.settled_suspect(token);
         self.ledger.unlease(slot);
         self.note_handling(token);
-        let stays = self.apply(token, slot, verdict, settle.result, &error);
+        let stays = self.apply(token, slot, settle.verdict, result, settle.error);
         let runs_on =
             !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));
         let lease = self.leases.get_mut(token).expect("looked up before");
@@ -99,8 +97,10 @@ impl Engine {
                 let completed = self
                     .listens(queue, EventKind::Completed)
                     .then(|| self.ledger.id_text(slot).to_string());
+                let ended = self.end_of(slot, MessageState::Completed, result);
                 self.ledger
                     .complete(slot, self.now, result, false, &mut self.commit);
+                self.tell_end(ended);
                 self.ledger.queues[queue as usize].counters.acked += 1;
                 if let Some(id) = completed {
                     let event = Event {

@@ -1,7 +1,7 @@
 //! What time ends: leases, times to live, retentions, windows. And what is taken from a handler.
 
 use super::Engine;
-use crate::command::{QueueId, Reason, Token};
+use crate::command::{MessageState, QueueId, Reason, Token};
 use crate::consumer::lease::Progress;
 use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
 
@@ -115,7 +115,7 @@ impl Engine {
         self.tell_dead(slot, reason, error);
     }
 
-    /// Emits the event of a death.
+    /// Tells of a death, as an event and to those who wait for it.
     pub(super) fn tell_dead(&mut self, slot: u32, reason: Reason, error: &[u8]) {
         let message = &self.ledger.messages[slot];
         let (queue, attempt) = (message.queue, message.attempt);
@@ -129,5 +129,7 @@ impl Engine {
             };
             self.emit(queue, event);
         }
+        let ended = self.end_of(slot, MessageState::Dead, b"");
+        self.tell_end(ended);
     }
 }

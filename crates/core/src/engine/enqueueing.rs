@@ -62,6 +62,9 @@ impl Engine {
         };
         let before = shortened(self);
         let accepted = self.ledger.accept(self.now, enqueue, &mut self.commit);
+        if let Ok(Accepted::New(slot)) = accepted {
+            self.await_message(slot);
+        }
         if !before && shortened(self) {
             let message = "dedup.maxEntries is reached: the ids that finished first are forgotten before their window is over";
             self.warn(Some(queue), message.to_owned());
@@ -75,6 +78,7 @@ impl Engine {
             if let Accepted::New(slot) = accepted
                 && seen.insert(*slot)
             {
+                self.unawait_message(*slot);
                 self.ledger.retract(*slot, self.now);
             }
         }

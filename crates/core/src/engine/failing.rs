@@ -22,6 +22,7 @@ impl Engine {
         for worker in self.workers.values_mut() {
             worker.append_ended();
         }
+        let mut asked = Vec::new();
         for (note, span) in &done.notes {
             self.ledger
                 .place(*note, span.at(done.segment, done.frame_offset));
@@ -35,12 +36,14 @@ impl Engine {
                 Note::Death { slot, sequence } if self.ledger.is_death(slot, sequence) => {
                     self.ledger.forget_details(slot);
                 }
+                Note::Entry { entry, .. } => asked.extend(self.inspections.take_asked(entry)),
                 _ => {}
             }
         }
         for gate in done.gates.drain(..) {
             self.open_gate(gate);
         }
+        self.ask_again(asked);
         self.commit.recycle(done);
         for queue in 0..self.desks.len() {
             if !self.desks[queue].workers.is_empty() {
@@ -55,6 +58,7 @@ impl Engine {
             Gate::Started(token) => self.started(token),
             Gate::Inspected(job) => self.inspected(job),
             Gate::Emptied(segment) => self.output.push_back(Effect::Remove { segment }),
+            Gate::Ended(ended) => self.ended(*ended),
         }
     }
 
@@ -87,6 +91,7 @@ impl Engine {
         }
         self.refuse_waiting(&failure);
         let mut tickets = self.inspections.abandon();
+        tickets.extend(self.waits.abandon());
         tickets.extend(self.dead_jobs.abandon());
         tickets.extend(
             self.workers
@@ -127,6 +132,11 @@ impl Engine {
                     self.refuse(ticket, failure);
                 }
                 Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
+                Gate::Ended(ended) => {
+                    for ticket in ended.tickets() {
+                        self.refuse(ticket, failure.clone());
+                    }
+                }
                 _ => {}
             }
         }

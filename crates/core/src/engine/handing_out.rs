@@ -162,6 +162,11 @@ impl Engine {
     }
 
     pub(super) fn stop_waiting(&mut self, ticket: Ticket) {
+        if self.waits.stop(ticket) {
+            let result = Ok(Answer::Value(0));
+            self.output.push_back(Effect::Reply { ticket, result });
+            return;
+        }
         for queue in 0..self.desks.len() {
             if let Some(waiter) = self.desks[queue].waiter(ticket) {
                 waiter.until = self.now;

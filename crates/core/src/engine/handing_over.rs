@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::deliveries::lease_lost;
-use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
+use crate::command::{MessageState, QueueId, Reason, Settle, Ticket, Token, Verdict};
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::{Event, EventKind, Recipient};
 use crate::error::Failure;
@@ -22,8 +22,10 @@ impl Engine {
             self.ledger.queues[queue as usize].groups.start(group);
         }
         self.ledger.unlease(slot);
+        let ended = self.end_of(slot, MessageState::Completed, b"");
         self.ledger
             .complete(slot, self.now, b"", true, &mut self.commit);
+        self.tell_end(ended);
         (group != NONE).then_some(group)
     }
 

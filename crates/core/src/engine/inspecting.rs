@@ -5,21 +5,34 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::contents::{Part, Purpose, content_of};
+use super::contents::{Part, Purpose, content_of, result_of};
 use super::staging::Gate;
 use crate::command::{MessageState, Ticket};
 use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
+use crate::error::{ErrorCode, Failure};
+use crate::journal::Place;
 use crate::ledger::Ledger;
 use crate::ledger::message::Standing;
 
 /// Entries of one answer.
 const ENTRIES_MAX: usize = 1000;
 
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Shape {
     Infos,
     /// The cursor of the next page, if there is one.
     DeadPage(Option<String>),
+    /// How one message ended, without its headers and body.
+    End,
+}
+
+/// What is asked about one message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Question {
+    /// What is known of it.
+    Get,
+    /// How it ended.
+    Finished,
 }
 
 #[derive(Debug)]
@@ -30,6 +43,17 @@ struct Inspection {
     contents: Vec<Option<Content>>,
     reads: usize,
     durable: bool,
+    /// The record of an end that turned out to be damaged.
+    damaged: Option<Place>,
+}
+
+/// A question about an end whose record has no place yet: it is asked again when it has.
+#[derive(Debug)]
+pub(super) struct Asked {
+    ticket: Ticket,
+    queue: u32,
+    id: Box<str>,
+    question: Question,
 }
 
 /// Answers that are being put together.
@@ -37,15 +61,24 @@ struct Inspection {
 pub(super) struct Inspections {
     jobs: BTreeMap<u64, Inspection>,
     last: u64,
+    /// By their entries.
+    asked: BTreeMap<u32, Vec<Asked>>,
 }
 
 impl Inspections {
     /// The tickets of all answers that will not come.
     pub(super) fn abandon(&mut self) -> Vec<Ticket> {
+        let asked = std::mem::take(&mut self.asked).into_values().flatten();
         std::mem::take(&mut self.jobs)
             .into_values()
             .map(|job| job.ticket)
+            .chain(asked.map(|asked| asked.ticket))
             .collect()
+    }
+
+    /// What was asked about an entry; its record may have a place now.
+    pub(super) fn take_asked(&mut self, entry: u32) -> Vec<Asked> {
+        self.asked.remove(&entry).unwrap_or_default()
     }
 }
 
@@ -54,12 +87,75 @@ impl Engine {
         match self.ledger.by_id(queue, id) {
             Some(slot) => self.inspect(ticket, &[slot], Shape::Infos),
             None => {
-                let infos = self
-                    .ledger
-                    .finished_info(queue, id, self.now)
-                    .into_iter()
-                    .collect();
-                self.reply(ticket, Ok(Answer::Object(Box::new(Object::Infos(infos)))));
+                if !self.inspect_end(ticket, queue, id, Question::Get) {
+                    let infos = Object::Infos(Vec::new());
+                    self.reply(ticket, Ok(Answer::Object(Box::new(infos))));
+                }
+            }
+        }
+    }
+
+    /// How a dead letter died.
+    pub(super) fn inspect_death(&mut self, ticket: Ticket, slot: u32) {
+        self.inspect(ticket, &[slot], Shape::End);
+    }
+
+    /// Shows a message of which only the end is remembered, with what its record keeps of it; false if
+    /// nothing is remembered under this id.
+    pub(super) fn inspect_end(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        id: &str,
+        question: Question,
+    ) -> bool {
+        let Some(entry) = self.ledger.finished_entry(queue, id, self.now) else {
+            return false;
+        };
+        let mut inspection = Inspection {
+            ticket,
+            shape: match question {
+                Question::Get => Shape::Infos,
+                Question::Finished => Shape::End,
+            },
+            infos: vec![self.ledger.finished_info(queue, id, entry)],
+            contents: Vec::new(),
+            reads: 0,
+            durable: false,
+            damaged: None,
+        };
+        if self.ledger.dedup.charge(entry) > 0 {
+            let place = self.ledger.dedup.place(entry);
+            if place.length == 0 {
+                let asked = self.inspections.asked.entry(entry).or_default();
+                asked.push(Asked {
+                    ticket,
+                    queue,
+                    id: Box::from(id),
+                    question,
+                });
+                return true;
+            }
+            let (job, index) = (self.inspections.last + 1, 0);
+            let part = Part::End(place);
+            self.reads
+                .want(place, Purpose::Inspect { job, index, part });
+            inspection.contents.push(None);
+            inspection.reads = 1;
+        }
+        self.begin_inspection(inspection);
+        true
+    }
+
+    /// Asks again what could not be answered before.
+    pub(super) fn ask_again(&mut self, asked: Vec<Asked>) {
+        for asked in asked {
+            let Asked {
+                ticket, queue, id, ..
+            } = asked;
+            match asked.question {
+                Question::Get => self.inspect_one(ticket, queue, &id),
+                Question::Finished => self.finished(ticket, queue, &id),
             }
         }
     }
@@ -81,8 +177,8 @@ impl Engine {
     }
 
     fn inspect(&mut self, ticket: Ticket, slots: &[u32], shape: Shape) {
-        self.inspections.last += 1;
-        let job = self.inspections.last;
+        let job = self.inspections.last + 1;
+        let is_end = shape == Shape::End;
         let infos = slots.iter().map(|slot| self.ledger.info(*slot)).collect();
         let mut inspection = Inspection {
             ticket,
@@ -91,6 +187,7 @@ impl Engine {
             contents: vec![None; slots.len()],
             reads: 0,
             durable: false,
+            damaged: None,
         };
         let wanted = |index: usize, part| Purpose::Inspect {
             job,
@@ -112,13 +209,16 @@ impl Engine {
                         .death
                         .as_ref()
                         .is_some_and(|death| death.place == message.place);
-                    let part = if is_moved_dead_letter {
-                        Part::Both
-                    } else {
-                        Part::Content
+                    let part = match (is_moved_dead_letter, is_end) {
+                        (true, true) => Some(Part::Details),
+                        (true, false) => Some(Part::Both),
+                        (false, true) => None,
+                        (false, false) => Some(Part::Content),
                     };
-                    self.reads.want(message.place, wanted(index, part));
-                    inspection.reads += 1;
+                    if let Some(part) = part {
+                        self.reads.want(message.place, wanted(index, part));
+                        inspection.reads += 1;
+                    }
                 }
             }
             if let Some(place) = message.details_place() {
@@ -126,6 +226,16 @@ impl Engine {
                 inspection.reads += 1;
             }
         }
+        if is_end {
+            inspection.contents.clear();
+        }
+        self.begin_inspection(inspection);
+    }
+
+    /// Answers as soon as everything that was seen is durable and everything wanted is read.
+    fn begin_inspection(&mut self, mut inspection: Inspection) {
+        self.inspections.last += 1;
+        let job = self.inspections.last;
         inspection.durable = self.commit.gate(Gate::Inspected(job)).is_some();
         self.inspections.jobs.insert(job, inspection);
         self.finish_inspection(job);
@@ -144,13 +254,21 @@ impl Engine {
         };
         inspection.reads -= 1;
         let index = index as usize;
-        if let Some(payload) = payload {
-            if part != Part::Content {
-                Ledger::add_details(&mut inspection.infos[index], &payload);
+        match (part, payload) {
+            (Part::End(place), payload) => match payload.and_then(result_of) {
+                Some(result) if result.body().is_empty() => inspection.contents.clear(),
+                Some(result) => inspection.contents[index] = Some(result),
+                None => inspection.damaged = Some(place),
+            },
+            (part, Some(payload)) => {
+                if part != Part::Content {
+                    Ledger::add_details(&mut inspection.infos[index], &payload);
+                }
+                if part != Part::Details {
+                    inspection.contents[index] = content_of(payload);
+                }
             }
-            if part != Part::Details {
-                inspection.contents[index] = content_of(payload);
-            }
+            (_, None) => {}
         }
         self.finish_inspection(job);
     }
@@ -171,6 +289,17 @@ impl Engine {
             return;
         }
         let done = jobs.remove(&job).expect("looked up just now");
+        if let (Shape::End, Some(place)) = (&done.shape, done.damaged) {
+            let failure = Failure {
+                segment: Some(place.segment),
+                offset: Some(place.offset.into()),
+                ..Failure::new(
+                    ErrorCode::Corrupt,
+                    "the stored result of the message is damaged",
+                )
+            };
+            return self.refuse(done.ticket, failure);
+        }
         for (index, content) in done.contents.into_iter().enumerate() {
             let intact = content.is_some();
             self.output.push_back(Effect::Body {
@@ -181,7 +310,7 @@ impl Engine {
             });
         }
         let object = match done.shape {
-            Shape::Infos => Object::Infos(done.infos),
+            Shape::Infos | Shape::End => Object::Infos(done.infos),
             Shape::DeadPage(next) => Object::DeadPage(DeadPage {
                 items: done.infos,
                 next,

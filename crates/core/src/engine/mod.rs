@@ -34,11 +34,13 @@ mod handing_over;
 mod handlers;
 mod inspecting;
 mod opening;
+mod outcomes;
 mod requests;
 mod retracting;
 mod staging;
 mod taking_back;
 mod totals;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -60,6 +62,7 @@ use deadjobs::DeadJobs;
 use inspecting::Inspections;
 use opening::Opening;
 use staging::Gate;
+use waits::Waits;
 
 /// Messages that one step moves, frees or walks over before it lets others in.
 const SLICE: usize = 1000;
@@ -105,6 +108,7 @@ pub struct Engine {
     agenda: BTreeSet<(Timestamp, u32)>,
     wakes: Vec<Timestamp>,
     inspections: Inspections,
+    waits: Waits,
     dead_jobs: DeadJobs,
     cleaning: Cleaning,
     closing: Option<Closing>,
@@ -137,6 +141,7 @@ impl Engine {
             agenda: BTreeSet::new(),
             wakes: Vec::new(),
             inspections: Inspections::default(),
+            waits: Waits::default(),
             dead_jobs: DeadJobs::default(),
             cleaning: Cleaning::default(),
             closing: None,
@@ -166,6 +171,10 @@ impl Engine {
             } => {
                 self.dequeue(ticket, queue, max, lease_ms, wait_ms);
             }
+            Command::Finished { queue, id } => match self.known(queue) {
+                Ok(queue) => self.finished(ticket, queue, id),
+                Err(failure) => self.refuse(ticket, failure),
+            },
             Command::StopWaiting => self.stop_waiting(ticket),
         }
     }
@@ -209,6 +218,7 @@ impl Engine {
             return;
         }
         self.run_agenda();
+        self.tell_purged();
         self.more |= self.ledger.carry_out_purges(self.now, SLICE);
         self.work_on_dead_jobs();
         self.dispatch();

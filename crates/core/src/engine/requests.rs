@@ -265,6 +265,7 @@ impl Engine {
         self.take_back_queue(queue);
         self.more = true;
         let count = self.ledger.purge(queue, &mut self.commit);
+        self.waits.purged();
         for (slot, number) in self.leases.held() {
             self.ledger.free_if_purged(slot, number, self.now);
         }
@@ -293,7 +294,9 @@ impl Engine {
             }
             _ => self.ledger.leave(slot),
         }
+        let ended = self.end_of(slot, MessageState::Cancelled, b"");
         self.ledger.cancel(slot, self.now, &mut self.commit);
+        self.tell_end(ended);
         true
     }
 

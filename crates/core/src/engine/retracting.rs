@@ -33,6 +33,7 @@ impl Engine {
         self.forget_leases_of(&gone);
         for number in gone.iter().rev() {
             if let Some(slot) = self.ledger.by_number(*number) {
+                self.unawait_message(slot);
                 self.ledger.retract(slot, self.now);
             }
         }
@@ -132,6 +133,10 @@ impl Engine {
             Gate::Effect(Effect::Event(event))
                 if event.number != 0 && gone.contains(&event.number) =>
             {
+                None
+            }
+            Gate::Ended(ended) if gone.contains(&ended.number) => {
+                self.unended(*ended);
                 None
             }
             gate => Some(gate),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::outcomes::Ended;
 use super::totals::Totals;
 use crate::effect::Effect;
 use crate::journal::{FrameBuilder, Mark, Position, Record, Span};
@@ -18,6 +19,8 @@ pub(super) enum Gate {
     Inspected(u64),
     /// Nothing live is left in a segment.
     Emptied(u32),
+    /// A message has ended that somebody waits for.
+    Ended(Box<Ended>),
 }
 
 impl Gate {

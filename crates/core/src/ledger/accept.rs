@@ -9,6 +9,7 @@ use crate::command::{Enqueue, MessageState};
 use crate::config::{Compare, Guarantee, WhenFull};
 use crate::error::{ErrorCode, Failure};
 use crate::hash;
+use crate::id::GeneratedId;
 use crate::journal::{MessageRecord, Place, Record, StoredState};
 use crate::time::Timestamp;
 
@@ -266,14 +267,24 @@ impl Ledger {
                 });
             }
         }
-        let durable = match self.opens.was_durable(parsed.open, parsed.number) {
-            Some(durable) => durable,
-            None => parsed.open == self.open && parsed.number <= self.last_number,
-        };
-        durable.then_some(Accepted::Duplicate {
+        self.was_accepted(parsed).then_some(Accepted::Duplicate {
             state: MessageState::Completed,
             number: parsed.number,
         })
+    }
+
+    /// Whether a generated id of this queue was accepted and its message is gone: it has ended.
+    #[must_use]
+    pub fn is_past(&self, queue: u32, id: &str) -> bool {
+        self.parse_generated(queue, id)
+            .is_some_and(|parsed| self.was_accepted(parsed))
+    }
+
+    fn was_accepted(&self, id: GeneratedId) -> bool {
+        match self.opens.was_durable(id.open, id.number) {
+            Some(durable) => durable,
+            None => id.open == self.open && id.number <= self.last_number,
+        }
     }
 
     fn make_room_for_id(&mut self, now: Timestamp, queue: u32) -> Result<(), Failure> {

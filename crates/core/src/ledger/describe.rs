@@ -56,23 +56,35 @@ impl Ledger {
         }
     }
 
-    /// A finished message that is remembered by its id only: when and with which attempt it ended, and
-    /// nothing of what it was.
+    /// The entry of a message that is finished and remembered by its id only.
     #[must_use]
-    pub fn finished_info(&self, queue: u32, id: &str, now: Timestamp) -> Option<MessageInfo> {
+    pub fn finished_entry(&self, queue: u32, id: &str, now: Timestamp) -> Option<u32> {
         let entry = self.dedup.find(queue, self.id_hash(queue, id))?;
-        let finished_at = self.dedup.finished_at(entry)?;
-        if self.is_outside_window(queue, entry, now) {
-            return None;
+        self.dedup.finished_at(entry)?;
+        (!self.is_outside_window(queue, entry, now)).then_some(entry)
+    }
+
+    /// What is remembered of a finished message: when and with which attempt it ended, and nothing of
+    /// what it was.
+    #[must_use]
+    pub fn finished_info(&self, queue: u32, id: &str, entry: u32) -> MessageInfo {
+        let finished_at = self.dedup.finished_at(entry).unwrap_or_default();
+        let state = self.dedup.finished_state(entry);
+        MessageInfo {
+            state: state.unwrap_or(MessageState::Completed),
+            attempt: self.dedup.finished_attempt(entry),
+            ..self.cancelled_info(queue, id, finished_at)
         }
-        Some(MessageInfo {
+    }
+
+    /// A message that was withdrawn, with nothing known of it but its id.
+    #[must_use]
+    pub fn cancelled_info(&self, queue: u32, id: &str, at: Timestamp) -> MessageInfo {
+        MessageInfo {
             id: id.to_owned(),
             queue: self.queues[queue as usize].name.to_string(),
-            state: self
-                .dedup
-                .finished_state(entry)
-                .unwrap_or(MessageState::Completed),
-            attempt: self.dedup.finished_attempt(entry),
+            state: MessageState::Cancelled,
+            attempt: None,
             max_attempts: None,
             priority: None,
             enqueued_at: None,
@@ -80,11 +92,11 @@ impl Ledger {
             expires_at: None,
             group: None,
             destination: None,
-            finished_at: Some(finished_at),
+            finished_at: Some(at),
             reason: None,
             error: None,
             history: Vec::new(),
-        })
+        }
     }
 
     /// Whether a finished entry is older than its queue's window.

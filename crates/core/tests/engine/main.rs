@@ -30,6 +30,8 @@ mod groups;
 mod inspection;
 mod lifecycle;
 mod limits;
+mod outcomes;
+mod outcomes_awaited;
 mod pausing;
 mod priorities;
 mod purging;

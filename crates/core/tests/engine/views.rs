@@ -19,6 +19,43 @@ impl World {
         self.get(queue, id).map(|info| info.state)
     }
 
+    /// Asks to be told how a message ends; returns the ticket.
+    pub fn finished(&mut self, queue: QueueId, id: &str) -> u64 {
+        self.command(Command::Finished { queue, id })
+    }
+
+    /// What was told of an end under a ticket, with the result: none if nothing was told yet.
+    pub fn end(&mut self, ticket: u64) -> Option<(MessageInfo, Option<String>)> {
+        match self.replies.remove(&ticket)? {
+            Ok(Answer::Object(object)) => match *object {
+                Object::Infos(mut infos) => Some((infos.pop().expect("one"), self.result(ticket))),
+                other => panic!("expected infos, got {other:?}"),
+            },
+            other => panic!("expected an end, got {other:?}"),
+        }
+    }
+
+    /// A finished message and its result.
+    pub fn outcome(&mut self, queue: QueueId, id: &str) -> Option<(MessageState, Option<String>)> {
+        let id = id.to_owned();
+        let ticket = self.request(Request::Get { queue, id }).expect("taken");
+        let object = match self.replies.remove(&ticket) {
+            Some(Ok(Answer::Object(object))) => *object,
+            other => panic!("expected an object, got {other:?}"),
+        };
+        let Object::Infos(mut infos) = object else {
+            panic!("expected infos, got {object:?}")
+        };
+        let info = infos.pop()?;
+        Some((info.state, self.result(ticket)))
+    }
+
+    fn result(&mut self, ticket: u64) -> Option<String> {
+        let (_, intact, content) = self.bodies.remove(&ticket)?.pop()?;
+        assert!(content.headers().is_empty());
+        intact.then(|| String::from_utf8(content.body().to_vec()).expect("results are text"))
+    }
+
     pub fn peek(&mut self, queue: QueueId, state: Option<MessageState>) -> Vec<MessageInfo> {
         self.infos(Request::Peek {
             queue,

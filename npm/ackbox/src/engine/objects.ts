@@ -77,7 +77,7 @@ export type Request =
   | { op: 'pauseQueue' | 'resumeQueue'; queue: number } // reply
   | { op: 'cancel' | 'retryNow' | 'forget'; queue: number; id: string } // reply: value 1 if so
   | { op: 'purge'; queue: number } // reply: value, dropped messages
-  | { op: 'get'; queue: number; id: string } // bodies, then reply: MessageInfo[], none or one
+  | { op: 'get'; queue: number; id: string } // body or result, then reply: MessageInfo[], none or one
   // Bodies, then reply: MessageInfo[].
   | { op: 'peek'; queue: number; state?: MessageStateName | undefined; limit: number }
   // Bodies, then reply: DeadPage.

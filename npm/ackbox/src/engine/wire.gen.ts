@@ -13,6 +13,7 @@ export const InputKind = {
   dequeue: 6,
   stopWaiting: 7,
   abandoned: 8,
+  finished: 9,
   appended: 16,
   appendFailed: 17,
   chunk: 18,
@@ -301,7 +302,7 @@ export interface Dequeue {
   max: number
 }
 
-/** Give up a waiting dequeue (its own ticket): it is answered with what it has. */
+/** Give up a waiting dequeue (its own ticket): it is answered with what it has. Or a waiting */
 export interface StopWaiting {
   ticket: number
 }
@@ -309,6 +310,15 @@ export interface StopWaiting {
 /** The handler of a delivery was told to stop and is not waited for: an open one is given back. */
 export interface Abandoned {
   token: number
+}
+
+/** Wait for the end of a message. Answered by a reply with its outcome. */
+export interface Finished {
+  ticket: number
+  /** Whose. */
+  queue: number
+  /** Of the message. */
+  id?: string | undefined
 }
 
 /** The one append in flight failed. */
@@ -414,7 +424,7 @@ export class Writer extends RecordWriter {
     this.finish(start, start + 40)
   }
 
-  /** Give up a waiting dequeue (its own ticket): it is answered with what it has. */
+  /** Give up a waiting dequeue (its own ticket): it is answered with what it has. Or a waiting */
   stopWaiting(record: StopWaiting): void {
     const start = this.begin(7, 16)
     this.f64[(start + 8) >>> 3] = record.ticket
@@ -426,6 +436,17 @@ export class Writer extends RecordWriter {
     const start = this.begin(8, 16)
     this.f64[(start + 8) >>> 3] = record.token
     this.finish(start, start + 16)
+  }
+
+  /** Wait for the end of a message. Answered by a reply with its outcome. */
+  finished(record: Finished): void {
+    const id = record.id ?? ''
+    const start = this.begin(9, 24 + roomFor(id))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.u32[(start + 16) >>> 2] = record.queue
+    let end = start + 24
+    end += this.u32[(start + 20) >>> 2] = this.put(end, id)
+    this.finish(start, end)
   }
 
   /** The one append in flight is durable. */
