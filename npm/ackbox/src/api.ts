@@ -170,7 +170,7 @@ export interface Delivery<T = unknown> extends AsyncDisposable {
 
 /** How a delivery is rejected. */
 export interface RejectOptions {
-  /** Instead of the queue's backoff, 0 or more. */
+  /** Instead of the queue's backoff, 0 or more. Not together with `dead`. */
   readonly delayMs?: number | undefined
   /** No retry: dead-lettered at once as `permanent`. Default false. */
   readonly dead?: boolean | undefined

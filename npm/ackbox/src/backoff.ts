@@ -5,7 +5,7 @@
 import type { Backoff as EngineBackoff, Jitter as EngineJitter } from './engine/objects.js'
 import { invalidOption } from './errors.js'
 import type { Range } from './validate.js'
-import { checkNames, choice, duration, MAX_MS } from './validate.js'
+import { checkNames, choice, duration, MAX_MS, unsupported } from './validate.js'
 
 /**
  * How a delay `d` is spread: a fraction `j` gives `[d, d·(1+j)]`, `'full'` gives `[0, d]`, `'equal'` gives
@@ -130,6 +130,7 @@ export function toEngineBackoff(backoff: unknown, where: string): EngineBackoff 
 function checkJitter(jitter: unknown, where: string): void {
   if (jitter === 'full' || jitter === 'equal' || jitter === 'none') return
   if (typeof jitter === 'number' && jitter >= 0 && jitter <= 1) return
+  if (jitter === 'decorrelated') throw unsupported("jitter 'decorrelated'", where)
   throw invalidOption("jitter to be a fraction from 0 to 1, 'full', 'equal' or 'none'", jitter, where)
 }
 

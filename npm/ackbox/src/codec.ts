@@ -1,7 +1,7 @@
 /** Bodies, results and headers as bytes, and back. What the engine sees is opaque to it. */
 import { messageOf } from './error-info.js'
 import { AckboxError, describe, invalidOption } from './errors.js'
-import { checkNames, utf8Length } from './validate.js'
+import { utf8Length } from './validate.js'
 
 /** How bodies become bytes. JSON unless a queue has one of these. */
 export interface Codec<T> {
@@ -126,8 +126,8 @@ export function decodeHeaders(encoded: string): Readonly<Record<string, string>>
 /** Checks the `codec` option of a queue. */
 export function checkCodec(codec: unknown, where: string): void {
   if (codec === bytes) return
-  checkNames(codec, ['encode', 'decode'], `${where}: codec`)
-  const { encode, decode } = codec as Codec<unknown>
+  // An object of a library may have more than these two.
+  const { encode, decode } = (codec ?? {}) as Partial<Codec<unknown>>
   if (typeof encode !== 'function' || typeof decode !== 'function') {
     throw invalidOption('codec to have the functions encode and decode', codec, where)
   }

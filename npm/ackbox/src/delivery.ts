@@ -8,7 +8,7 @@ import { AckboxError, PermanentError, RetryAfterError } from './errors.js'
 import type { LocalOptions } from './queue-options.js'
 import { parse, type Parsed } from './schema.js'
 import type { Range } from './validate.js'
-import { checkNames, duration, MAX_MS } from './validate.js'
+import { checkNames, duration, flag, MAX_MS } from './validate.js'
 
 const DELAY: Range = { min: 0, max: MAX_MS }
 const EXTENSION: Range = { min: 1, max: MAX_MS }
@@ -89,11 +89,15 @@ export class ActiveDelivery implements Delivery<unknown> {
   async reject(reason?: unknown, options: RejectOptions = {}): Promise<void> {
     const where = this.#where('reject')
     checkNames(options, ['delayMs', 'dead'], where)
-    const { delayMs, dead } = options
+    const { delayMs } = options
     const delay = delayMs === undefined ? undefined : duration(delayMs, DELAY, 'delayMs', where)
+    const dead = flag(options.dead, 'dead', where)
+    if (dead && delay !== undefined) {
+      throw new AckboxError('ERR_INVALID_OPTION', `${where}: expected either delayMs or dead, got both`)
+    }
     this.#checkOpen('reject')
     const error = encodeError(reason)
-    if (dead === true) await this.#settle(Verdict.dead, { reason: Reason.permanent, error })
+    if (dead) await this.#settle(Verdict.dead, { reason: Reason.permanent, error })
     else await this.#settle(Verdict.reject, { when: delay ?? this.#backoff(reason), error })
   }
 

@@ -2,7 +2,7 @@
 import { AckboxError, invalidOption, unknownOption } from './errors.js'
 import type { RecoveryReport } from './stats.js'
 import type { ErrorInfo, Reason } from './types.js'
-import { callable, checkNames, optionalSignal } from './validate.js'
+import { callable, checkNames, flag, optionalSignal } from './validate.js'
 
 /** What happens in a queue, wherever it happens. Each is told once it is durable. */
 export interface QueueEvents {
@@ -116,12 +116,13 @@ export class Emitter<E extends object> {
     callable(listener, 'the listener', where)
     checkNames(options, ['signal', 'once'], where)
     optionalSignal(options.signal, where)
+    const once = flag(options.once, 'once', where)
     if (options.signal?.aborted === true) return () => {}
     const off = (): void => {
       options.signal?.removeEventListener('abort', off)
       this.#remove(event, registration)
     }
-    const registration = { listener, off, once: options.once === true }
+    const registration = { listener, off, once }
     options.signal?.addEventListener('abort', off)
     this.#add(event, registration)
     if (earlier !== undefined) queueMicrotask(() => this.#tell(event, registration, earlier))

@@ -3,6 +3,7 @@
  */
 
 import { invalidOption } from './error-messages.js'
+import { checkNames, flag } from './validate.js'
 
 const PERMANENT = Symbol.for('ackbox.permanent-error')
 const RETRY_AFTER = Symbol.for('ackbox.retry-after-error')
@@ -47,11 +48,14 @@ export class RetryAfterError extends Error {
   readonly #at: number | undefined
 
   constructor(when: number | Date | HeadersLike, options: RetryAfterOptions = {}) {
+    const where = 'RetryAfterError'
+    checkNames(options, ['cause', 'costsAttempt'], where)
+    const costsAttempt = flag(options.costsAttempt, 'costsAttempt', where)
     const { delayMs, at } = parseWhen(when)
     super(text(delayMs, at), options.cause === undefined ? undefined : { cause: options.cause })
     this.#delayMs = delayMs
     this.#at = at
-    this.costsAttempt = options.costsAttempt ?? false
+    this.costsAttempt = costsAttempt
   }
 
   /**

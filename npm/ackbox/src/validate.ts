@@ -1,5 +1,6 @@
 /** Checks of what users pass: every refusal names the place, the option, what was expected and what came. */
-import { AckboxError, describe, invalidOption, unknownOption } from './errors.js'
+import { AckboxError } from './ackbox-error.js'
+import { describe, invalidOption, unknownOption } from './error-messages.js'
 
 /** Bounds of a number, both included. */
 export interface Range {
@@ -73,6 +74,12 @@ export function instant(value: unknown, name: string, where: string): number {
 export function choice<const W extends string>(value: unknown, words: readonly W[], name: string, where: string): W {
   if (typeof value === 'string' && (words as readonly string[]).includes(value)) return value as W
   throw invalidOption(`${name} to be ${words.map((word) => `'${word}'`).join(' or ')}`, value, where)
+}
+
+/** Yes or no; `undefined` is no. */
+export function flag(value: unknown, name: string, where: string): boolean {
+  if (value === undefined || typeof value === 'boolean') return value === true
+  throw invalidOption(`${name} to be true or false`, value, where)
 }
 
 /** A function. */

@@ -129,6 +129,7 @@ eachStorage('queue options', (make) => {
   it('take a codec', async () => {
     const { box, reopen } = await make()
     const codec = {
+      ofALibrary: 'with members of its own',
       encode: (body: Date) => new TextEncoder().encode(body.toISOString()),
       decode: (bytes: Uint8Array) => new Date(new TextDecoder().decode(bytes)),
     }
