@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 10 | milliseconds since the Unix epoch | 50 |
 //! | 10 | message number | 50 |
-//! | 6 | open counter of the run | 30 |
+//! | 6 | number of the run | 30 |
 //! | 6 | tag of box and queue | 30 |
 //!
 //! The alphabet ascends with its values and the width is fixed, so texts sort bytewise by time and
@@ -44,13 +44,16 @@ pub struct GeneratedId {
     pub ms: u64,
     /// Number of its message, below 2^50.
     pub number: u64,
-    /// Which opening of the box gave it, below 2^30.
+    /// The number of the run that gave it, below 2^30: drawn, the same for no other known run.
     pub open: u32,
     /// Whose it is: [`GeneratedId::tag_in`] its box and queue, below 2^30.
     pub tag: u32,
 }
 
 impl GeneratedId {
+    /// The highest number of a run.
+    pub const OPEN_MAX: u32 = NARROW_MAX;
+
     /// The part of a box id that its generated ids carry.
     #[must_use]
     pub const fn tag_of(box_id: &[u8; 16]) -> u32 {
@@ -94,7 +97,7 @@ impl GeneratedId {
         );
         assert!(
             self.open <= NARROW_MAX,
-            "open counter {} needs more than 30 bits",
+            "run {} needs more than 30 bits",
             self.open
         );
         assert!(

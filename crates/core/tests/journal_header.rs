@@ -36,7 +36,7 @@ proptest! {
             last_number: numbers[1],
             last_token: numbers[2],
             deaths: numbers[3],
-            opens: small[1],
+            run: small[1],
             time: numbers[4],
         };
         prop_assert_eq!(header.encode().len(), SEGMENT_HEADER_BYTES as usize);

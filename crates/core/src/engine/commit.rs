@@ -110,7 +110,7 @@ impl Commit {
             ..
         } = identity;
         Self {
-            open: identity.opens,
+            open: identity.run,
             preamble_bytes: 0,
             spare: Spare::default(),
             identity,
@@ -337,7 +337,7 @@ impl Commit {
             last_number: totals.last_number,
             last_token: totals.last_token,
             deaths: totals.deaths,
-            opens: self.open,
+            run: self.open,
             time: now.0,
             ..self.identity
         }

@@ -118,7 +118,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that knows of no storage yet: its first request is [`Request::Open`]. `entropy` is
-    /// drawn by the host and used when the box is created.
+    /// drawn by the host anew for every engine: it numbers the run, and makes the keys of a new box.
     pub fn new(config: Config, entropy: [u8; 32], now: Timestamp) -> Result<Self, Failure> {
         opening::check(&config)?;
         let (ledger, commit) = opening::blank(&config, &entropy);

@@ -39,7 +39,6 @@ struct Replayer {
     ledger: Option<Ledger>,
     time: Timestamp,
     last_token: u64,
-    opens: u32,
     cache_limit: u64,
     free_deaths: u32,
 }
@@ -61,7 +60,6 @@ impl Replay for Replayer {
         ledger.last_number = ledger.last_number.max(header.last_number);
         ledger.last_death = ledger.last_death.max(header.deaths);
         self.last_token = self.last_token.max(header.last_token);
-        self.opens = self.opens.max(header.opens);
     }
 
     fn frame(&mut self, info: &FrameInfo) {
@@ -76,12 +74,7 @@ impl Replay for Replayer {
     ) -> Result<(), &'static str> {
         match record {
             Record::Started { token, .. } => self.last_token = self.last_token.max(token),
-            Record::Opened {
-                open, last_token, ..
-            } => {
-                self.opens = self.opens.max(open);
-                self.last_token = self.last_token.max(last_token);
-            }
+            Record::Opened { last_token, .. } => self.last_token = self.last_token.max(last_token),
             _ => {}
         }
         let ledger = self
@@ -112,9 +105,10 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
 
 /// Ledger and journal of a box that does not exist yet.
 pub(super) fn blank(config: &Config, entropy: &[u8; 32]) -> (Ledger, Commit) {
-    let identity = identity(config, entropy);
+    let mut identity = identity(config, entropy);
     let mut ledger = Ledger::new(&identity.box_id, identity.hash_key, identity.jitter_seed);
-    ledger.note_open(identity.opens, 0);
+    identity.run = ledger.draw_run(entropy);
+    ledger.note_open(identity.run, 0);
     let commit = Commit::new(
         identity,
         config.durability,
@@ -136,7 +130,7 @@ fn identity(config: &Config, entropy: &[u8; 32]) -> SegmentHeader {
         last_number: 0,
         last_token: 0,
         deaths: 0,
-        opens: 1,
+        run: 0,
         time: 0,
     }
 }
@@ -151,7 +145,6 @@ impl Engine {
             ledger: None,
             time: Timestamp(0),
             last_token: 0,
-            opens: 0,
             cache_limit: self.config.max_memory_bytes,
             free_deaths: self.config.free_owner_deaths,
         };
@@ -254,13 +247,7 @@ impl Engine {
         let created = report.header.is_none();
         let mut interrupted = 0;
         if let (Some(header), Some(ledger)) = (&report.header, replayer.ledger) {
-            interrupted = self.take_over(
-                *header,
-                ledger,
-                &report,
-                replayer.last_token,
-                replayer.opens,
-            );
+            interrupted = self.take_over(*header, ledger, &report, replayer.last_token);
         } else {
             let (ledger, commit) = blank(&self.config, &self.entropy);
             (self.ledger, self.commit) = (ledger, commit);
@@ -282,7 +269,6 @@ impl Engine {
         mut ledger: Ledger,
         report: &RecoveryReport,
         last_token: u64,
-        opens: u32,
     ) -> u64 {
         let last_time = Timestamp(report.last_time);
         let now = self.now;
@@ -294,17 +280,17 @@ impl Engine {
             );
             self.warn(None, message);
         }
-        let open = opens + 1;
+        let run = ledger.draw_run(&self.entropy);
         // Journaled as it is after the jump: a run whose tokens left no trace is jumped over as well.
         self.last_token = last_token + TOKENS_SKIPPED;
         let identity = SegmentHeader {
-            opens: open,
+            run,
             last_number: ledger.last_number,
             last_token: self.last_token,
             deaths: ledger.last_death,
             ..header
         };
-        ledger.note_open(open, ledger.last_number);
+        ledger.note_open(run, ledger.last_number);
         self.commit = Commit::new(
             identity,
             self.config.durability,

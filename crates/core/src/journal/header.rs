@@ -34,8 +34,8 @@ pub struct SegmentHeader {
     pub last_token: u64,
     /// Deaths of messages counted before it.
     pub deaths: u64,
-    /// Runs counted before it.
-    pub opens: u32,
+    /// The run that began it.
+    pub run: u32,
     /// When it was begun, in ms.
     pub time: u64,
 }
@@ -65,7 +65,7 @@ impl SegmentHeader {
         put_u64(&mut out, self.last_number);
         put_u64(&mut out, self.last_token);
         put_u64(&mut out, self.deaths);
-        put_u32(&mut out, self.opens);
+        put_u32(&mut out, self.run);
         put_u32(&mut out, 0);
         put_u64(&mut out, self.time);
         out.resize(CHECKSUM, 0);
@@ -106,7 +106,7 @@ impl SegmentHeader {
             last_number: u64_at(bytes, 80),
             last_token: u64_at(bytes, 88),
             deaths: u64_at(bytes, 96),
-            opens: u32_at(bytes, 104),
+            run: u32_at(bytes, 104),
             time: u64_at(bytes, 112),
         }
     }

@@ -11,14 +11,15 @@ use super::message::MessageRecord;
 pub enum Record<'a> {
     /// First record of a run. All leases of the run before ended.
     Opened {
-        /// The run, from 1.
+        /// Its number, which no other known run has.
         open: u32,
         /// Last message number of the run before.
         last_number: u64,
         /// No token up to this one is given in this run.
         last_token: u64,
     },
-    /// All known runs, each with the last message number of the one before; rewritten by cleaning.
+    /// All known runs in their order, each with the last message number of the one before; every
+    /// segment begins with them.
     Opens(Vec<(u32, u64)>),
     /// A queue was defined, or changed.
     Queue {

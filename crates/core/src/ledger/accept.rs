@@ -258,14 +258,15 @@ impl Ledger {
     /// A generated id of this queue that is passed back: known if it became durable.
     fn recognise_generated(&self, queue: u32, id: &str) -> Option<Accepted> {
         let parsed = self.parse_generated(queue, id)?;
-        if let Some(slot) = self.by_number(parsed.number) {
+        if let Some(slot) = self
+            .live_generated(queue, id)
+            .filter(|slot| !self.is_purged(*slot))
+        {
             let message = &self.messages[slot];
-            if message.id.is_none() && message.open == parsed.open {
-                return Some(Accepted::Duplicate {
-                    state: message.state(),
-                    number: message.number,
-                });
-            }
+            return Some(Accepted::Duplicate {
+                state: message.state(),
+                number: message.number,
+            });
         }
         self.was_accepted(parsed).then_some(Accepted::Duplicate {
             state: MessageState::Completed,

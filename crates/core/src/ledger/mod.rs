@@ -64,7 +64,7 @@ pub struct Ledger {
     pub jitter_seed: [u8; 16],
     /// Marks the generated ids of this box.
     pub box_tag: u32,
-    /// The current opening.
+    /// The number of the current run.
     pub open: u32,
     /// The last message number (or order) that was given away.
     pub last_number: u64,
@@ -227,7 +227,10 @@ impl Ledger {
         let parsed = self.parse_generated(queue, id)?;
         let slot = self.by_number(parsed.number)?;
         let message = &self.messages[slot];
-        (message.id.is_none() && message.open == parsed.open).then_some(slot)
+        let is_it = message.id.is_none()
+            && message.open == parsed.open
+            && message.enqueued_at.0 == parsed.ms;
+        is_it.then_some(slot)
     }
 
     /// Puts a new message into slab and number index.

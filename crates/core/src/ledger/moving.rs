@@ -8,6 +8,7 @@ use super::recorder::{Note, Recorder};
 use super::{Ledger, dedup};
 use crate::command::Reason;
 use crate::hash;
+use crate::id::GeneratedId;
 use crate::journal::{DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState};
 use crate::time::Timestamp;
 
@@ -234,10 +235,18 @@ impl Ledger {
         for queue in 0..self.queues.len() as u32 {
             self.write_queue(queue, out);
         }
-        out.write(&Record::Opens(self.opens.pairs().to_vec()), Note::None);
+        out.write(&Record::Opens(self.opens.pairs()), Note::None);
     }
 
-    /// Notes an opening of the box.
+    /// A number for a run that begins, which no known run has.
+    #[must_use]
+    pub fn draw_run(&self, entropy: &[u8; 32]) -> u32 {
+        let [a, b, c, d, ..] = hash::derive(entropy, "run");
+        let drawn = u32::from_le_bytes([a, b, c, d]);
+        self.opens.free_number(drawn, GeneratedId::OPEN_MAX)
+    }
+
+    /// Notes that a run began after message `last_number`.
     pub fn note_open(&mut self, open: u32, last_number: u64) {
         self.open = open;
         self.opens.note(open, last_number);

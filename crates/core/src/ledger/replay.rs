@@ -54,7 +54,7 @@ impl Ledger {
             }
             Record::Opens(pairs) => {
                 for (open, last_number) in pairs {
-                    self.note_open(self.open.max(open), last_number);
+                    self.note_open(open, last_number);
                 }
             }
             Record::Queue {

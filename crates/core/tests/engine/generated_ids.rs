@@ -89,3 +89,33 @@ fn ids_of_another_box_are_callers_ids() {
     assert!(is_duplicate(&mut world, orders, foreign));
     assert_eq!(world.stats(orders).dedup_entries, 1);
 }
+
+#[test]
+fn ids_of_a_run_that_left_no_trace_are_not_taken_for_those_of_the_next() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.enqueue(orders, "first");
+    let (now, config) = (world.now, world.config.clone());
+    let disk = world.crash();
+    let open = |run: u8| World::open_with(disk.clone(), now, config.clone(), [run; 32]).unwrap();
+    let mut failing = open(1);
+    failing.hold_appends = true;
+    let ticket = failing.command(Command::Enqueue(crate::support::message(orders, "lost")));
+    failing.fail_append(false);
+    let failure = failing.answer(ticket).unwrap().unwrap_err();
+    let lost = failure
+        .id
+        .expect("an enqueue whose outcome is unknown tells its id");
+    let mut world = open(2);
+    let other = world.enqueue(orders, "other");
+    assert_ne!(other, lost);
+    assert!(
+        !is_duplicate(&mut world, orders, &lost),
+        "its append left nothing on the disk"
+    );
+    assert!(is_duplicate(&mut world, orders, &lost));
+    assert!(is_duplicate(&mut world, orders, &other));
+    let mut world = world.reopen();
+    assert!(is_duplicate(&mut world, orders, &other));
+    assert_eq!(world.box_stats().messages, 3);
+}

@@ -60,7 +60,17 @@ impl World {
 
     /// Opens a box over what another one left.
     pub fn open(disk: Disk, now: u64, config: Config) -> Result<Self, Failure> {
-        let engine = Engine::new(config.clone(), entropy(), Timestamp(now))?;
+        Self::open_with(disk, now, config, entropy())
+    }
+
+    /// Opens a box with entropy of its own.
+    pub fn open_with(
+        disk: Disk,
+        now: u64,
+        config: Config,
+        entropy: [u8; 32],
+    ) -> Result<Self, Failure> {
+        let engine = Engine::new(config.clone(), entropy, Timestamp(now))?;
         let mut world = Self {
             engine,
             now,

@@ -91,7 +91,7 @@ impl Writer {
             last_number: 1000,
             last_token: 2000,
             deaths: 3,
-            opens: 4,
+            run: 4,
             time: self.time,
         }
     }
