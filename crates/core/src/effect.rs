@@ -301,10 +301,24 @@ pub struct Defined {
     pub queue: QueueId,
     /// True if it did not exist.
     pub created: bool,
-    /// Options whose value changed, by name.
-    pub changed: Vec<String>,
+    /// Options whose value changed, in the order of their names.
+    pub changed: Vec<OptionChange>,
     /// All options in force.
     pub options: QueueOptions,
+}
+
+/// An option of a queue that has another value now; values as a host would name them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OptionChange {
+    /// Its name.
+    pub option: String,
+    /// The value before; none if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<serde_json::Value>,
+    /// The value now; none if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<serde_json::Value>,
 }
 
 /// A worker that is open now.

@@ -1,4 +1,5 @@
 /** The objects of the package as users hold them. Every promise rejects with an `AckboxError`, or with the reason of a signal. */
+import type { QueueDefinition } from './definition.js'
 import type { Listen, BoxEvents, QueueEvents, WorkerEvents } from './events.js'
 import type { EngineKind } from './engine/engine.js'
 import type { QueueOptions } from './queue-options.js'
@@ -30,8 +31,12 @@ export interface Box extends AsyncDisposable {
    * survive reopening, functions, codec and schema apart; options that are not named change nothing.
    *
    * `T` is what `enqueue` takes and `Out` what handlers get: both come from the `schema` where there is one.
+   *
+   * The same name gives the same queue; what an option had been before and is now is told by `warning`.
    */
   queue<T = unknown, R = void, Out = T>(name: string, options?: QueueOptions<T, Out>): Queue<T, R, Out>
+  /** The queue of a definition that programs share: see `defineQueue`. */
+  queue<T, R, Out>(definition: QueueDefinition<T, R, Out>): Queue<T, R, Out>
   /** All queues of the journal, declared in this run or not. */
   queues(): Promise<readonly QueueSummary[]>
   stats(): Promise<BoxStats>

@@ -45,6 +45,8 @@ export type Backoff = ExponentialBackoff | ConstantBackoff | ScheduleBackoff
 const DELAY: Range = { min: 0, max: MAX_MS }
 /** Beyond this a factor reaches every cap at the first retry. */
 const FACTOR_MAX = 1_000
+/** Delays of a schedule that a description shows. */
+const DESCRIBED_MAX = 10
 const SCHEDULE_MAX = 1_000
 
 /** Options of {@link exponential}. */
@@ -123,6 +125,24 @@ export function toEngineBackoff(backoff: unknown, where: string): EngineBackoff 
       const { delaysMs, ...options } = rest as ScheduleBackoff
       const checked = schedule(delaysMs, options)
       return { kind, delaysMs: [...checked.delaysMs], jitter: toEngineJitter(checked.jitter) }
+    }
+  }
+}
+
+/** A backoff of the engine as the call that gives it, for people. */
+export function describeBackoff(backoff: EngineBackoff): string {
+  const jitter = typeof backoff.jitter === 'string' ? `'${backoff.jitter}'` : backoff.jitter.fraction / 1_000
+  const options = backoff.jitter === 'none' ? '' : `, { jitter: ${jitter} }`
+  switch (backoff.kind) {
+    case 'exponential': {
+      const { baseMs, factorMilli, capMs } = backoff
+      return `exponential({ baseMs: ${baseMs}, factor: ${factorMilli / 1_000}, capMs: ${capMs}, jitter: ${jitter} })`
+    }
+    case 'constant':
+      return `constant(${backoff.ms}${options})`
+    case 'schedule': {
+      const first = backoff.delaysMs.slice(0, DESCRIBED_MAX).join(', ')
+      return `schedule([${first}${backoff.delaysMs.length > DESCRIBED_MAX ? ', ...' : ''}]${options})`
     }
   }
 }

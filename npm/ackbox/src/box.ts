@@ -2,9 +2,9 @@
 import type { Box, Queue } from './api.js'
 import { checkCloseOptions, Deadlines, Ending } from './closing.js'
 import { type Clock, registerBusy } from './clock.js'
+import { nameAndOptions, type QueueDefinition } from './definition.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine/engine.js'
-import { KEY_BYTES_MAX } from './enqueue-options.js'
 import { AckboxError } from './errors.js'
 import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
 import { Inbox } from './inbox.js'
@@ -13,7 +13,6 @@ import { EmbeddedQueue } from './queue.js'
 import type { BoxStats, Health, QueueSummary, RecoveryReport } from './stats.js'
 import type { SegmentInfo, Storage } from './storage/storage.js'
 import type { CloseOptions, CloseReport } from './types.js'
-import { text } from './validate.js'
 
 const EVENTS = ['error', 'warning', 'recovered'] as const
 
@@ -80,16 +79,19 @@ export class EmbeddedBox implements Box, BoxCore {
     await this.#storage.close()
   }
 
-  queue<T = unknown, R = void, Out = T>(name: string, options: QueueOptions<T, Out> = {}): Queue<T, R, Out> {
+  queue<T = unknown, R = void, Out = T>(
+    given: string | QueueDefinition<T, R, Out>,
+    givenOptions?: QueueOptions<T, Out>,
+  ): Queue<T, R, Out> {
     const where = 'box.queue'
-    text(name, KEY_BYTES_MAX, 'the name of a queue', where)
+    const { name, options } = nameAndOptions(given, givenOptions, where)
     this.checkOpen(where)
     let queue = this.#queues.get(name)
     if (queue === undefined) {
-      queue = new EmbeddedQueue(this, name, options as unknown as QueueOptions<never, unknown>)
+      queue = new EmbeddedQueue(this, name, options)
       this.#queues.set(name, queue)
     } else {
-      queue.amend(options as unknown as QueueOptions<never, unknown>)
+      queue.amend(options)
     }
     return queue as unknown as Queue<T, R, Out>
   }

@@ -83,7 +83,7 @@ export function recordOf(
   }
 }
 
-/** A key that a function of the queue takes from the body. */
+/** A key that a function of the queue takes from the body. What it cannot take from it is the fault of the body. */
 function derived(
   from: ((body: never) => unknown) | undefined,
   body: unknown,
@@ -99,7 +99,11 @@ function derived(
     throw new AckboxError('ERR_INVALID_BODY', `${where}: the queue's ${name} function threw: ${messageOf(cause)}`, { cause })
   }
   if (value === undefined && !required) return undefined
-  return key(value, `what the queue's ${name} function gives`, where)
+  try {
+    return key(value, `what the queue's ${name} function gives`, where)
+  } catch (cause) {
+    throw new AckboxError('ERR_INVALID_BODY', messageOf(cause), { cause })
+  }
 }
 
 function key(value: unknown, name: string, where: string): string {

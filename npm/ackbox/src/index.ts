@@ -36,6 +36,8 @@ export type { Clock, TimerHandle } from './clock.js'
 export { bytes } from './codec.js'
 export type { Codec } from './codec.js'
 export type { EngineKind, WasmSource } from './engine/engine.js'
+export { defineQueue } from './definition.js'
+export type { QueueDefinition, QueueOf } from './definition.js'
 export { AckboxError, ERROR_CODES, PermanentError, RetryAfterError } from './errors.js'
 export type {
   AckboxErrorOf,

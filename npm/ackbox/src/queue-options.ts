@@ -30,11 +30,14 @@ export interface QueueOptions<T = unknown, Out = T> {
   readonly backoff?: Backoff | BackoffFunction | undefined
   /** Exclusive claim of a delivery, 1 or more; extended while a handler runs, not for `dequeue`. Default 30,000. */
   readonly leaseMs?: number | undefined
-  /** The id of a message, so that all producers agree. Default: generated. */
+  /**
+   * The id of a message, so that all producers agree; the `id` of an enqueue goes first. A body from which it gives none
+   * or for which it throws is `ERR_INVALID_BODY`, as with `group` and `destination`. Default: generated.
+   */
   readonly id?: ((body: T) => string) | undefined
-  /** The ordering key of a message; `undefined` for none. */
+  /** The ordering key of a message; `undefined` for none. The `group` of an enqueue goes first. */
   readonly group?: ((body: T) => string | undefined) | undefined
-  /** What a message goes to; `undefined` for none. */
+  /** What a message goes to; `undefined` for none. The `destination` of an enqueue goes first. */
   readonly destination?: ((body: T) => string | undefined) | undefined
   /** Each member is an option of its own: one that is not named changes nothing. */
   readonly dedup?: DedupOptions | undefined

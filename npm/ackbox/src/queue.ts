@@ -12,6 +12,7 @@ import { KEY_BYTES_MAX } from './enqueue-options.js'
 import { invalidOption } from './errors.js'
 import { Emitter, type QueueEvents } from './events.js'
 import { askForInfos } from './inspect.js'
+import { describeChanges } from './option-changes.js'
 import { outcomeOf } from './outcome.js'
 import { type LocalOptions, type QueueOptions, splitQueueOptions } from './queue-options.js'
 import type { QueueStats } from './stats.js'
@@ -176,10 +177,11 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
         options: engine,
       })
       this.#inForce = options
-      if (!created && changed.length > 0) {
-        this.#core.inbox.warn({ message: `${this.where}: options changed: ${changed.join(', ')}`, queue: this.name })
-      }
       this.local = { ...this.local, ...local }
+      const changes = created ? [] : describeChanges(changed)
+      if (changes.length > 0) {
+        this.#core.inbox.warn({ message: `${this.where}: options changed: ${changes.join(', ')}`, queue: this.name })
+      }
       return queue
     }
     this.local = { ...this.local, ...local }

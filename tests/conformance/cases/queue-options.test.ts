@@ -1,4 +1,4 @@
-import { bytes, constant, schedule, type Codec } from 'ackbox'
+import { bytes, constant, exponential, schedule, type Codec, type QueueOptions } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
@@ -34,7 +34,7 @@ eachStorage('queue options', (make) => {
     box.queue('jobs', { maxAttempts: 4 })
     await clock.advance()
     expect(warnings).toHaveLength(1)
-    expect(String((warnings[0] as { message?: string }).message ?? warnings[0])).toMatch(/maxAttempts/)
+    expect(warnings[0]).toEqual({ message: "queue 'jobs': options changed: maxAttempts from 3 to 4", queue: 'jobs' })
   })
 
   it('are replaced whole: a backoff policy by a function, and the other way round', async () => {
@@ -60,6 +60,42 @@ eachStorage('queue options', (make) => {
     const [delay] = await delays(await reopen())
     expect(delay).toBeGreaterThanOrEqual(1_000)
     expect(delay).toBeLessThanOrEqual(1_100)
+  })
+
+  it.each<[QueueOptions, QueueOptions, string]>([
+    [{ maxAttempts: 3 }, { maxAttempts: Infinity }, 'maxAttempts from 3 to Infinity'],
+    [{}, { maxRetryMs: 5_000 }, 'maxRetryMs from Infinity to 5000'],
+    [{ dead: { retainMs: 7 } }, { dead: { retainMs: Infinity } }, 'dead.retainMs from 7 to Infinity'],
+    [{}, { groupOnDead: 'block' }, "groupOnDead from 'continue' to 'block'"],
+    [{}, { dedup: { whenFull: 'reject', windowMs: 5 } }, "dedup.whenFull from 'shorten' to 'reject', dedup.windowMs from 86400000 to 5"],
+    [
+      { backoff: constant(5) },
+      { backoff: exponential({ baseMs: 10, jitter: 0.5 }) },
+      'backoff from constant(5) to exponential({ baseMs: 10, factor: 2, capMs: 300000, jitter: 0.5 })',
+    ],
+    [
+      { backoff: constant(5, { jitter: 'full' }) },
+      { backoff: schedule([1, 2, 3], { jitter: 0.1 }) },
+      "backoff from constant(5, { jitter: 'full' }) to schedule([1, 2, 3], { jitter: 0.1 })",
+    ],
+  ])('that change from %j to %j are told with both values, over reopening', async (before, after, told) => {
+    const { box, reopen } = await make()
+    box.queue('jobs', before)
+    const again = await reopen()
+    const warnings: unknown[] = []
+    again.on('warning', ({ message }) => warnings.push(message))
+    again.queue('jobs', after)
+    again.queue('jobs', after)
+    expect(warnings).toEqual([`queue 'jobs': options changed: ${told}`])
+  })
+
+  it('that say "without limit" where there was none are no change', async () => {
+    const { box } = await make()
+    const warnings: unknown[] = []
+    box.on('warning', (warning) => warnings.push(warning))
+    box.queue('jobs')
+    box.queue('jobs', { maxBytes: Infinity, maxRetryMs: Infinity, dead: { retainMs: Infinity } })
+    expect(warnings).toEqual([])
   })
 
   it('leave the members of dedup that are not named as they are', async () => {
@@ -145,11 +181,33 @@ eachStorage('queue options', (make) => {
     expect([...message!.body]).toEqual([0, 255, 1])
   })
 
-  it('deliver nothing of a queue that is not declared in this run', async () => {
-    const { box, reopen } = await make()
-    await box.queue('jobs').enqueue(1)
+  it('deliver nothing of a queue that is not declared in this run, while time goes on for it', async () => {
+    const { box, clock, reopen } = await make()
+    const queue = box.queue<number>('jobs', { id: (body) => `job-${body}`, dead: { retainMs: 60_000 } })
+    await queue.enqueue(1)
+    await queue.enqueue(2, { ttlMs: 1_000 })
     const again = await reopen()
-    expect((await again.queues()).map(({ name, depth }) => [name, depth])).toEqual([['jobs', 1]])
-    expect(await again.queue('jobs').dequeue()).toBeDefined()
+    await clock.advance(2_000)
+    expect(await again.queues()).toEqual([{ name: 'jobs', paused: false, depth: 2, deadLetters: 1 }])
+    await clock.advance(60_000)
+    expect(await again.queues()).toEqual([{ name: 'jobs', paused: false, depth: 1, deadLetters: 0 }])
+    const declared = again.queue<number>('jobs')
+    expect(await declared.dequeue()).toMatchObject({ id: 'job-1', attempt: 1 })
+    expect((await declared.enqueue(3)).id, 'functions do not survive').not.toBe('job-3')
+  })
+
+  it('maxRetryMs allows no retry later than that after the first delivery', async () => {
+    const { box, clock, reopen } = await make()
+    const queue = box.queue<number>('jobs', { maxRetryMs: 2_500, backoff: constant(1_000), maxAttempts: Infinity })
+    await queue.enqueue(1, { id: 'a' })
+    await clock.advance(60_000)
+    const fail = async (from: typeof queue): Promise<void> => (await from.dequeue())!.reject(new Error('no'))
+    await fail(queue)
+    await clock.advance(1_000)
+    const again = (await reopen()).queue<number>('jobs')
+    await fail(again)
+    await clock.advance(1_000)
+    await fail(again)
+    expect(await again.finished('a')).toMatchObject({ state: 'dead', reason: 'exhausted', attempt: 3 })
   })
 })

@@ -156,7 +156,8 @@ impl Engine {
         let (queue, changed) = match known {
             Some(queue) => {
                 let target = &self.ledger.queues[queue as usize];
-                let (settings, changed) = target.settings.amend(options)?;
+                let settings = target.settings.amend(options)?;
+                let changed = target.settings.changes(&settings);
                 self.check_switch(queue, &settings)?;
                 if settings.named != target.settings.named {
                     self.ledger.queues[queue as usize].settings = settings;

@@ -7,6 +7,7 @@
 
 mod accept;
 mod chain;
+mod changes;
 mod dead;
 pub mod dedup;
 mod describe;

@@ -91,8 +91,8 @@ impl Settings {
             .map_err(|what| Failure::new(ErrorCode::InvalidOption, format!("backoff: {what}")))
     }
 
-    /// These settings with `newer` named on top, and the names of the options that changed.
-    pub fn amend(&self, newer: QueueOptions) -> Result<(Self, Vec<String>), Failure> {
+    /// These settings with `newer` named on top.
+    pub fn amend(&self, newer: QueueOptions) -> Result<Self, Failure> {
         let old = self.named.clone();
         let dedup = match (old.dedup, newer.dedup) {
             (Some(old), Some(new)) => Some(crate::config::DedupOptions {
@@ -103,7 +103,7 @@ impl Settings {
             }),
             (old, new) => new.or(old),
         };
-        let amended = Self::resolve(QueueOptions {
+        Self::resolve(QueueOptions {
             guarantee: newer.guarantee.or(old.guarantee),
             max_attempts: newer.max_attempts.or(old.max_attempts),
             max_retry_ms: newer.max_retry_ms.or(old.max_retry_ms),
@@ -116,46 +116,7 @@ impl Settings {
             max_result_bytes: newer.max_result_bytes.or(old.max_result_bytes),
             group_on_dead: newer.group_on_dead.or(old.group_on_dead),
             dead: newer.dead.or(old.dead),
-        })?;
-        let changed = self.differences(&amended);
-        Ok((amended, changed))
-    }
-
-    fn differences(&self, other: &Self) -> Vec<String> {
-        let pairs: [(&str, bool); 15] = [
-            ("guarantee", self.guarantee != other.guarantee),
-            ("maxAttempts", self.max_attempts != other.max_attempts),
-            ("maxRetryMs", self.max_retry_ms != other.max_retry_ms),
-            ("backoff", self.backoff != other.backoff),
-            ("leaseMs", self.lease_ms != other.lease_ms),
-            (
-                "dedup.windowMs",
-                self.dedup_window_ms != other.dedup_window_ms,
-            ),
-            (
-                "dedup.maxEntries",
-                self.dedup_max_entries != other.dedup_max_entries,
-            ),
-            (
-                "dedup.whenFull",
-                self.dedup_when_full != other.dedup_when_full,
-            ),
-            ("dedup.compare", self.dedup_compare != other.dedup_compare),
-            ("maxDepth", self.max_depth != other.max_depth),
-            ("maxBytes", self.max_bytes != other.max_bytes),
-            ("maxBodyBytes", self.max_body_bytes != other.max_body_bytes),
-            (
-                "maxResultBytes",
-                self.max_result_bytes != other.max_result_bytes,
-            ),
-            ("groupOnDead", self.group_on_dead != other.group_on_dead),
-            ("dead.retainMs", self.dead_retain_ms != other.dead_retain_ms),
-        ];
-        pairs
-            .iter()
-            .filter(|(_, differs)| *differs)
-            .map(|(name, _)| (*name).to_owned())
-            .collect()
+        })
     }
 
     /// All options as a host would name them.

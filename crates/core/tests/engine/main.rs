@@ -30,6 +30,7 @@ mod groups;
 mod inspection;
 mod lifecycle;
 mod limits;
+mod options;
 mod outcomes;
 mod outcomes_awaited;
 mod pausing;

@@ -108,10 +108,19 @@ export interface OpenReport {
 export interface Defined {
   queue: number
   created: boolean
-  /** Options whose value changed, by name. */
-  changed: string[]
+  /** Options whose value changed, in the order of their names. */
+  changed: OptionChange[]
   /** All options in force. */
   options: QueueOptions
+}
+
+/** An option of a queue that has another value now. */
+export interface OptionChange {
+  option: string
+  /** The value before, absent if there was none. */
+  from?: unknown
+  /** The value now, absent if there is none. */
+  to?: unknown
 }
 
 /** A worker that is open now. */
