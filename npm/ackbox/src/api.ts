@@ -16,6 +16,7 @@ import type {
   Reason,
   Receipt,
 } from './types.js'
+import type { Classify } from './verdict.js'
 
 /** One durable journal that holds any number of named queues. */
 export interface Box extends AsyncDisposable {
@@ -69,7 +70,7 @@ export interface Queue<T = unknown, R = void, Out = T> {
    * message's explicit id (`get`, `finished`). It throws: tried again after the backoff, or dead-lettered when attempts
    * ran out. A result that JSON cannot hold or that is above `maxResultBytes` is left out, with a warning.
    */
-  process(handler: Handler<Out, R>, options?: WorkerOptions): Worker
+  process(handler: Handler<Out, R>, options?: WorkerOptions<Out>): Worker
   /** Claims one message for settling by hand; `undefined` if none is ready within `waitMs`. */
   dequeue(options?: DequeueOptions): Promise<Delivery<Out> | undefined>
   /** Claims up to `max` (1 to 10,000) messages; waits for the first one only. */
@@ -120,11 +121,17 @@ export interface FinishedOptions {
 export type Handler<T, R = void> = (message: Delivery<T>) => R | Promise<R>
 
 /** Options of `process`. */
-export interface WorkerOptions {
+export interface WorkerOptions<T = unknown> {
   /** Handlers at once, 1 to 100,000. Default 1. */
   readonly concurrency?: number | undefined
   /** Default: the queue's name. */
   readonly name?: string | undefined
+  /**
+   * Says what follows from what a handler threw, `httpErrors()` for one. Not asked about a `PermanentError` or a
+   * `RetryAfterError`, which say it themselves. One that throws or gives no verdict is reported by `warning`, and
+   * what would follow without it does. Default: none.
+   */
+  readonly classify?: Classify<T> | undefined
 }
 
 /** Runs handlers. An open worker keeps the process alive. */

@@ -4,11 +4,12 @@ import { decodeBody, decodeHeaders, encodeResult } from './codec.js'
 import type { Driver } from './driver.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
 import { encodeError } from './error-info.js'
-import { AckboxError, PermanentError, RetryAfterError } from './errors.js'
+import { AckboxError } from './errors.js'
 import type { LocalOptions } from './queue-options.js'
 import { parse, type Parsed } from './schema.js'
 import type { Range } from './validate.js'
 import { checkNames, duration, flag, MAX_MS } from './validate.js'
+import { type Consequence, consequenceOf } from './verdict.js'
 
 const DELAY: Range = { min: 0, max: MAX_MS }
 const EXTENSION: Range = { min: 1, max: MAX_MS }
@@ -189,20 +190,22 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#end(Verdict.ack, { result: encodedResult })
   }
 
-  /** @internal The handler threw: rejected as the error says, unless it was settled by hand or lost. */
-  handlerThrew(thrown: unknown): void {
+  /** @internal The handler threw: rejected as `said`, or as the error says, unless it was settled by hand or lost. */
+  handlerThrew(thrown: unknown, said?: Consequence): void {
     if (this.#state !== 'open') return this.#handlerDone()
     const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
-    if (PermanentError.is(thrown)) return this.#end(Verdict.dead, { reason: Reason.permanent, error })
-    if (RetryAfterError.is(thrown)) {
-      const now = this.#driver.now()
-      const delay = thrown.delayMs(now)
-      if (delay !== undefined) {
-        const when = now + Math.min(Math.ceil(delay), MAX_MS)
-        return this.#end(Verdict.retryAt, { when, costsAttempt: thrown.costsAttempt, error })
+    const now = this.#driver.now()
+    const consequence = said ?? consequenceOf(thrown, now)
+    switch (consequence.kind) {
+      case 'dead':
+        return this.#end(Verdict.dead, { reason: Reason.permanent, error })
+      case 'later': {
+        const { delayMs, costsAttempt } = consequence
+        return this.#end(Verdict.retryAt, { when: now + delayMs, costsAttempt, error })
       }
+      default:
+        return this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
     }
-    this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
   }
 
   /** The lease may be lost while the schema takes its time. */

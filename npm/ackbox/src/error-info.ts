@@ -47,7 +47,7 @@ function errorInfo(thrown: unknown): WritableInfo {
   }
   const info: WritableInfo = {
     name: stringOf(thrown, 'name') ?? 'Error',
-    message: stringOf(thrown, 'message') ?? describe(thrown),
+    message: stringOf(thrown, 'message') ?? statusOf(thrown) ?? describe(thrown),
   }
   const code = stringOf(thrown, 'code')
   const stack = stringOf(thrown, 'stack')
@@ -62,6 +62,17 @@ function stringOf(thrown: object, property: string): string | undefined {
   try {
     const value: unknown = (thrown as Record<string, unknown>)[property]
     return typeof value === 'string' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A response that was thrown has no message. */
+function statusOf(thrown: object): string | undefined {
+  try {
+    const { status, statusText } = thrown as { status?: unknown; statusText?: unknown }
+    if (typeof status !== 'number') return undefined
+    return `status ${status}${typeof statusText === 'string' && statusText !== '' ? ` ${statusText}` : ''}`
   } catch {
     return undefined
   }

@@ -3,6 +3,7 @@
  */
 
 import { invalidOption } from './error-messages.js'
+import { delayUntil, type HeadersLike, isHeadersLike, type RetryTime, retryTimeOf } from './retry-after.js'
 import { checkNames, flag } from './validate.js'
 
 const PERMANENT = Symbol.for('ackbox.permanent-error')
@@ -23,11 +24,6 @@ export class PermanentError extends Error {
 }
 Object.defineProperty(PermanentError.prototype, PERMANENT, { value: true })
 
-/** The part of `Headers` (and of its likes in HTTP clients) that is needed here. */
-export interface HeadersLike {
-  get(name: string): unknown
-}
-
 /** Options of `RetryAfterError`. */
 export interface RetryAfterOptions {
   /** What made the handler ask for more time. */
@@ -37,24 +33,26 @@ export interface RetryAfterOptions {
 }
 
 /**
- * Thrown by a handler: not before that time. The time is a delay in milliseconds, an instant, or the headers of
- * an HTTP response, whose `Retry-After` (seconds or HTTP date) is taken.
+ * Thrown by a handler: not before that time. The time is a delay in milliseconds, an instant, or the headers of an HTTP
+ * response (`Headers`, Node's `IncomingHttpHeaders`, a plain object), whose `Retry-After` is taken: seconds or an HTTP
+ * date, a day at most.
  */
 export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError'
   /** Whether the delivery counts as an attempt. */
   readonly costsAttempt: boolean
-  readonly #delayMs: number | undefined
-  readonly #at: number | undefined
+  readonly #when: RetryTime | undefined
+  readonly #isTold: boolean
 
   constructor(when: number | Date | HeadersLike, options: RetryAfterOptions = {}) {
     const where = 'RetryAfterError'
     checkNames(options, ['cause', 'costsAttempt'], where)
     const costsAttempt = flag(options.costsAttempt, 'costsAttempt', where)
-    const { delayMs, at } = parseWhen(when)
-    super(text(delayMs, at), options.cause === undefined ? undefined : { cause: options.cause })
-    this.#delayMs = delayMs
-    this.#at = at
+    const own = ownTime(when)
+    const time = own ?? retryTimeOf(checkHeaders(when))
+    super(text(time), options.cause === undefined ? undefined : { cause: options.cause })
+    this.#when = time
+    this.#isTold = own === undefined
     this.costsAttempt = costsAttempt
   }
 
@@ -63,7 +61,10 @@ export class RetryAfterError extends Error {
    * `undefined` if the headers named no time that can be read: then the queue's backoff decides.
    */
   delayMs(now: number): number | undefined {
-    return this.#at === undefined ? this.#delayMs : Math.max(0, this.#at - now)
+    const time = this.#when
+    if (time === undefined) return undefined
+    if (this.#isTold) return delayUntil(time, now)
+    return 'at' in time ? Math.max(0, time.at - now) : time.delayMs
   }
 
   /** True for a `RetryAfterError` of any copy of this package. */
@@ -77,29 +78,19 @@ function isBranded(error: unknown, brand: symbol): boolean {
   return typeof error === 'object' && error !== null && brand in error
 }
 
-type When = { delayMs?: number; at?: number }
-
-function parseWhen(when: number | Date | HeadersLike): When {
+/** A time that the handler names itself. */
+function ownTime(when: unknown): RetryTime | undefined {
   if (typeof when === 'number' && Number.isFinite(when) && when >= 0) return { delayMs: when }
   if (when instanceof Date && !Number.isNaN(when.getTime())) return { at: when.getTime() }
-  if (typeof when === 'object' && when !== null && 'get' in when && typeof when.get === 'function') {
-    return parseHeader(when.get('retry-after'))
-  }
-  throw invalidOption('milliseconds from 0, a valid Date or Headers', when, 'RetryAfterError')
+  return undefined
 }
 
-/** RFC 9110: `Retry-After` holds seconds or an HTTP date. What a server sends may be anything: never throws. */
-function parseHeader(value: unknown): When {
-  if (typeof value !== 'string' && typeof value !== 'number') return {}
-  const header = String(value).trim()
-  if (/^\d{1,10}$/.test(header)) return { delayMs: Number(header) * 1000 }
-  // All three forms of an HTTP date begin with the name of a day; the oldest one (asctime) leaves out the zone.
-  if (!/^[A-Z][a-z]{2,8},? /.test(header)) return {}
-  const at = Date.parse(header.endsWith(' GMT') ? header : `${header} GMT`)
-  return Number.isNaN(at) ? {} : { at }
+function checkHeaders(when: unknown): HeadersLike {
+  if (isHeadersLike(when)) return when
+  throw invalidOption('milliseconds from 0, a valid Date or the headers of a response', when, 'RetryAfterError')
 }
 
-function text(delayMs: number | undefined, at: number | undefined): string {
-  if (at !== undefined) return `retry not before ${new Date(at).toISOString()}`
-  return delayMs === undefined ? 'retry later' : `retry after ${delayMs} ms`
+function text(time: RetryTime | undefined): string {
+  if (time === undefined) return 'retry later'
+  return 'at' in time ? `retry not before ${new Date(time.at).toISOString()}` : `retry after ${time.delayMs} ms`
 }

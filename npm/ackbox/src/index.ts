@@ -48,6 +48,8 @@ export type {
   LockedDetails,
   RetryAfterOptions,
 } from './errors.js'
+export { httpErrors } from './http-errors.js'
+export type { HttpErrorsOptions } from './http-errors.js'
 export type { BoxEvents, Listen, ListenOptions, QueueEvents, Warning, WorkerEvents } from './events.js'
 export type { DedupOptions, QueueOptions } from './queue-options.js'
 export type { BoxStats, Health, Histogram, QueueStats, QueueSummary, RecoveryReport, WorkerStats } from './stats.js'
@@ -70,3 +72,4 @@ export type {
   Receipt,
   SchemaIssue,
 } from './types.js'
+export type { Classify, ErrorVerdict, RetryVerdict } from './verdict.js'

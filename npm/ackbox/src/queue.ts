@@ -24,9 +24,9 @@ import { ActiveWorker } from './worker.js'
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
 const EVENTS = eventKindNames.filter((name) => name !== undefined)
 const STATES = messageStateNames.filter((name) => name !== undefined)
-const WORKER_NAMES = ['concurrency', 'name']
+const WORKER_NAMES = ['concurrency', 'name', 'classify']
 const WORKER_LATER = [
-  'timeoutMs', 'maxRuntimeMs', 'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'classify', 'ready',
+  'timeoutMs', 'maxRuntimeMs', 'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'ready',
   'networkMode',
 ]
 
@@ -90,17 +90,19 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     return enqueueAll(this.#core, this, items, `${this.where}: enqueueMany`)
   }
 
-  process(handler: Handler<unknown, unknown>, options: WorkerOptions = {}): Worker {
+  process(handler: Handler<unknown, unknown>, options: WorkerOptions<never> = {}): Worker {
     const where = `${this.where}: process`
     callable(handler, 'the handler', where)
     checkNames(options, WORKER_NAMES, where, WORKER_LATER)
     const concurrency = integer(options.concurrency ?? 1, CONCURRENCY, 'concurrency', where)
     const name = options.name ?? this.name
     text(name, KEY_BYTES_MAX, 'name', where)
+    const { classify } = options
+    if (classify !== undefined) callable(classify, 'classify', where)
     this.#core.checkOpen(where)
     const { driver, inbox } = this.#core
     const { worker: number } = driver.call<WorkerOpened>({ op: 'openWorker', queue: this.number, concurrency })
-    const worker = new ActiveWorker({ driver, inbox, source: this, number, handler, name, concurrency })
+    const worker = new ActiveWorker({ driver, inbox, source: this, number, handler, name, concurrency, classify })
     inbox.workers.set(number, worker)
     return worker
   }

@@ -9,6 +9,7 @@ import { Emitter, type WorkerEvents } from './events.js'
 import type { Inbox } from './inbox.js'
 import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
+import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
 
 const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
 
@@ -22,6 +23,7 @@ export interface WorkerParts {
   readonly handler: Handler<never, unknown>
   readonly name: string
   readonly concurrency: number
+  readonly classify: Classify<never> | undefined
 }
 
 export class ActiveWorker implements Worker {
@@ -150,8 +152,21 @@ export class ActiveWorker implements Worker {
 
   #threw(delivery: ActiveDelivery, startedAt: number, error: unknown): void {
     this.#failed++
-    delivery.handlerThrew(error)
+    delivery.handlerThrew(error, this.#classify(error, delivery))
     this.#finished(delivery, startedAt, { error })
+  }
+
+  /** A `classify` that is wrong must not lose the rejection: what would follow without it does. */
+  #classify(error: unknown, delivery: ActiveDelivery): Consequence | undefined {
+    const { classify, driver, source } = this.#parts
+    if (classify === undefined || !delivery.isOpen || !isOpenToClassify(error)) return undefined
+    const where = `${this.#where}: classify`
+    try {
+      return consequenceOfVerdict(classify(error, delivery as never), where)
+    } catch (cause) {
+      driver.warn({ message: `${where} failed for message '${delivery.id}'`, queue: source.name, cause })
+      return undefined
+    }
   }
 
   #finished(delivery: ActiveDelivery, startedAt: number, failure: { error: unknown } | undefined): void {

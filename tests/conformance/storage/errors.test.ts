@@ -1,5 +1,5 @@
 /** The one error class, what handlers throw, and messages that help. */
-import { AckboxError, ERROR_CODES, PermanentError, RetryAfterError } from 'ackbox'
+import { AckboxError, ERROR_CODES, PermanentError, RetryAfterError, type HeadersLike } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
 import { describe, expect, test } from 'vitest'
 
@@ -73,9 +73,10 @@ describe('an unknown option', () => {
 
 describe('RetryAfterError', () => {
   const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
-  const header = (value: string): Headers => new Headers({ 'Retry-After': value })
+  const headers = (values: Record<string, string>): Headers => new Headers(values)
+  const header = (value: string): Headers => headers({ 'Retry-After': value })
 
-  test.each<[string, number | Date | Headers, number | undefined]>([
+  test.each<[string, number | Date | HeadersLike, number | undefined]>([
     ['milliseconds', 1500, 1500],
     ['0', 0, 0],
     ['an instant to come', new Date(NOW + 250), 250],
@@ -85,6 +86,19 @@ describe('RetryAfterError', () => {
     ['an HTTP date of the second kind', header('Friday, 02-Jan-26 03:04:15 GMT'), 10_000],
     ['an HTTP date of the third kind', header('Fri Jan  2 03:04:06 2026'), 1000],
     ['an HTTP date that has passed', header('Fri, 02 Jan 2026 00:00:00 GMT'), 0],
+    ['an HTTP date beside the time of the server', headers({ date: 'Fri, 02 Jan 2031 00:00:00 GMT', 'retry-after': 'Fri, 02 Jan 2031 00:00:07 GMT' }), 7000],
+    ['an HTTP date that had passed when it was sent', headers({ date: 'Fri, 02 Jan 2026 03:04:05 GMT', 'retry-after': 'Thu, 01 Jan 2026 00:00:00 GMT' }), 0],
+    ['a year of the last century', header('Friday, 02-Jan-76 03:04:15 GMT'), 0],
+    ['a plain object', { 'Retry-After': '7' }, 7000],
+    ['a plain object with a number', { 'retry-after': 7 }, 7000],
+    ['the headers of a message of Node', { 'retry-after': ['7', '9'], 'set-cookie': ['a', 'b'] }, 7000],
+    ['a plain object without it', {}, undefined],
+    ['more than a day', header('864000'), 86_400_000],
+    ['more than numbers hold', header('9'.repeat(400)), 86_400_000],
+    ['a date in a year', header('Sat, 02 Jan 2027 03:04:05 GMT'), 86_400_000],
+    ['a date in another zone', header('Fri, 02 Jan 2026 03:05:05 CET'), undefined],
+    ['a date of ISO 8601', header('2026-01-02T03:05:05Z'), undefined],
+    ['a month that does not exist', header('Fri, 02 Foo 2026 03:05:05 GMT'), undefined],
     ['no header', new Headers(), undefined],
     ['a header that is no time', header('soon'), undefined],
     ['a header that is negative', header('-5'), undefined],
@@ -100,7 +114,17 @@ describe('RetryAfterError', () => {
     expect(new RetryAfterError(5, { costsAttempt: true }).costsAttempt).toBe(true)
   })
 
-  test.each([[NaN], [-1], [Infinity], [new Date(NaN)], ['5'], [undefined], [null], [{}]])(
+  test('takes headers that throw, or are no text, as none', () => {
+    const broken = {
+      get(): string {
+        throw new Error('detached')
+      },
+    }
+    expect(new RetryAfterError(broken).delayMs(NOW)).toBeUndefined()
+    expect(new RetryAfterError({ 'retry-after': {} }).delayMs(NOW)).toBeUndefined()
+  })
+
+  test.each([[NaN], [-1], [Infinity], [new Date(NaN)], ['5'], [undefined], [null], [['retry-after', '5']]])(
     'refuses %s',
     async (when) => {
       await refusal(

@@ -1,0 +1,71 @@
+/** What follows from an error of a handler: what the error itself says, what `classify` says, or the queue's backoff. */
+import type { Delivery } from './api.js'
+import { invalidOption, PermanentError, RetryAfterError } from './errors.js'
+import type { Range } from './validate.js'
+import { checkNames, duration, flag, MAX_MS } from './validate.js'
+
+/** Not before some time. */
+export interface RetryVerdict {
+  /** Milliseconds from now, 0 or more. */
+  readonly retryAfterMs: number
+  /** Whether the delivery counts as an attempt. Default false. */
+  readonly costsAttempt?: boolean | undefined
+  /** Whether a circuit breaker counts it as a failure of what was called. Default false. */
+  readonly countsAsFailure?: boolean | undefined
+}
+
+/**
+ * What follows from an error. `'retry'`: another attempt after the queue's backoff, or a dead letter when attempts ran
+ * out. `'dead'`: a dead letter at once, as `permanent`. `undefined`: what would follow without being asked.
+ */
+export type ErrorVerdict = 'retry' | 'dead' | RetryVerdict | undefined
+
+/** Says what follows from what a handler threw. */
+export type Classify<T = unknown> = (error: unknown, message: Delivery<T>) => ErrorVerdict
+
+const DELAY: Range = { min: 0, max: MAX_MS }
+
+/** What follows, in the terms of a settlement. */
+export type Consequence =
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'dead' }
+  | { readonly kind: 'later'; readonly delayMs: number; readonly costsAttempt: boolean }
+
+const RETRY: Consequence = { kind: 'retry' }
+const DEAD: Consequence = { kind: 'dead' }
+
+/** What an error says by itself: those of this package say it, all others are tried again. */
+export function consequenceOf(thrown: unknown, now: number): Consequence {
+  if (PermanentError.is(thrown)) return DEAD
+  if (!RetryAfterError.is(thrown)) return RETRY
+  const delayMs = thrown.delayMs(now)
+  return delayMs === undefined ? RETRY : later(delayMs, thrown.costsAttempt)
+}
+
+/** Whether an error leaves it to `classify` to say what follows. */
+export function isOpenToClassify(thrown: unknown): boolean {
+  return !PermanentError.is(thrown) && !RetryAfterError.is(thrown)
+}
+
+/**
+ * What a verdict of `classify` means; `undefined` for none.
+ *
+ * @throws `ERR_INVALID_OPTION` if it is no verdict
+ */
+export function consequenceOfVerdict(verdict: unknown, where: string): Consequence | undefined {
+  if (verdict === undefined) return undefined
+  if (verdict === 'retry') return RETRY
+  if (verdict === 'dead') return DEAD
+  if (typeof verdict !== 'object' || verdict === null || verdict instanceof Promise) {
+    if (verdict instanceof Promise) verdict.catch(() => {})
+    throw invalidOption("classify to give 'retry', 'dead', { retryAfterMs } or undefined", verdict, where)
+  }
+  checkNames(verdict, ['retryAfterMs', 'costsAttempt', 'countsAsFailure'], where)
+  const { retryAfterMs, costsAttempt, countsAsFailure } = verdict as RetryVerdict
+  flag(countsAsFailure, 'countsAsFailure', where)
+  return later(duration(retryAfterMs, DELAY, 'retryAfterMs', where), flag(costsAttempt, 'costsAttempt', where))
+}
+
+function later(delayMs: number, costsAttempt: boolean): Consequence {
+  return { kind: 'later', delayMs: Math.min(Math.ceil(delayMs), MAX_MS), costsAttempt }
+}
