@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::Ledger;
-use super::message::{Message, NONE, Standing};
+use super::message::{Death, Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
-use crate::command::{Enqueue, MessageState};
+use crate::command::{Enqueue, MessageState, Reason};
 use crate::config::{Compare, Guarantee, WhenFull};
 use crate::error::{ErrorCode, Failure};
 use crate::hash;
@@ -203,10 +203,13 @@ impl Ledger {
         enqueue: &Enqueue<'_>,
         id: &str,
     ) -> Result<Option<Accepted>, Failure> {
-        if let Some(known) = self.recognise_generated(enqueue.queue.0, id) {
+        let queue = enqueue.queue.0;
+        if let Some(known) = self.recognise_generated(queue, id) {
+            if self.has_another_body(queue, id, enqueue.body) {
+                return Err(self.conflict(queue, id));
+            }
             return Ok(Some(known));
         }
-        let queue = enqueue.queue.0;
         let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
         let Some(entry) = self.dedup.find(queue, hash) else {
             return Ok(None);
@@ -226,16 +229,7 @@ impl Ledger {
         if compare == Compare::Body
             && self.dedup.fingerprint(entry) != self.fingerprint(enqueue.body)
         {
-            return Err(Failure {
-                id: Some(id.to_owned()),
-                ..Failure::new(
-                    ErrorCode::IdConflict,
-                    format!(
-                        "id '{id}' was accepted before with another body (queue '{}')",
-                        self.queues[queue as usize].name
-                    ),
-                )
-            });
+            return Err(self.conflict(queue, id));
         }
         Ok(Some(match self.dedup.live(entry) {
             Some(slot) => {
@@ -272,6 +266,30 @@ impl Ledger {
             state: MessageState::Completed,
             number: parsed.number,
         })
+    }
+
+    /// Whether the message with this generated id lives and has another body, where bodies are
+    /// compared. Of one that ended, or whose bytes are damaged, nobody knows.
+    fn has_another_body(&self, queue: u32, id: &str, body: &[u8]) -> bool {
+        let compares = self.queues[queue as usize].settings.dedup_compare == Compare::Body;
+        let Some(slot) = self.live_generated(queue, id).filter(|_| compares) else {
+            return false;
+        };
+        let message = &self.messages[slot];
+        let is_damaged = |death: &Death| death.reason == Reason::Corrupt;
+        !message.death.as_deref().is_some_and(is_damaged)
+            && message.body_checksum != crc32fast::hash(body)
+    }
+
+    fn conflict(&self, queue: u32, id: &str) -> Failure {
+        let message = format!(
+            "id '{id}' was accepted before with another body (queue '{}')",
+            self.queues[queue as usize].name
+        );
+        Failure {
+            id: Some(id.to_owned()),
+            ..Failure::new(ErrorCode::IdConflict, message)
+        }
     }
 
     /// Whether a generated id of this queue was accepted and its message is gone: it has ended.
@@ -345,6 +363,10 @@ impl Ledger {
             open: self.open,
             epoch: queue.purges,
             bytes: enqueue.stored_bytes(),
+            body_checksum: match enqueue.id {
+                Some(_) => 0,
+                None => crc32fast::hash(enqueue.body),
+            },
             priority: enqueue.priority,
             ..Message::blank()
         };

@@ -97,6 +97,9 @@ pub struct Message {
     pub epoch: u32,
     /// Bytes that count against limits: id, headers and body.
     pub bytes: u32,
+    /// Of a message whose id was generated: the checksum of its body. An id of the caller's has an entry
+    /// with a fingerprint.
+    pub body_checksum: u32,
     /// Higher first.
     pub priority: u8,
     /// Where it stands.
@@ -137,6 +140,7 @@ impl Message {
             next: NONE,
             epoch: 0,
             bytes: 0,
+            body_checksum: 0,
             priority: 0,
             standing: Standing::Held,
             suspect: false,

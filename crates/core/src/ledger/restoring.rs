@@ -111,6 +111,10 @@ impl Ledger {
             group,
             destination: self.destinations.acquire(record.destination),
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            body_checksum: match record.id {
+                Some(_) => 0,
+                None => crc32fast::hash(record.body),
+            },
             ..Message::blank()
         };
         let slot = self.insert(message);
