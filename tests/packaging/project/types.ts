@@ -1,5 +1,5 @@
 // Compiled with `tsc --strict`, never run: what users need not write because it is inferred, and what is refused.
-import { AckboxError, exponential, open, PermanentError } from 'ackbox'
+import { AckboxError, defineQueue, exponential, open, PermanentError } from 'ackbox'
 import type { Box, Delivery, Queue, Receipt, Storage } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
 import { manualClock } from 'ackbox/testing'
@@ -54,6 +54,13 @@ const counts = box.queue<number, string>('counts')
 counts.process(({ body }) => body.toFixed())
 // @ts-expect-error a result of another type
 counts.process(({ body }) => body)
+
+const shared = defineQueue<Order, { paid: number }>('shared', { id: (order) => order.id })
+const outcome = await box.queue(shared).finished('o-1', { timeoutMs: 1_000 })
+if (outcome.state === 'completed') same<typeof outcome.result, { paid: number }>(true)
+else if (outcome.state === 'dead') console.log(outcome.reason.length)
+// @ts-expect-error only a completed message has a result
+console.log(outcome.result)
 
 try {
   await box.close()
