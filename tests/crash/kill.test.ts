@@ -12,6 +12,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 
 import { start, succeed } from '../support/programs.ts'
 import { between, seededRandom, seedOfRun } from '../support/random.ts'
+import { ConsumerRecord, ProducerRecord } from './records.ts'
 
 const ROUNDS = { native: 100, wasm: 30 } as const
 const CONSUMER_ROUNDS = { native: 40, wasm: 15 } as const
@@ -32,41 +33,22 @@ function program(name: string): URL {
   return new URL(`programs/${name}.mjs`, import.meta.url)
 }
 
-/** What a life said: the first word of a line is its kind, the second the id it is about. */
-class Report {
-  readonly #lines: readonly string[]
-
-  constructor(lines: readonly string[]) {
-    this.#lines = lines
-  }
-
-  ids(kind: string): string[] {
-    return this.#lines.filter((line) => line.startsWith(`${kind} `)).map((line) => line.split(' ')[1]!)
-  }
-
-  /** Ids that were found with another body than they were enqueued with. */
-  get damaged(): string[] {
-    return this.#lines.filter((line) => /^found .* false$/.test(line)).map((line) => line.split(' ')[1]!)
-  }
-
-  /** Depths of the queue after everything was taken out. */
-  get left(): unknown {
-    const line = this.#lines.find((candidate) => candidate.startsWith('left '))
-    return line === undefined ? undefined : JSON.parse(line.slice('left '.length))
-  }
-}
-
-const EMPTY = { ready: 0, scheduled: 0, leased: 0, deadLetters: 0 }
-
 /** The lines that a life wrote to its file, but for one that was cut off. */
 function said(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
 }
 
+/** Under which conditions a life runs. */
+interface Conditions {
+  readonly folder: string
+  readonly env: NodeJS.ProcessEnv
+  readonly random: () => number
+}
+
 /** Runs a program until so many of its lines are of a kind, and kills it up to 4 ms later. */
-async function liveAndDie(name: string, folder: string, prefix: string, kind: string, count: number, engine: string, random: () => number): Promise<string[]> {
+async function liveAndDie(name: string, prefix: string, kind: string, count: number, { folder, env, random }: Conditions): Promise<string[]> {
   const file = `${folder}.${prefix}.said`
-  const life = start(program(name), [folder, prefix, file], { env: { ACKBOX_ENGINE: engine } })
+  const life = start(program(name), [folder, prefix, file], { env })
   let seen = 0
   await life.line((line) => line.startsWith(`${kind} `) && (seen += 1) >= count)
   await pause(random() * 4)
@@ -77,77 +59,66 @@ async function liveAndDie(name: string, folder: string, prefix: string, kind: st
 }
 
 /** Kills a program while it starts or recovers. */
-async function dieYoung(name: string, folder: string, prefix: string, engine: string, random: () => number): Promise<string[]> {
+async function dieYoung(name: string, prefix: string, { folder, env, random }: Conditions): Promise<string[]> {
   const file = `${folder}.${prefix}.said`
-  const life = start(program(name), [folder, prefix, file], { env: { ACKBOX_ENGINE: engine } })
+  const life = start(program(name), [folder, prefix, file], { env })
   await pause(random() * 250)
   life.child.kill('SIGKILL')
-  expect(await life.ending).toMatchObject({ signal: 'SIGKILL', stderr: '' })
+  await life.ending
   return said(file)
 }
 
-async function drain(folder: string, engine: string): Promise<Report> {
-  return new Report(await succeed(program('drain'), [folder], { env: { ACKBOX_ENGINE: engine } }))
+async function drain({ folder, env }: Conditions): Promise<readonly string[]> {
+  return succeed(program('drain'), [folder], { env })
+}
+
+/** What a producer's lives came to; it stops at the first violation. */
+async function produce(rounds: number, conditions: Conditions): Promise<ProducerRecord> {
+  const record = new ProducerRecord()
+  for (let round = 0; round < rounds && record.violations.length === 0; round += 1) {
+    record.take(await liveAndDie('produce', `r${round}`, 'accepted', between(conditions.random, 1, 300), conditions))
+  }
+  record.take(await drain(conditions))
+  return record
+}
+
+/** What a consumer's lives came to; it stops at the first violation. */
+async function consume(rounds: number, conditions: Conditions): Promise<ConsumerRecord> {
+  const record = new ConsumerRecord()
+  for (let round = 0; round < rounds && record.violations.length === 0; round += 1) {
+    record.take(await liveAndDie('consume', `r${round}`, 'completed', between(conditions.random, 1, 100), conditions))
+    if (round % 5 === 4) record.take(await dieYoung('consume', `young${round}`, conditions))
+  }
+  record.end(await drain(conditions))
+  return record
 }
 
 describe.each(['native', 'wasm'] as const)('%s', (engine) => {
+  const env = { ACKBOX_ENGINE: engine }
+
   it(`a producer that is killed ${ROUNDS[engine]} times: every receipt is there exactly once`, async () => {
-    const random = seededRandom(seed)
-    const folder = newFolder()
-    const everFound = new Set<string>()
-    let accepted: string[] = []
-    let receipts = 0
-    const check = (report: Report, round: number): void => {
-      const found = report.ids('found')
-      const unique = new Set(found)
-      expect(accepted.filter((id) => !unique.has(id)), `lost before round ${round}`).toEqual([])
-      expect(unique.size, `duplicates in round ${round}`).toBe(found.length)
-      expect(found.filter((id) => everFound.has(id)), `came back in round ${round}`).toEqual([])
-      expect(report.damaged, `damaged in round ${round}`).toEqual([])
-      expect(report.left).toEqual(EMPTY)
-      for (const id of found) everFound.add(id)
-    }
-    for (let round = 0; round < ROUNDS[engine]; round += 1) {
-      const count = between(random, 1, 300)
-      const report = new Report(await liveAndDie('produce', folder, `r${round}`, 'accepted', count, engine, random))
-      check(report, round)
-      accepted = report.ids('accepted')
-      receipts += accepted.length
-    }
-    check(await drain(folder, engine), ROUNDS[engine])
-    expect(receipts).toBeGreaterThan(ROUNDS[engine] * 50)
+    const record = await produce(ROUNDS[engine], { folder: newFolder(), env, random: seededRandom(seed) })
+    expect(record.violations).toEqual([])
+    expect(record.receipts).toBeGreaterThan(ROUNDS[engine] * 50)
   })
 
   it(`a consumer that is killed ${CONSUMER_ROUNDS[engine]} times: nothing is lost, nothing completed comes back`, async () => {
-    const random = seededRandom(seed + 1)
-    const folder = newFolder()
-    const accepted = new Set<string>()
-    const handled = new Set<string>()
-    const completed = new Set<string>()
-    const take = (lines: string[], round: number): void => {
-      for (const line of lines) {
-        const [what, id] = line.split(' ') as [string, string]
-        if (what === 'started') expect(completed.has(id), `${id} came back in round ${round}`).toBe(false)
-        if (what === 'accepted') accepted.add(id)
-        if (what === 'handled') handled.add(id)
-        if (what === 'completed') {
-          expect(handled.has(id), `${id} completed without being handled`).toBe(true)
-          completed.add(id)
-        }
-      }
-    }
-    for (let round = 0; round < CONSUMER_ROUNDS[engine]; round += 1) {
-      const count = between(random, 1, 100)
-      take(await liveAndDie('consume', folder, `r${round}`, 'completed', count, engine, random), round)
-      if (round % 5 === 4) take(await dieYoung('consume', folder, `young${round}`, engine, random), round)
-    }
-    const report = await drain(folder, engine)
-    expect(report.left).toEqual(EMPTY)
-    const left = report.ids('found')
-    expect(new Set(left).size).toBe(left.length)
-    expect(left.filter((id) => completed.has(id))).toEqual([])
-    const kept = new Set(left)
-    expect([...accepted].filter((id) => !handled.has(id) && !kept.has(id)), 'lost').toEqual([])
-    expect(completed.size).toBeGreaterThan(CONSUMER_ROUNDS[engine] * 20)
+    const record = await consume(CONSUMER_ROUNDS[engine], { folder: newFolder(), env, random: seededRandom(seed + 1) })
+    expect(record.violations).toEqual([])
+    expect(record.completed.size).toBeGreaterThan(CONSUMER_ROUNDS[engine] * 20)
+  })
+})
+
+describe('a storage that says of appends that they are durable before they are', () => {
+  const env = { ACKBOX_CRASH_STORAGE: 'lying' }
+
+  it('is found out by the producer: receipts are lost', async () => {
+    const record = await produce(1, { folder: newFolder(), env, random: seededRandom(seed) })
+    expect(record.violations.join('\n')).toMatch(/^lost in life 2: /)
+  })
+
+  it('is found out by the consumer: what was completed or accepted is gone', async () => {
+    const record = await consume(3, { folder: newFolder(), env, random: seededRandom(seed) })
+    expect(record.violations.join('\n')).toMatch(/^(lost|came back|attempt \d+ behind attempt \d+) in life /m)
   })
 })

@@ -3,13 +3,15 @@
 // Usage: consume.mjs <folder> <prefix of the ids> <file for what it says>
 import { open } from 'ackbox'
 
+import { bodyOf } from './drain.mjs'
+import { placeAt } from './place.mjs'
 import { sayTo } from './say.mjs'
 
 const [folder, prefix, file] = process.argv.slice(2)
 const OUTSTANDING = 20
 const say = sayTo(file)
 
-const box = await open(folder)
+const box = await open(placeAt(folder))
 // A handler of many messages that dies often must not run out of attempts here.
 const queue = box.queue('jobs', { maxAttempts: 1_000_000 })
 queue.on('completed', ({ id }) => say(`completed ${id}`))
@@ -26,7 +28,7 @@ let next = 0
 async function produce() {
   for (;;) {
     const id = `${prefix}-${(next += 1)}`
-    const receipt = await queue.enqueue({ id }, { id })
+    const receipt = await queue.enqueue(bodyOf(id), { id })
     say(`${receipt.status} ${receipt.id}`)
   }
 }

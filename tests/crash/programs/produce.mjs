@@ -3,27 +3,27 @@
 // Usage: produce.mjs <folder> <prefix of the ids> <file for what it says>
 import { open } from 'ackbox'
 
-import { drain } from './drain.mjs'
+import { bodyOf, drain } from './drain.mjs'
+import { placeAt } from './place.mjs'
 import { sayTo } from './say.mjs'
 
 const [folder, prefix, file] = process.argv.slice(2)
 const OUTSTANDING = 40
 const say = sayTo(file)
 
-const box = await open(folder)
+const box = await open(placeAt(folder))
 const queue = box.queue('jobs')
 await drain(queue, say)
 
 let next = 0
 async function produce() {
   for (;;) {
-    const id = `${prefix}-${(next += 1)}`
-    // Every seventh goes through a batch, every fifth is large, so that appends differ in shape and size.
-    const body = { id, text: 'x'.repeat(next % 5 === 0 ? 4_000 : 100) }
-    const receipts =
-      next % 7 === 0
-        ? await queue.enqueueMany([{ body, id }, { body, id: `${id}+` }])
-        : [await queue.enqueue(body, { id })]
+    const number = (next += 1)
+    // Every seventh goes through a batch: its id ends with `=`, that of its companion with `=+`.
+    const id = `${prefix}-${number}${number % 7 === 0 ? '=' : ''}`
+    const receipts = id.endsWith('=')
+      ? await queue.enqueueMany([id, `${id}+`].map((each) => ({ body: bodyOf(each), id: each })))
+      : [await queue.enqueue(bodyOf(id), { id })]
     for (const receipt of receipts) say(`${receipt.status} ${receipt.id}`)
   }
 }
