@@ -86,7 +86,8 @@ pub enum Command<'a> {
         id: &'a str,
     },
     /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has. Or a
-    /// waiting [`Command::Finished`]: it is answered with 0.
+    /// waiting [`Command::Finished`]: it is answered with 0. Or a paced [`Request::Redrive`]: it is answered
+    /// with what it has done.
     StopWaiting,
 }
 
@@ -326,11 +327,15 @@ pub enum Request {
         #[serde(default)]
         filter: DeadFilter,
     },
-    /// [`crate::effect::Object::Redriven`].
+    /// [`crate::effect::Object::Redriven`], once all are redriven. `to`: they go to the queue of this
+    /// name. `per_second_milli`: so many thousandths of a letter a second; [`Command::StopWaiting`]
+    /// ends that early, and it is answered with what was done.
     Redrive {
         queue: QueueId,
         #[serde(default)]
         filter: DeadFilter,
+        to: Option<String>,
+        per_second_milli: Option<u64>,
     },
     /// Value: how many were removed.
     RemoveDead {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use ackbox_core::journal::{
     AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Position, Record,
-    SegmentHeader, StoredState,
+    SegmentHeader, StoredState, Transfer,
 };
 use journal_support::records::{encoded, plain_message};
 use journal_support::{Disk, Writer, expect_whole};
@@ -197,6 +197,19 @@ fn additions() -> Vec<Record<'static>> {
             started_at: 1_700_000_000_150,
             ..full_message()
         }),
+        Record::Revived {
+            number: 44,
+            order: 60,
+            to: None,
+        },
+        Record::Revived {
+            number: 45,
+            order: 61,
+            to: Some(Transfer {
+                queue: 3,
+                fingerprint: 0xF1F2,
+            }),
+        },
     ]
 }
 
@@ -248,7 +261,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (26, 1_025, None)
+        (28, 1_027, None)
     );
     assert_eq!(
         report.end,
@@ -265,7 +278,7 @@ fn version_1_is_read() {
         })
         .map(|header| {
             SegmentHeader {
-                time: write().header(5).time - 3,
+                time: write().header(5).time - 5,
                 ..header
             }
         })

@@ -98,7 +98,7 @@ impl Engine {
     fn may_move(&self) -> bool {
         self.commit.has_begun()
             && self.closing.is_none()
-            && self.dead_jobs.is_idle()
+            && !self.dead_jobs.is_redriving_any()
             && !self.ledger.is_purging()
     }
 

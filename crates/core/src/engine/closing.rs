@@ -39,6 +39,7 @@ impl Engine {
             closing.tickets.push(ticket);
             return None;
         }
+        self.cut_paced_redrives();
         self.take_back_claimed();
         let returned = self.take_back_manual();
         self.closing = Some(Closing {

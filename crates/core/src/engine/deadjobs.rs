@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::Engine;
 use super::deadpages::DeadPaging;
+use super::redriving::EachRedrive;
 use crate::command::{DeadFilter, Ticket};
 use crate::effect::{Answer, Object, Redriven};
 use crate::error::{ErrorCode, Failure};
@@ -37,6 +38,7 @@ pub(super) enum Work {
         last_death: u64,
     },
     Redrive(Redrive),
+    RedriveEach(EachRedrive),
     Purge,
 }
 
@@ -55,8 +57,14 @@ impl DeadJobs {
     /// Whether dead letters of a queue are being redriven: nothing else may touch them.
     #[must_use]
     pub(super) fn is_redriving(&self, queue: u32) -> bool {
+        self.is_redriving_any() && self.0[0].queue == queue
+    }
+
+    /// Whether one record has redriven more than was carried out yet.
+    #[must_use]
+    pub(super) fn is_redriving_any(&self) -> bool {
         let first = self.0.front();
-        first.is_some_and(|job| job.queue == queue && matches!(job.work, Work::Redrive(_)))
+        first.is_some_and(|job| matches!(job.work, Work::Redrive(_)))
     }
 
     /// Whether there is nothing to do.
@@ -97,13 +105,13 @@ impl Engine {
         self.add_dead_job(ticket, queue, Work::Remove { query, count: 0 })
     }
 
-    pub(super) fn redrive_dead(
+    /// Redrives by one record.
+    pub(super) fn redrive_all(
         &mut self,
         ticket: Ticket,
         queue: u32,
         filter: DeadFilter,
     ) -> Result<(), Failure> {
-        check_filter(&filter)?;
         let work = Work::Limit {
             query: DeadQuery::new(queue, filter.clone()),
             filter,
@@ -139,7 +147,7 @@ impl Engine {
     /// One slice of the first job, unless too many records wait for the storage: the end of an append
     /// brings the next step then.
     pub(super) fn work_on_dead_jobs(&mut self) {
-        if self.commit.staged_bytes() >= STAGED_BYTES {
+        if self.is_choked() {
             return;
         }
         let Some(mut job) = self.dead_jobs.0.pop_front() else {
@@ -151,6 +159,11 @@ impl Engine {
             self.dead_jobs.0.push_front(job);
         }
         self.more |= !self.dead_jobs.is_idle();
+    }
+
+    /// Whether so many records wait for the storage that no job writes more of them.
+    pub(super) fn is_choked(&self) -> bool {
+        self.commit.staged_bytes() >= STAGED_BYTES
     }
 
     /// One slice of a job; true if it is done.
@@ -181,6 +194,10 @@ impl Engine {
                 query.is_done().then_some(Answer::Value(*count))
             }
             Work::Limit { .. } => unreachable!("begun above"),
+            Work::RedriveEach(work) => {
+                let done = self.redrive_each(work, budget);
+                done.then(|| work.redriven())
+            }
             Work::Purge => Some(Answer::Value(self.purge(job.queue))),
             Work::Redrive(redrive) => {
                 let done = self.ledger.redrive_some(redrive, self.now, budget);

@@ -55,21 +55,26 @@ impl Engine {
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
         let queue = enqueue.queue.0;
-        let shortened = |engine: &Self| {
-            engine.ledger.queues[queue as usize]
-                .shortened_window_ms
-                .is_some()
-        };
-        let before = shortened(self);
+        let had_shortened = self.has_shortened(queue);
         let accepted = self.ledger.accept(self.now, enqueue, &mut self.commit);
         if let Ok(Accepted::New(slot)) = accepted {
             self.await_message(slot);
         }
-        if !before && shortened(self) {
+        self.warn_of_shortening(queue, had_shortened);
+        accepted
+    }
+
+    pub(super) fn has_shortened(&self, queue: u32) -> bool {
+        let target = &self.ledger.queues[queue as usize];
+        target.shortened_window_ms.is_some()
+    }
+
+    /// Warns once a queue began to forget ids early.
+    pub(super) fn warn_of_shortening(&mut self, queue: u32, had_shortened: bool) {
+        if !had_shortened && self.has_shortened(queue) {
             let message = "dedup.maxEntries is reached: the ids that finished first are forgotten before their window is over";
             self.warn(Some(queue), message.to_owned());
         }
-        accepted
     }
 
     fn take_back(&mut self, outcomes: &[Accepted], mark: super::staging::UnitMark) {

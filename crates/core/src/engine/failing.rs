@@ -93,6 +93,7 @@ impl Engine {
         let mut tickets = self.inspections.abandon();
         tickets.extend(self.waits.abandon());
         tickets.extend(self.dead_jobs.abandon());
+        tickets.extend(self.paced_redrives.abandon());
         tickets.extend(
             self.workers
                 .values_mut()

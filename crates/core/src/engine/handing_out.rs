@@ -167,6 +167,9 @@ impl Engine {
             self.output.push_back(Effect::Reply { ticket, result });
             return;
         }
+        if self.stop_paced_redrive(ticket) {
+            return;
+        }
         for queue in 0..self.desks.len() {
             if let Some(waiter) = self.desks[queue].waiter(ticket) {
                 waiter.until = self.now;

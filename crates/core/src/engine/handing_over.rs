@@ -11,6 +11,7 @@ use crate::command::{MessageState, QueueId, Reason, Settle, Ticket, Token, Verdi
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::{Event, EventKind, Recipient};
 use crate::error::Failure;
+use crate::ledger::HandedOver;
 use crate::ledger::message::NONE;
 
 impl Engine {
@@ -100,8 +101,15 @@ impl Engine {
         let lease = self.leases.get(token).expect("its delivery is open");
         let content = lease.content.as_ref().expect("it was delivered");
         let payload = Rc::clone(&content.bytes);
+        let letter = lease.letter.as_ref().expect("it exists nowhere else");
+        let id = letter.id.to_string();
+        let handed_over = HandedOver {
+            queue: lease.queue,
+            id: &id,
+            payload: &payload,
+        };
         let slot = self.ledger.bury_handed_over(
-            &payload,
+            handed_over,
             self.now,
             Reason::Invalid,
             error,

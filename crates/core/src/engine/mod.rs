@@ -35,6 +35,7 @@ mod handlers;
 mod inspecting;
 mod opening;
 mod outcomes;
+mod redriving;
 mod requests;
 mod retracting;
 mod staging;
@@ -61,6 +62,7 @@ use contents::Reads;
 use deadjobs::DeadJobs;
 use inspecting::Inspections;
 use opening::Opening;
+use redriving::PacedRedrives;
 use staging::Gate;
 use waits::Waits;
 
@@ -76,6 +78,8 @@ pub enum Wakeup {
     Queue(u32),
     /// A suspect has held other work back long enough.
     Suspect,
+    /// A paced redrive goes on.
+    Redrive,
 }
 
 #[derive(Debug)]
@@ -110,6 +114,7 @@ pub struct Engine {
     inspections: Inspections,
     waits: Waits,
     dead_jobs: DeadJobs,
+    paced_redrives: PacedRedrives,
     cleaning: Cleaning,
     closing: Option<Closing>,
     output: VecDeque<Effect>,
@@ -143,6 +148,7 @@ impl Engine {
             inspections: Inspections::default(),
             waits: Waits::default(),
             dead_jobs: DeadJobs::default(),
+            paced_redrives: PacedRedrives::default(),
             cleaning: Cleaning::default(),
             closing: None,
             output: VecDeque::new(),
@@ -221,6 +227,7 @@ impl Engine {
         self.tell_purged();
         self.more |= self.ledger.carry_out_purges(self.now, SLICE);
         self.work_on_dead_jobs();
+        self.work_on_paced_redrives();
         self.dispatch();
         self.clean();
         self.reads.begin(&mut self.output);
@@ -253,9 +260,11 @@ impl Engine {
             .first()
             .map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
         let suspect = Some((self.suspects.next_change(), Wakeup::Suspect));
+        let redrive = Some((self.paced_redrives.next_change(), Wakeup::Redrive));
         queue
             .into_iter()
             .chain(suspect)
+            .chain(redrive)
             .filter(|(at, _)| *at != Timestamp::NEVER)
             .min()
     }

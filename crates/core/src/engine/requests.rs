@@ -117,9 +117,14 @@ impl Engine {
                 self.count_dead(ticket, queue, filter)?;
                 Ok(None)
             }
-            Request::Redrive { queue, filter } => {
+            Request::Redrive {
+                queue,
+                filter,
+                to,
+                per_second_milli,
+            } => {
                 let queue = self.known(queue)?;
-                self.redrive_dead(ticket, queue, filter)?;
+                self.redrive(ticket, queue, filter, to.as_deref(), per_second_milli)?;
                 Ok(None)
             }
             Request::RemoveDead { queue, filter } => {

@@ -24,7 +24,7 @@ impl Engine {
         let is_final = if gone.is_empty() {
             frames[0].is_awaited()
         } else {
-            gone.iter().any(|number| self.is_dead(*number))
+            has_died(&frames, &gone)
         };
         if is_final {
             self.stage_again(frames, &BTreeSet::new());
@@ -40,11 +40,6 @@ impl Engine {
         self.cleaning.wait_for_room();
         self.stage_again(frames, &gone);
         self.commit.hold_if_unawaited();
-    }
-
-    fn is_dead(&self, number: u64) -> bool {
-        let slot = self.ledger.by_number(number);
-        slot.is_some_and(|slot| self.ledger.messages[slot].death.is_some())
     }
 
     /// A message that is taken back may have been claimed, or even settled (at-most-once).
@@ -160,6 +155,14 @@ fn gone_with(frames: &[Retracted]) -> BTreeSet<u64> {
     }
 }
 
+/// Whether the death of a message that is refused was written, even if it lives again.
+fn has_died(frames: &[Retracted], gone: &BTreeSet<u64>) -> bool {
+    let records = frames.iter().flat_map(|frame| &frame.records);
+    records
+        .map(|(_, payload)| Record::decode(payload).expect("it was encoded by this run"))
+        .any(|record| matches!(record, Record::Dead { number, .. } if gone.contains(&number)))
+}
+
 /// The tickets that wait for something that is gone.
 fn refused_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> BTreeSet<Ticket> {
     let refused = receipts(frames).filter(|(_, number, _)| gone.contains(number));
@@ -219,6 +222,7 @@ fn number_of(record: &Record<'_>) -> Option<u64> {
         | Record::Dead { number, .. }
         | Record::Cancelled { number }
         | Record::Removed { number }
+        | Record::Revived { number, .. }
         | Record::Rescheduled { number, .. } => *number,
         Record::Opened { .. }
         | Record::Opens(_)

@@ -29,6 +29,7 @@ impl Totals {
             Record::Started { token, .. } => self.last_token = self.last_token.max(*token),
             Record::Opened { last_token, .. } => self.last_token = self.last_token.max(*last_token),
             Record::Dead { .. } => self.deaths += 1,
+            Record::Revived { order, .. } => self.last_number = self.last_number.max(*order),
             Record::Redriven {
                 last_death,
                 first_order,

@@ -4,7 +4,7 @@ use super::attempt::AttemptRecord;
 use super::bytes::{Reader, cut_inside, put_bytes, put_u32, put_u64, put_u128};
 use super::entry::{EntryKey, EntryRecord};
 use super::message::MessageRecord;
-use super::record::Record;
+use super::record::{Record, Transfer};
 
 /// First byte of a payload. Zero is none, so that zeroed bytes are no record.
 pub(super) mod kind {
@@ -25,6 +25,7 @@ pub(super) mod kind {
     pub(in super::super) const FORGOTTEN: u8 = 15;
     pub(in super::super) const ENTRY: u8 = 16;
     pub(in super::super) const ENTRY_WITH_ATTEMPT: u8 = 17;
+    pub(in super::super) const REVIVED: u8 = 18;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -33,6 +34,7 @@ const COMPLETED_HANDED_OVER: u8 = 1;
 const COMPLETED_ENTRY: u8 = 2;
 const COMPLETED_ATTEMPT: u8 = 4;
 const DEAD_ATTEMPT: u8 = 1;
+const REVIVED_ELSEWHERE: u8 = 1;
 
 impl<'a> Record<'a> {
     /// Appends its payload.
@@ -142,6 +144,16 @@ impl<'a> Record<'a> {
                 put_bytes(out, filter);
                 put_u64(out, *last_death);
                 put_u64(out, *first_order);
+            }
+            Self::Revived { number, order, to } => {
+                let elsewhere = if to.is_some() { REVIVED_ELSEWHERE } else { 0 };
+                out.extend_from_slice(&[kind::REVIVED, elsewhere]);
+                put_u64(out, *number);
+                put_u64(out, *order);
+                if let Some(to) = to {
+                    put_u32(out, to.queue);
+                    put_u64(out, to.fingerprint);
+                }
             }
             Self::Forgotten { queue, hash } => {
                 out.push(kind::FORGOTTEN);
@@ -254,6 +266,21 @@ impl<'a> Record<'a> {
                 last_death: reader.u64(cut_inside!("last death"))?,
                 first_order: reader.u64(cut_inside!("first order"))?,
             },
+            kind::REVIVED => {
+                let flags = reader.flags(REVIVED_ELSEWHERE)?;
+                Self::Revived {
+                    number: reader.u64(NUMBER)?,
+                    order: reader.u64(cut_inside!("order"))?,
+                    to: if flags & REVIVED_ELSEWHERE != 0 {
+                        Some(Transfer {
+                            queue: reader.u32(QUEUE)?,
+                            fingerprint: reader.u64(cut_inside!("fingerprint"))?,
+                        })
+                    } else {
+                        None
+                    },
+                }
+            }
             kind::FORGOTTEN => Self::Forgotten {
                 queue: reader.u32(QUEUE)?,
                 hash: reader.u128(cut_inside!("hash"))?,

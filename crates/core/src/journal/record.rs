@@ -6,6 +6,15 @@ use super::attempt::AttemptRecord;
 use super::entry::{EntryKey, EntryRecord};
 use super::message::MessageRecord;
 
+/// How a message goes to another queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transfer {
+    /// That queue.
+    pub queue: u32,
+    /// Under which deduplication knows it there; 0: its id is not taken.
+    pub fingerprint: u64,
+}
+
 /// One thing that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record<'a> {
@@ -117,6 +126,15 @@ pub enum Record<'a> {
         last_death: u64,
         /// Each of them gets this plus the sequence of its death as its order.
         first_order: u64,
+    },
+    /// A dead letter waits again.
+    Revived {
+        /// The message.
+        number: u64,
+        /// Its order from now on, unless it keeps its place in its group.
+        order: u64,
+        /// The queue that it waits in, if that is another one than it died in.
+        to: Option<Transfer>,
     },
     /// An id is free again.
     Forgotten {

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 
 /// Bytes of a caller's id.
 pub(super) const ID_BYTES_MAX: usize = 256;
+/// Fingerprint of an id that passes for any body: it was generated, and nobody else can have it.
+pub(super) const ANY_BODY: u64 = u64::MAX;
 /// Purged messages that are freed between two looks at a queue's limits.
 const PURGED_AT_ONCE: usize = 1000;
 /// Bytes of a group's or destination's name.
@@ -56,7 +58,7 @@ impl Ledger {
                     self.queues[enqueue.queue.0 as usize].counters.duplicates += 1;
                     return Ok(known);
                 }
-                self.make_room(now, enqueue)?;
+                self.make_room(now, enqueue.queue.0, enqueue.stored_bytes())?;
                 self.make_room_for_id(now, enqueue.queue.0)?;
                 Some(Identity {
                     hash: hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes()),
@@ -64,7 +66,7 @@ impl Ledger {
                 })
             }
             None => {
-                self.make_room(now, enqueue)?;
+                self.make_room(now, enqueue.queue.0, enqueue.stored_bytes())?;
                 None
             }
         };
@@ -157,23 +159,28 @@ impl Ledger {
 
     /// The fingerprint of a body; never 0, which in a record says that the id is not taken.
     fn fingerprint(&self, body: &[u8]) -> u64 {
-        hash::fingerprint(&self.hash_key, body).max(1)
+        hash::fingerprint(&self.hash_key, body).clamp(1, ANY_BODY - 1)
     }
 
-    /// Checks the queue's limits; purged messages that still take up memory make room.
-    fn make_room(&mut self, now: Timestamp, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
+    /// Checks a queue's limits for one message more of so many bytes; purged messages that still take
+    /// up memory make room.
+    pub(super) fn make_room(
+        &mut self,
+        now: Timestamp,
+        queue: u32,
+        bytes: u32,
+    ) -> Result<(), Failure> {
         while self.is_purging() {
-            if self.check_room(enqueue).is_ok() {
+            if self.check_room(queue, bytes).is_ok() {
                 break;
             }
             self.carry_out_purges(now, PURGED_AT_ONCE);
         }
-        self.check_room(enqueue)
+        self.check_room(queue, bytes)
     }
 
-    fn check_room(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {
-        let queue = &self.queues[enqueue.queue.0 as usize];
-        let bytes = enqueue.stored_bytes();
+    fn check_room(&self, queue: u32, bytes: u32) -> Result<(), Failure> {
+        let queue = &self.queues[queue as usize];
         let (depth, max_depth) = (queue.depth, queue.settings.max_depth);
         if depth >= max_depth {
             return Err(Failure::new(
@@ -211,23 +218,14 @@ impl Ledger {
             return Ok(Some(known));
         }
         let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
-        let Some(entry) = self.dedup.find(queue, hash) else {
+        let Some(entry) = self.entry_of(queue, hash, now) else {
             return Ok(None);
         };
-        if let Some(slot) = self.dedup.live(entry)
-            && self.is_purged(slot)
-        {
-            self.messages[slot].standing = Standing::Held;
-            self.erase_purged(slot, now);
-            return Ok(None);
-        }
-        if self.is_outside_window(queue, entry, now) {
-            self.drop_entry(entry);
-            return Ok(None);
-        }
         let compare = self.queues[queue as usize].settings.dedup_compare;
+        let original = self.dedup.fingerprint(entry);
         if compare == Compare::Body
-            && self.dedup.fingerprint(entry) != self.fingerprint(enqueue.body)
+            && original != ANY_BODY
+            && original != self.fingerprint(enqueue.body)
         {
             return Err(self.conflict(queue, id));
         }
@@ -249,8 +247,26 @@ impl Ledger {
         }))
     }
 
+    /// The entry of an id that is taken. One that is taken no more, by a purged message or past its
+    /// window, is freed on the way.
+    pub(super) fn entry_of(&mut self, queue: u32, hash: u128, now: Timestamp) -> Option<u32> {
+        let entry = self.dedup.find(queue, hash)?;
+        if let Some(slot) = self.dedup.live(entry)
+            && self.is_purged(slot)
+        {
+            self.messages[slot].standing = Standing::Held;
+            self.erase_purged(slot, now);
+            return None;
+        }
+        if self.is_outside_window(queue, entry, now) {
+            self.drop_entry(entry);
+            return None;
+        }
+        Some(entry)
+    }
+
     /// A generated id of this queue that is passed back: known if it became durable.
-    fn recognise_generated(&self, queue: u32, id: &str) -> Option<Accepted> {
+    pub(super) fn recognise_generated(&self, queue: u32, id: &str) -> Option<Accepted> {
         let parsed = self.parse_generated(queue, id)?;
         if let Some(slot) = self
             .live_generated(queue, id)
@@ -306,7 +322,7 @@ impl Ledger {
         }
     }
 
-    fn make_room_for_id(&mut self, now: Timestamp, queue: u32) -> Result<(), Failure> {
+    pub(super) fn make_room_for_id(&mut self, now: Timestamp, queue: u32) -> Result<(), Failure> {
         let limit = self.queues[queue as usize].settings.dedup_max_entries;
         while self.dedup.count(queue) >= limit && self.is_purging() {
             self.carry_out_purges(now, PURGED_AT_ONCE);

@@ -68,7 +68,8 @@ impl DeadQuery {
     }
 
     /// Ids that were asked for and are no dead letters within its bounds, once it has begun.
-    pub(super) fn missing(&self) -> u64 {
+    #[must_use]
+    pub fn missing(&self) -> u64 {
         let asked = self.filter.ids.as_ref().map_or(0, Vec::len);
         let found = self.named.as_ref().map_or(asked, VecDeque::len);
         asked.saturating_sub(found) as u64

@@ -26,6 +26,7 @@ mod replay;
 mod restoring;
 pub mod settings;
 mod standing;
+mod transfer;
 
 pub use accept::Accepted;
 pub use dead::DeadQuery;
@@ -35,6 +36,7 @@ pub use purge::Purges;
 pub use recorder::{Note, Recorder};
 pub use redrive::Redrive;
 pub use replay::Interrupted;
+pub use restoring::HandedOver;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -106,6 +106,9 @@ impl Ledger {
             } else {
                 message.first_delivery.0
             },
+            // A message that came from another queue is still stored as it was there.
+            queue: message.queue,
+            id: message.id.as_deref(),
             ..stored
         };
         let number = message.number;

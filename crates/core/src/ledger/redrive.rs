@@ -2,10 +2,11 @@
 
 use super::Ledger;
 use super::dead::DeadQuery;
-use super::message::Standing;
+use super::message::{NONE, Standing};
 use super::recorder::{Note, Recorder};
+use super::replay::Replayed;
 use crate::command::{DeadFilter, Reason};
-use crate::journal::Record;
+use crate::journal::{Record, Transfer};
 use crate::time::Timestamp;
 
 /// A redrive under way: one record, carried out in slices.
@@ -91,7 +92,7 @@ impl Ledger {
         mut budget: usize,
     ) -> bool {
         while let Some(slot) = redrive.query.next(self, &mut budget) {
-            if self.revive(slot, redrive.first_order + redrive.query.after, now) {
+            if self.revive(slot, redrive.first_order + redrive.query.after, None, now) {
                 self.enter(slot, now);
                 redrive.moved += 1;
             } else {
@@ -101,9 +102,63 @@ impl Ledger {
         redrive.query.is_done()
     }
 
+    /// Redrives one dead letter by a record of its own, perhaps to another queue. False, and nothing
+    /// is changed, if its bytes are damaged or the other queue does not take it.
+    pub fn revive_one(
+        &mut self,
+        slot: u32,
+        to: Option<u32>,
+        now: Timestamp,
+        out: &mut impl Recorder,
+    ) -> bool {
+        let reason = self.messages[slot].death.as_ref().map(|death| death.reason);
+        if reason.is_none_or(|reason| reason == Reason::Corrupt) {
+            return false;
+        }
+        let to = match to {
+            Some(queue) => match self.admit_letter(slot, queue, now) {
+                Some(transfer) => Some(transfer),
+                None => return false,
+            },
+            None => None,
+        };
+        // One that keeps its place in its group does not use it: each life takes a number.
+        self.last_number += 1;
+        let (number, order) = (self.messages[slot].number, self.last_number);
+        out.write(&Record::Revived { number, order, to }, Note::None);
+        self.revive(slot, order, to, now);
+        if let Some(to) = to {
+            self.queues[to.queue as usize].counters.enqueued += 1;
+        }
+        self.enter(slot, now);
+        true
+    }
+
+    pub(super) fn replay_revived(
+        &mut self,
+        slot: u32,
+        order: u64,
+        to: Option<Transfer>,
+        time: Timestamp,
+    ) -> Replayed {
+        if let Some(to) = to {
+            self.queue_known(to.queue)?;
+        }
+        let revived = self.revive(slot, order, to, time);
+        revived
+            .then_some(())
+            .ok_or("the redrive of a message that is no dead letter")
+    }
+
     /// A dead letter lives again, held, with all its attempts before it. False for one whose bytes
     /// are damaged: there is nothing to deliver.
-    pub(super) fn revive(&mut self, slot: u32, order: u64, now: Timestamp) -> bool {
+    pub(super) fn revive(
+        &mut self,
+        slot: u32,
+        order: u64,
+        to: Option<Transfer>,
+        now: Timestamp,
+    ) -> bool {
         let message = &mut self.messages[slot];
         let Some(death) = message
             .death
@@ -114,10 +169,9 @@ impl Ledger {
         if death.place != message.place {
             self.live_bytes -= super::stored_bytes(death.place);
         }
-        let queue = &mut self.queues[message.queue as usize];
-        queue.dead.remove(&death.sequence);
+        let from = message.queue;
+        self.queues[from as usize].dead.remove(&death.sequence);
         message.standing = Standing::Held;
-        message.epoch = queue.purges;
         message.attempt = 0;
         message.deaths = 0;
         message.first_delivery = Timestamp(0);
@@ -125,16 +179,25 @@ impl Ledger {
         message.due = now;
         message.history = Vec::new();
         message.error = Box::default();
-        if message.group != super::message::NONE {
-            queue.groups.unbury(message.group);
-            // Behind a blocked group its old order is the head's; elsewhere it goes to the tail.
-            if !death.blocks {
-                message.order = order;
-            }
-            self.join_group(slot, now);
-        } else {
+        let (group, old_order) = (message.group, message.order);
+        // In front of a blocked group it goes to the head, elsewhere to the tail.
+        if !death.blocks || to.is_some() {
             message.order = order;
         }
+        if group != NONE {
+            self.queues[from as usize].groups.unbury(group);
+        }
+        if let Some(to) = to {
+            self.change_queue(slot, to);
+            if group != NONE {
+                self.queues[from as usize].groups.part(group, old_order);
+                self.promote(from, group, now);
+            }
+            self.touch(from);
+        }
+        let message = &mut self.messages[slot];
+        message.epoch = self.queues[message.queue as usize].purges;
+        self.join_group(slot, now);
         true
     }
 }
@@ -143,6 +206,6 @@ impl Ledger {
 pub(super) fn replay(ledger: &mut Ledger, redrive: &mut Redrive, time: Timestamp) {
     let mut budget = usize::MAX;
     while let Some(slot) = redrive.query.next(ledger, &mut budget) {
-        ledger.revive(slot, redrive.first_order + redrive.query.after, time);
+        ledger.revive(slot, redrive.first_order + redrive.query.after, None, time);
     }
 }

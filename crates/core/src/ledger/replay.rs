@@ -167,6 +167,12 @@ impl Ledger {
                 let mut begun = self.resume_redrive(queue, filter, last_death, first_order);
                 redrive::replay(self, &mut begun, time);
             }
+            Record::Revived { number, order, to } => {
+                self.last_number = self.last_number.max(order);
+                if let Some(slot) = self.known(number)? {
+                    self.replay_revived(slot, order, to, time)?;
+                }
+            }
             Record::Forgotten { queue, hash } => {
                 if let Some(entry) = self.dedup.find(queue, hash) {
                     self.forget_entry(entry);

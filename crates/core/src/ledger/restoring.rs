@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::accept::ANY_BODY;
 use super::finish::{death_code, parse_death};
 use super::message::{Death, Message, NONE, Standing};
 use super::queue::Queue;
@@ -11,8 +12,20 @@ use super::{Ledger, Note, QUEUES_MAX, Recorder};
 use crate::command::Reason;
 use crate::config::GroupOnDead;
 use crate::hash;
+use crate::id::GeneratedId;
 use crate::journal::{DeathRecord, MessageRecord, Place, Record, StoredState};
 use crate::time::Timestamp;
+
+/// An at-most-once message that is settled and exists nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct HandedOver<'a> {
+    /// The queue that it came from.
+    pub queue: u32,
+    /// Its id.
+    pub id: &'a str,
+    /// Its record, perhaps from when it was in another queue.
+    pub payload: &'a [u8],
+}
 
 impl Ledger {
     pub(super) fn replay_queue(
@@ -173,11 +186,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// An at-most-once message that was handed over and could not be decoded: it comes back as a
-    /// dead letter. `payload` is its record.
+    /// An at-most-once message that was handed over and could not be decoded: it comes back as a dead
+    /// letter.
     pub fn bury_handed_over(
         &mut self,
-        payload: &[u8],
+        HandedOver { queue, id, payload }: HandedOver<'_>,
         now: Timestamp,
         reason: Reason,
         error: &[u8],
@@ -186,7 +199,13 @@ impl Ledger {
         let Ok(Record::Message(stored)) = Record::decode(payload) else {
             unreachable!("a content is the payload of a message's record");
         };
-        let group_on_dead = self.queues[stored.queue as usize].settings.group_on_dead;
+        let is_own = |parsed: GeneratedId| parsed.number == stored.number;
+        let is_generated = self.parse_generated(queue, id).is_some_and(is_own);
+        let fingerprint = match stored.fingerprint {
+            0 if !is_generated && stored.queue != queue => ANY_BODY,
+            fingerprint => fingerprint,
+        };
+        let group_on_dead = self.queues[queue as usize].settings.group_on_dead;
         let blocks = !stored.group.is_empty() && group_on_dead == GroupOnDead::Block;
         let death = DeathRecord {
             sequence: self.last_death + 1,
@@ -198,6 +217,9 @@ impl Ledger {
             state: StoredState::Dead,
             death: Some(death),
             attempt: 1,
+            queue,
+            id: (!is_generated).then_some(id),
+            fingerprint,
             ..stored
         };
         let slot = self

@@ -151,6 +151,8 @@ impl Script {
                 0 => drop(self.world.request(Request::Redrive {
                     queue,
                     filter: DeadFilter::default(),
+                    to: None,
+                    per_second_milli: None,
                 })),
                 1 => {
                     let filter = DeadFilter {

@@ -216,6 +216,8 @@ fn what_is_rare_is_looked_for_in_bounded_steps() {
             reason: Some(Reason::Corrupt),
             ..filter
         },
+        to: None,
+        per_second_milli: None,
     });
     let remove = steps(|queue, filter| Request::RemoveDead { queue, filter });
     for (what, steps) in [
@@ -275,6 +277,8 @@ fn a_filter_names_a_bounded_number_of_ids() {
         Request::Redrive {
             queue: orders,
             filter: filter(10_001),
+            to: None,
+            per_second_milli: None,
         },
         Request::RemoveDead {
             queue: orders,

@@ -158,6 +158,8 @@ fn switches_and_withdrawals_wait_as_well() {
         Request::Redrive {
             queue: orders,
             filter: DeadFilter::default(),
+            to: None,
+            per_second_milli: None,
         },
     ];
     for request in requests {

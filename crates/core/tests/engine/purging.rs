@@ -171,6 +171,8 @@ fn a_purge_during_a_redrive_takes_what_is_being_redriven() {
             Request::Redrive {
                 queue: orders,
                 filter: DeadFilter::default(),
+                to: None,
+                per_second_milli: None,
             },
         )
         .unwrap();

@@ -239,6 +239,8 @@ fn a_redrive_is_one_record_carried_out_in_slices_over_a_crash() {
             Request::Redrive {
                 queue: orders,
                 filter: DeadFilter::default(),
+                to: None,
+                per_second_milli: None,
             },
         )
         .unwrap();

@@ -73,6 +73,8 @@ fn a_failed_append_is_final_for_everything_that_waits() {
         .request(Request::Redrive {
             queue: orders,
             filter: DeadFilter::default(),
+            to: None,
+            per_second_milli: None,
         })
         .unwrap();
     let closing = world.request(Request::Close {}).unwrap();

@@ -74,7 +74,12 @@ impl World {
     }
 
     pub fn redrive(&mut self, queue: QueueId, filter: DeadFilter) -> Redriven {
-        match self.object(Request::Redrive { queue, filter }) {
+        match self.object(Request::Redrive {
+            queue,
+            filter,
+            to: None,
+            per_second_milli: None,
+        }) {
             Object::Redriven(redriven) => redriven,
             other => panic!("expected what was redriven, got {other:?}"),
         }

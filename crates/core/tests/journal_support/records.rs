@@ -1,12 +1,12 @@
 //! Records of every kind, made of owned parts.
 
 use ackbox_core::journal::{
-    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState,
+    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState, Transfer,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-pub const KINDS: u8 = 16;
+pub const KINDS: u8 = 17;
 
 /// Parts from which any record can be made.
 #[derive(Clone, Debug)]
@@ -145,6 +145,14 @@ impl Parts {
             14 => Record::Forgotten {
                 queue: s0,
                 hash: self.hash,
+            },
+            15 => Record::Revived {
+                number: n0,
+                order: n1,
+                to: self.flags[1].then_some(Transfer {
+                    queue: s0,
+                    fingerprint: n2,
+                }),
             },
             _ => Record::Entry(EntryRecord {
                 key: self.key(),

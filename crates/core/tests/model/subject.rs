@@ -397,6 +397,8 @@ fn request(transition: &Transition) -> Option<Request> {
                 limit: *limit,
                 ..DeadFilter::default()
             },
+            to: None,
+            per_second_milli: None,
         },
         Transition::RemoveDead { queue, limit } => Request::RemoveDead {
             queue: queue_id(*queue),

@@ -83,7 +83,14 @@ export type Request =
   // Bodies, then reply: DeadPage.
   | { op: 'deadPage'; queue: number; filter?: DeadFilter | undefined; after?: string | undefined; limit: number }
   | { op: 'deadCount'; queue: number; filter?: DeadFilter | undefined } // reply: value
-  | { op: 'redrive'; queue: number; filter?: DeadFilter | undefined } // reply: Redriven
+  // Reply: Redriven. `to`: name of a queue; `perSecondMilli`: letters a second, in thousandths.
+  | {
+      op: 'redrive'
+      queue: number
+      filter?: DeadFilter | undefined
+      to?: string | undefined
+      perSecondMilli?: number | undefined
+    }
   | { op: 'removeDead'; queue: number; filter?: DeadFilter | undefined } // reply: value
   | { op: 'queueStats'; queue: number } // at once: QueueStats
   | { op: 'boxStats' } // at once: BoxStats
