@@ -18,10 +18,23 @@ pub(crate) struct Counts {
 #[derive(Default)]
 pub(crate) struct Tally {
     counts: Counts,
-    failures: Vec<(String, Option<PathBuf>)>,
+    tier: &'static str,
+    failures: Vec<Failed>,
+}
+
+/// A step that failed.
+struct Failed {
+    tier: &'static str,
+    title: String,
+    log: Option<PathBuf>,
 }
 
 impl Tally {
+    /// What is counted from now on belongs to this tier.
+    pub(crate) fn enter(&mut self, tier: &'static str) {
+        self.tier = tier;
+    }
+
     /// Counts a step that is one check: it holds or it does not.
     pub(crate) fn check<T>(&mut self, outcome: Result<T, StepFailed>) -> Option<T> {
         match outcome {
@@ -48,7 +61,11 @@ impl Tally {
         // A step that failed without a failed test broke elsewhere: that is a failure too.
         counts.failed = counts.failed.max(1);
         self.add(counts);
-        self.failures.push((failure.title, failure.log));
+        self.failures.push(Failed {
+            tier: self.tier,
+            title: failure.title,
+            log: failure.log,
+        });
     }
 
     fn add(&mut self, counts: Counts) {
@@ -57,15 +74,20 @@ impl Tally {
         self.counts.skipped += counts.skipped;
     }
 
-    /// Prints what failed and, as the last line, the counts. Returns whether everything passed.
-    pub(crate) fn report(&self) -> bool {
-        for (title, log) in &self.failures {
-            match log {
-                Some(log) => println!("failed: {title}, log: {}", log.display()),
-                None => println!("failed: {title}"),
-            }
-        }
-        println!("{}", self.counts);
+    /// What failed, by tier, and as the last line the counts.
+    pub(crate) fn report(&self) -> Vec<String> {
+        let failures = self
+            .failures
+            .iter()
+            .map(|Failed { tier, title, log }| match log {
+                Some(log) => format!("failed in {tier}: {title}, log: {}", log.display()),
+                None => format!("failed in {tier}: {title}"),
+            });
+        failures.chain([self.counts.to_string()]).collect()
+    }
+
+    /// Whether everything passed.
+    pub(crate) fn passed(&self) -> bool {
         self.counts.failed == 0
     }
 }
@@ -209,13 +231,39 @@ test result: ok. 40 passed; 0 failed; 2 ignored; 0 measured; 7 filtered out; fin
     }
 
     #[test]
-    fn the_last_line_has_a_fixed_form() {
+    fn the_last_line_sums_over_all_tiers_and_failures_name_theirs() {
         let counts = Counts {
             passed: 3,
             failed: 0,
             skipped: 1,
         };
-        assert_eq!(counts.to_string(), "3 passed, 0 failed, 1 skipped");
+        let failure = |title: &str, log: Option<&str>| StepFailed {
+            title: title.to_owned(),
+            log: log.map(PathBuf::from),
+        };
+        let mut tally = Tally::default();
+        tally.enter("Rust");
+        tally.suite(Ok(()), counts);
+        tally.check(Ok(()));
+        assert!(tally.passed());
+        assert_eq!(tally.report(), ["4 passed, 0 failed, 1 skipped"]);
+        tally.check::<()>(Err(failure("cargo clippy", Some("clippy.log"))));
+        tally.enter("suites");
+        let counts = Counts {
+            failed: 2,
+            ..counts
+        };
+        tally.suite(Err(failure("crash", None)), counts);
+        tally.suite(Ok(()), counts);
+        assert!(!tally.passed());
+        assert_eq!(
+            tally.report(),
+            [
+                "failed in Rust: cargo clippy, log: clippy.log",
+                "failed in suites: crash",
+                "10 passed, 5 failed, 3 skipped"
+            ]
+        );
     }
 
     #[test]

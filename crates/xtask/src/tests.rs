@@ -30,21 +30,28 @@ pub(crate) fn run() -> Result<ExitCode> {
     let npm_scripts = typescript::scripts("npm")?;
     let tests_scripts = typescript::scripts("tests")?;
     let mut tally = Tally::default();
+    tally.enter("set-up");
     if let Err(failure) = prepare(&progress) {
         tally.suite(Err(failure), Counts::default());
     } else {
-        tier(&progress, "Rust", 480, || rust(&progress, &mut tally));
-        tier(&progress, "build", 300, || build(&progress, &mut tally));
-        tier(&progress, "npm checks", 60, || {
-            checks(&progress, &mut tally, "npm", &npm_scripts);
-            checks(&progress, &mut tally, "tests", &tests_scripts);
+        let mut tier = |name, budget_seconds, work: &dyn Fn(&mut Tally)| {
+            tier(&progress, &mut tally, name, budget_seconds, work);
+        };
+        tier("Rust", 480, &|tally| rust(&progress, tally));
+        tier("build", 300, &|tally| build(&progress, tally));
+        tier("npm checks", 60, &|tally| {
+            checks(&progress, tally, "npm", &npm_scripts);
+            checks(&progress, tally, "tests", &tests_scripts);
         });
-        tier(&progress, "suites", 600, || {
-            suites(&progress, &mut tally, &tests_scripts)
+        tier("suites", 600, &|tally| {
+            suites(&progress, tally, &tests_scripts)
         });
-        tier(&progress, "demo", 60, || smoke(&progress, &mut tally));
+        tier("demo", 60, &|tally| smoke(&progress, tally));
     }
-    Ok(if tally.report() {
+    for line in tally.report() {
+        progress.say(&line);
+    }
+    Ok(if tally.passed() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -59,19 +66,28 @@ fn prepare(progress: &Progress) -> Result<(), StepFailed> {
     typescript::install(progress, "tests")
 }
 
-fn tier(progress: &Progress, name: &str, budget_seconds: u64, work: impl FnOnce()) {
+fn tier(
+    progress: &Progress,
+    tally: &mut Tally,
+    name: &'static str,
+    budget_seconds: u64,
+    work: &dyn Fn(&mut Tally),
+) {
     progress.say(&format!("-- {name} (budget {budget_seconds} s)"));
+    tally.enter(name);
     let started = Instant::now();
-    work();
-    let seconds = started.elapsed().as_secs();
+    work(tally);
+    progress.say(&spent(name, started.elapsed().as_secs(), budget_seconds));
+}
+
+/// What a tier took beside its budget.
+fn spent(tier: &str, seconds: u64, budget_seconds: u64) -> String {
     let verdict = if seconds > budget_seconds {
         ", over budget"
     } else {
         ""
     };
-    progress.say(&format!(
-        "-- {name}: {seconds} of {budget_seconds} s{verdict}"
-    ));
+    format!("-- {tier}: {seconds} of {budget_seconds} s{verdict}")
 }
 
 fn rust(progress: &Progress, tally: &mut Tally) {
@@ -114,7 +130,7 @@ fn rust(progress: &Progress, tally: &mut Tally) {
         if !status.success() {
             bail!("`cargo test`: {status}, {counts}");
         }
-        Ok(())
+        ran_some(counts)
     });
     tally.suite(outcome, counts);
 }
@@ -176,6 +192,14 @@ fn vitest(step: &mut Step, script: &str, counts: &mut Counts) -> Result<()> {
         let shown = &failures[..failures.len().min(FAILURES_SHOWN)];
         bail!("{counts}\n  {}", shown.join("\n  "));
     }
+    ran_some(*counts)
+}
+
+/// A suite that succeeds without a test shows nothing.
+fn ran_some(counts: Counts) -> Result<()> {
+    if counts.passed == 0 {
+        bail!("no test ran");
+    }
     Ok(())
 }
 
@@ -190,4 +214,25 @@ fn smoke(progress: &Progress, tally: &mut Tally) {
 
 fn log_name(folder: &str, script: &str) -> String {
     format!("{folder}-{}", script.replace(':', "-"))
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_tier_is_held_against_its_budget() {
+        assert_eq!(spent("demo", 60, 60), "-- demo: 60 of 60 s");
+        assert_eq!(spent("demo", 61, 60), "-- demo: 61 of 60 s, over budget");
+    }
+
+    #[test]
+    fn a_suite_without_tests_is_a_failure() {
+        let passed = Counts {
+            passed: 1,
+            ..Counts::default()
+        };
+        assert!(ran_some(passed).is_ok());
+        assert!(ran_some(Counts::default()).is_err());
+    }
 }
