@@ -85,9 +85,14 @@ pub enum Command<'a> {
         /// Of the message.
         id: &'a str,
     },
+    /// Wait until no message of a queue is ready or leased and none of its handlers runs. Answered with 0.
+    Idle {
+        /// Which one.
+        queue: QueueId,
+    },
     /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has. Or a
-    /// waiting [`Command::Finished`]: it is answered with 0. Or a paced [`Request::Redrive`]: it is answered
-    /// with what it has done.
+    /// waiting [`Command::Finished`] or [`Command::Idle`]: it is answered with 0. Or a paced
+    /// [`Request::Redrive`]: it is answered with what it has done.
     StopWaiting,
 }
 
@@ -289,6 +294,9 @@ pub enum Request {
     /// Claims no more, takes back what was not handed out; answers when its handlers are done and
     /// everything is durable.
     CloseWorker { worker: WorkerId },
+    /// Lets a worker go on until nothing is ready, and ends it. Answers when that is durable:
+    /// [`crate::effect::Object::Drained`].
+    DrainWorker { worker: WorkerId },
     /// Stops claiming, takes back manual deliveries; answers when all handlers are done and all is
     /// durable; the reply's value is the number of returned messages.
     Close {},
@@ -311,6 +319,15 @@ pub enum Request {
     Peek {
         queue: QueueId,
         state: Option<MessageState>,
+        limit: u32,
+    },
+    /// [`crate::effect::Object::Infos`]: messages in some states, or those of some ids (first the
+    /// unfinished and dead ones, then what is remembered of finished ones); contents come as `Body`
+    /// before the reply.
+    Select {
+        queue: QueueId,
+        ids: Option<Vec<String>>,
+        states: Option<Vec<MessageState>>,
         limit: u32,
     },
     /// [`crate::effect::Object::DeadPage`]; contents come as `Body` before the reply.

@@ -201,6 +201,8 @@ pub enum EventKind {
     Drained = 8,
     Paused = 9,
     Resumed = 10,
+    /// Other messages, or other states of them, are seen than before; not awaited by any journal.
+    Changed = 11,
 }
 
 /// Something that happened in a queue. Fields that a kind does not use are 0 or empty.
@@ -257,6 +259,7 @@ pub enum Object {
     Infos(Vec<MessageInfo>),
     DeadPage(DeadPage),
     Redriven(Redriven),
+    Drained(Drained),
     QueueStats(Box<QueueStats>),
     BoxStats(BoxStats),
     Queues(Vec<QueueSummary>),
@@ -398,6 +401,18 @@ pub struct DeadPage {
 pub struct Redriven {
     pub moved: u64,
     pub skipped: u64,
+}
+
+/// Outcome of a drain: what became of its deliveries, and what is left in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "named as in the public contract")]
+pub struct Drained {
+    pub completed: u64,
+    pub retried: u64,
+    pub dead: u64,
+    /// Unfinished messages: scheduled, leased by others, ready in a paused queue.
+    pub remaining: u64,
 }
 
 /// Distribution of times in ms.

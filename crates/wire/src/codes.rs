@@ -84,7 +84,7 @@ codes! {
     EVENTS = EventKind {
         Enqueued = "enqueued", Started = "started", Completed = "completed", Failed = "failed", Retry = "retry",
         Dead = "dead", Stalled = "stalled", Duplicate = "duplicate", Drained = "drained", Paused = "paused",
-        Resumed = "resumed",
+        Resumed = "resumed", Changed = "changed",
     }
 }
 

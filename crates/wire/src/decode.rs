@@ -102,6 +102,12 @@ impl<'a> Iterator for Messages<'a> {
                     id: record.id,
                 },
             ),
+            Input::Idle(record) => command(
+                record.ticket,
+                Command::Idle {
+                    queue: QueueId(record.queue),
+                },
+            ),
             Input::StopWaiting(record) => command(record.ticket, Command::StopWaiting),
             Input::Appended(_) => Message::Completion(Completion::Appended),
             Input::AppendFailed(record) => Message::Completion(Completion::AppendFailed {

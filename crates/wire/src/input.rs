@@ -78,7 +78,7 @@ records! {
         max: u32,
     }
     /// Give up a waiting dequeue (its own ticket): it is answered with what it has. Or a waiting
-    /// `Finished`: it is answered with 0.
+    /// `Finished` or `Idle`: it is answered with 0.
     StopWaiting = 7, key ticket, bytes 16 {}
     /// The handler of a delivery was told to stop and is not waited for: an open one is given back.
     Abandoned = 8, key token, bytes 16 {}
@@ -89,6 +89,11 @@ records! {
         ;
         /// Of the message.
         id: &'a str,
+    }
+    /// Wait until nothing of a queue is ready or being handled. Answered by a reply.
+    Idle = 10, key ticket, bytes 24 {
+        /// Which one.
+        queue: u32,
     }
 
     /// The one append in flight is durable.

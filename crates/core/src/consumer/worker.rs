@@ -11,6 +11,35 @@ use crate::command::{Ticket, Token};
 /// More starts are never written ahead: a bound on what one crash can cost.
 const AHEAD_MAX: u32 = 8192;
 
+/// A worker that ends by itself once nothing is ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// Who wants to know when it is done.
+    pub ticket: Ticket,
+    /// Whether what it settled is durable.
+    pub rest: Rest,
+}
+
+/// How far a worker that drains has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// It has work, or might get some.
+    Busy,
+    /// It has none; its last settlements are on their way to the storage.
+    Settling,
+    /// It has none, and what it settled is durable.
+    Settled,
+}
+
+/// What became of the deliveries of a worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(missing_docs, reason = "named as in the public contract")]
+pub struct Tally {
+    pub completed: u64,
+    pub retried: u64,
+    pub dead: u64,
+}
+
 /// A worker and its deliveries.
 #[derive(Debug)]
 pub struct Worker {
@@ -28,6 +57,12 @@ pub struct Worker {
     pub closing: Vec<Ticket>,
     /// Deliveries that were given back while it closed.
     pub given_back: u64,
+    /// Set if it ends by itself.
+    pub drain: Option<Drain>,
+    /// What became of its deliveries.
+    pub tally: Tally,
+    /// Messages that it claimed, so that one claim can be told from none.
+    pub claims: u64,
     returned: u32,
     ahead: u32,
 }
@@ -44,6 +79,9 @@ impl Worker {
             paused: false,
             closing: Vec::new(),
             given_back: 0,
+            drain: None,
+            tally: Tally::default(),
+            claims: 0,
             returned: 0,
             ahead: 0,
         }
@@ -58,6 +96,21 @@ impl Worker {
         let allowance = if ahead { self.ahead } else { 0 };
         u64::from(self.running) + (self.claimed.len() as u64)
             < u64::from(self.concurrency) + u64::from(allowance)
+    }
+
+    /// Claims a message.
+    pub fn claim(&mut self, token: Token) {
+        self.claimed.push_back(token);
+        self.claims += 1;
+        if let Some(drain) = &mut self.drain {
+            drain.rest = Rest::Busy;
+        }
+    }
+
+    /// Whether it has nothing to do at this moment.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.running == 0 && self.claimed.is_empty()
     }
 
     /// Whether a slot is free for what was claimed.

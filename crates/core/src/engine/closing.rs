@@ -84,7 +84,9 @@ impl Engine {
     }
 
     pub(super) fn close_worker(&mut self, ticket: Ticket, id: WorkerId) -> Result<(), Failure> {
-        if !self.is_open() {
+        // A worker that drained its queue has ended by itself.
+        let has_ended = id.0 <= self.last_worker && !self.workers.contains_key(&id);
+        if !self.is_open() || has_ended {
             self.output.push_back(Effect::Reply {
                 ticket,
                 result: Ok(Answer::Value(0)),
@@ -107,7 +109,7 @@ impl Engine {
     /// Answers those who wait for workers or the box to be done.
     pub(super) fn check_closing(&mut self) {
         let closed = |worker: &&crate::consumer::worker::Worker| {
-            !worker.closing.is_empty() && worker.running == 0 && worker.claimed.is_empty()
+            !worker.closing.is_empty() && worker.is_at_rest() && worker.drain.is_none()
         };
         let done: Vec<WorkerId> = self
             .workers

@@ -40,7 +40,7 @@ impl Engine {
         let slot = lease
             .slot
             .expect("open leases that were not handed over have a message");
-        let queue = lease.queue;
+        let (queue, to) = (lease.queue, lease.to);
         let limit = self.ledger.queues[queue as usize].settings.max_result_bytes as usize;
         let mut result = settle.result;
         if settle.verdict == Verdict::Ack && result.len() > limit {
@@ -60,6 +60,7 @@ impl Engine {
         self.ledger.unlease(slot);
         self.note_handling(token);
         let stays = self.apply(token, slot, settle.verdict, result, settle.error);
+        self.count_outcome(to, settle.verdict, stays);
         let runs_on =
             !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));
         let lease = self.leases.get_mut(token).expect("looked up before");

@@ -236,7 +236,7 @@ impl Engine {
         if let Recipient::Worker(worker) = to
             && let Some(worker) = self.workers.get_mut(&worker)
         {
-            worker.claimed.push_back(token);
+            worker.claim(token);
         }
         if self.commit.gate(Gate::Started(token)).is_some() {
             unreachable!("a start was written just now");

@@ -57,6 +57,7 @@ impl Engine {
             Gate::Effect(effect) => self.output.push_back(effect),
             Gate::Started(token) => self.started(token),
             Gate::Inspected(job) => self.inspected(job),
+            Gate::Settled(worker, claims) => self.settled_for(worker, claims),
             Gate::Emptied(segment) => self.output.push_back(Effect::Remove { segment }),
             Gate::Ended(ended) => self.ended(*ended),
         }
@@ -94,10 +95,17 @@ impl Engine {
         tickets.extend(self.waits.abandon());
         tickets.extend(self.dead_jobs.abandon());
         tickets.extend(self.paced_redrives.abandon());
+        tickets.extend(self.idle_waits.abandon());
         tickets.extend(
             self.workers
                 .values_mut()
                 .flat_map(|worker| worker.closing.drain(..)),
+        );
+        let drains = self.workers.values_mut();
+        tickets.extend(
+            drains
+                .filter_map(|worker| worker.drain.take())
+                .map(|drain| drain.ticket),
         );
         for desk in &mut self.desks {
             tickets.extend(desk.waiters.drain(..).map(|waiter| waiter.ticket));

@@ -176,6 +176,7 @@ impl Engine {
                 self.answer_waiters(queue as u32);
             }
         }
+        self.stop_waiting_for_idle(ticket);
     }
 
     /// Answers dequeues that have what they wanted, or waited long enough.

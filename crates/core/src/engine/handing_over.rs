@@ -44,6 +44,11 @@ impl Engine {
         if is_refused && !is_manual {
             return Err(lease_lost());
         }
+        if let (Some(to), Verdict::Ack | Verdict::Dead(Reason::Invalid)) =
+            (self.recipient_of(token), settle.verdict)
+        {
+            self.count_outcome(to, settle.verdict, false);
+        }
         match settle.verdict {
             Verdict::Ack => self.finish_handed_over(token, EventKind::Completed, b""),
             Verdict::Return => {}

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::contents::{Part, Purpose, content_of, result_of};
+use super::selecting::Selection;
 use super::staging::Gate;
 use crate::command::{MessageState, Ticket};
 use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
@@ -15,9 +16,9 @@ use crate::ledger::Ledger;
 use crate::ledger::message::Standing;
 
 /// Entries of one answer.
-const ENTRIES_MAX: usize = 1000;
+pub(super) const ENTRIES_MAX: usize = 1000;
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 enum Shape {
     Infos,
     /// The cursor of the next page, if there is one.
@@ -26,13 +27,15 @@ enum Shape {
     End,
 }
 
-/// What is asked about one message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What is asked about a message.
+#[derive(Clone, Debug)]
 pub(super) enum Question {
     /// What is known of it.
     Get,
     /// How it ended.
     Finished,
+    /// What is known of it and of others.
+    Select(Rc<Selection>),
 }
 
 #[derive(Debug)]
@@ -115,7 +118,7 @@ impl Engine {
         let mut inspection = Inspection {
             ticket,
             shape: match question {
-                Question::Get => Shape::Infos,
+                Question::Get | Question::Select(_) => Shape::Infos,
                 Question::Finished => Shape::End,
             },
             infos: vec![self.ledger.finished_info(queue, id, entry)],
@@ -127,13 +130,7 @@ impl Engine {
         if self.ledger.dedup.charge(entry) > 0 {
             let place = self.ledger.dedup.place(entry);
             if place.length == 0 {
-                let asked = self.inspections.asked.entry(entry).or_default();
-                asked.push(Asked {
-                    ticket,
-                    queue,
-                    id: Box::from(id),
-                    question,
-                });
+                self.ask_later(entry, ticket, queue, id, question);
                 return true;
             }
             let (job, index) = (self.inspections.last + 1, 0);
@@ -147,6 +144,24 @@ impl Engine {
         true
     }
 
+    /// Asks again when the record of an entry has a place.
+    pub(super) fn ask_later(
+        &mut self,
+        entry: u32,
+        ticket: Ticket,
+        queue: u32,
+        id: &str,
+        question: Question,
+    ) {
+        let asked = self.inspections.asked.entry(entry).or_default();
+        asked.push(Asked {
+            ticket,
+            queue,
+            id: Box::from(id),
+            question,
+        });
+    }
+
     /// Asks again what could not be answered before.
     pub(super) fn ask_again(&mut self, asked: Vec<Asked>) {
         for asked in asked {
@@ -156,6 +171,7 @@ impl Engine {
             match asked.question {
                 Question::Get => self.inspect_one(ticket, queue, &id),
                 Question::Finished => self.finished(ticket, queue, &id),
+                Question::Select(selection) => self.select(ticket, queue, selection),
             }
         }
     }
@@ -177,6 +193,37 @@ impl Engine {
     }
 
     fn inspect(&mut self, ticket: Ticket, slots: &[u32], shape: Shape) {
+        let inspection = self.inspection_of(ticket, slots, shape);
+        self.begin_inspection(inspection);
+    }
+
+    /// Shows messages, and behind them the ends of finished ones, whose records have their places.
+    pub(super) fn inspect_selected(
+        &mut self,
+        ticket: Ticket,
+        queue: u32,
+        slots: &[u32],
+        ends: &[(&str, u32)],
+    ) {
+        let mut inspection = self.inspection_of(ticket, slots, Shape::Infos);
+        let job = self.inspections.last + 1;
+        for (id, entry) in ends {
+            let index = inspection.infos.len() as u32;
+            let info = self.ledger.finished_info(queue, id, *entry);
+            inspection.infos.push(info);
+            inspection.contents.push(None);
+            if self.ledger.dedup.charge(*entry) > 0 {
+                let place = self.ledger.dedup.place(*entry);
+                let part = Part::End(place);
+                self.reads
+                    .want(place, Purpose::Inspect { job, index, part });
+                inspection.reads += 1;
+            }
+        }
+        self.begin_inspection(inspection);
+    }
+
+    fn inspection_of(&mut self, ticket: Ticket, slots: &[u32], shape: Shape) -> Inspection {
         let job = self.inspections.last + 1;
         let is_end = shape == Shape::End;
         let infos = slots.iter().map(|slot| self.ledger.info(*slot)).collect();
@@ -229,7 +276,7 @@ impl Engine {
         if is_end {
             inspection.contents.clear();
         }
-        self.begin_inspection(inspection);
+        inspection
     }
 
     /// Answers as soon as everything that was seen is durable and everything wanted is read.
@@ -256,7 +303,9 @@ impl Engine {
         let index = index as usize;
         match (part, payload) {
             (Part::End(place), payload) => match payload.and_then(result_of) {
-                Some(result) if result.body().is_empty() => inspection.contents.clear(),
+                Some(result) if result.body().is_empty() && inspection.infos.len() == 1 => {
+                    inspection.contents.clear();
+                }
                 Some(result) => inspection.contents[index] = Some(result),
                 None => inspection.damaged = Some(place),
             },

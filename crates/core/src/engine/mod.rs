@@ -37,7 +37,9 @@ mod opening;
 mod outcomes;
 mod redriving;
 mod requests;
+mod resting;
 mod retracting;
+mod selecting;
 mod staging;
 mod taking_back;
 mod totals;
@@ -63,6 +65,7 @@ use deadjobs::DeadJobs;
 use inspecting::Inspections;
 use opening::Opening;
 use redriving::PacedRedrives;
+use resting::IdleWaits;
 use staging::Gate;
 use waits::Waits;
 
@@ -115,6 +118,7 @@ pub struct Engine {
     waits: Waits,
     dead_jobs: DeadJobs,
     paced_redrives: PacedRedrives,
+    idle_waits: IdleWaits,
     cleaning: Cleaning,
     closing: Option<Closing>,
     output: VecDeque<Effect>,
@@ -149,6 +153,7 @@ impl Engine {
             waits: Waits::default(),
             dead_jobs: DeadJobs::default(),
             paced_redrives: PacedRedrives::default(),
+            idle_waits: IdleWaits::default(),
             cleaning: Cleaning::default(),
             closing: None,
             output: VecDeque::new(),
@@ -181,6 +186,7 @@ impl Engine {
                 Ok(queue) => self.finished(ticket, queue, id),
                 Err(failure) => self.refuse(ticket, failure),
             },
+            Command::Idle { queue } => self.wait_for_idle(ticket, queue),
             Command::StopWaiting => self.stop_waiting(ticket),
         }
     }
@@ -230,8 +236,10 @@ impl Engine {
         self.work_on_paced_redrives();
         self.dispatch();
         self.clean();
+        self.check_rest();
         self.reads.begin(&mut self.output);
         self.seal();
+        self.tell_changes();
         self.check_closing();
     }
 

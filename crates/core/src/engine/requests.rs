@@ -1,5 +1,8 @@
 //! Cold requests: definitions, workers, durable switches, single messages, statistics.
 
+use std::rc::Rc;
+
+use super::selecting::Selection;
 use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, WorkerId};
 use crate::config::QueueOptions;
@@ -51,6 +54,10 @@ impl Engine {
             }
             Request::PauseWorker { worker } => self.pause_worker(worker, true),
             Request::ResumeWorker { worker } => self.pause_worker(worker, false),
+            Request::DrainWorker { worker } => {
+                self.drain_worker(ticket, worker)?;
+                Ok(None)
+            }
             Request::Listen { queue, events } => {
                 let queue = self.known(queue)?;
                 self.ledger.queues[queue as usize].listens = events;
@@ -96,6 +103,17 @@ impl Engine {
                 let queue = self.known(queue)?;
                 self.check_peek(queue, state)?;
                 self.inspect_many(ticket, queue, state, limit);
+                Ok(None)
+            }
+            Request::Select {
+                queue,
+                ids,
+                states,
+                limit,
+            } => {
+                let queue = self.known(queue)?;
+                let selection = Selection::new(ids, states, limit)?;
+                self.select(ticket, queue, Rc::new(selection));
                 Ok(None)
             }
             Request::DeadPage {

@@ -17,6 +17,8 @@ pub(super) enum Gate {
     Started(crate::command::Token),
     /// What an inspection saw is durable.
     Inspected(u64),
+    /// What a worker has settled is durable, up to this claim of its.
+    Settled(crate::command::WorkerId, u64),
     /// Nothing live is left in a segment.
     Emptied(u32),
     /// A message has ended that somebody waits for.

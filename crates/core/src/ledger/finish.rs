@@ -245,6 +245,7 @@ impl Ledger {
             self.promote(number, group, at);
         }
         self.touch(number);
+        self.note_change(number);
     }
 
     /// Whether a message that dies now holds its group back.

@@ -18,6 +18,9 @@ pub(super) struct Group {
     members: BTreeMap<u64, u32>,
     /// Deliveries in flight that the group waits for, message or not (at-most-once).
     in_flight: u32,
+    /// Members that are due and wait behind the head, as of the purge count `epoch`.
+    parked: u32,
+    epoch: u32,
     /// Dead letters of the group, members or not.
     dead: u32,
 }
@@ -27,6 +30,10 @@ pub(super) struct Group {
 pub struct Groups {
     groups: Slab<Group>,
     index: Index,
+    /// Parked members of groups with a delivery in flight.
+    behind: u64,
+    /// How often the queue was purged: parked members of an earlier epoch are gone.
+    epoch: u32,
 }
 
 impl Groups {
@@ -43,6 +50,8 @@ impl Groups {
             name: Rc::from(name),
             members: BTreeMap::new(),
             in_flight: 0,
+            parked: 0,
+            epoch: self.epoch,
             dead: 0,
         });
         let groups = &self.groups;
@@ -90,12 +99,46 @@ impl Groups {
 
     /// A delivery of the group starts.
     pub fn start(&mut self, group: u32) {
-        self.groups[group].in_flight += 1;
+        let group = current(&mut self.groups, self.epoch, group);
+        group.in_flight += 1;
+        if group.in_flight == 1 {
+            self.behind += u64::from(group.parked);
+        }
     }
 
     /// A delivery of the group is over.
     pub fn end(&mut self, group: u32) {
-        self.groups[group].in_flight -= 1;
+        let group = current(&mut self.groups, self.epoch, group);
+        group.in_flight -= 1;
+        if group.in_flight == 0 {
+            self.behind -= u64::from(group.parked);
+        }
+    }
+
+    /// A member that is due waits behind the head.
+    pub fn park(&mut self, group: u32) {
+        let group = current(&mut self.groups, self.epoch, group);
+        group.parked += 1;
+        self.behind += u64::from(group.in_flight > 0);
+    }
+
+    /// A parked member goes on, or leaves.
+    pub fn unpark(&mut self, group: u32) {
+        let group = current(&mut self.groups, self.epoch, group);
+        group.parked -= 1;
+        self.behind -= u64::from(group.in_flight > 0);
+    }
+
+    /// All parked members are gone at once.
+    pub fn purge(&mut self) {
+        self.behind = 0;
+        self.epoch += 1;
+    }
+
+    /// Whether a due message waits for nothing but the end of a delivery that is in flight.
+    #[must_use]
+    pub fn wait_for_delivery(&self) -> bool {
+        self.behind > 0
     }
 
     /// A message became a dead letter: it stays a member if it holds back what is behind it.
@@ -123,4 +166,13 @@ impl Groups {
             self.groups.remove(group);
         }
     }
+}
+
+/// A group, without what was purged meanwhile.
+fn current(groups: &mut Slab<Group>, epoch: u32, group: u32) -> &mut Group {
+    let group = &mut groups[group];
+    if group.epoch != epoch {
+        (group.epoch, group.parked) = (epoch, 0);
+    }
+    group
 }

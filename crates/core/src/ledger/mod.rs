@@ -41,6 +41,7 @@ pub use restoring::HandedOver;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::effect::EventKind;
 use crate::hash;
 use crate::id::GeneratedId;
 use crate::id_text::IdText;
@@ -92,6 +93,7 @@ pub struct Ledger {
     dirty: Vec<u32>,
     /// When the record that was replayed last was written.
     replayed_to: Timestamp,
+    changed: Vec<u32>,
     /// Messages up to this number may have records although they are gone: see [`replay`].
     replay_floor: u64,
 }
@@ -120,6 +122,7 @@ impl Ledger {
             purges: Purges::default(),
             dirty: Vec::new(),
             replayed_to: Timestamp(0),
+            changed: Vec::new(),
             replay_floor: 0,
         }
     }
@@ -156,6 +159,22 @@ impl Ledger {
     #[must_use]
     pub fn has_dirty(&self) -> bool {
         !self.dirty.is_empty()
+    }
+
+    /// Notes that what is seen of a queue's messages is not what it was.
+    pub(super) fn note_change(&mut self, queue: u32) {
+        let target = &mut self.queues[queue as usize];
+        if target.listens & (1 << EventKind::Changed as u32) != 0 && !target.changed {
+            target.changed = true;
+            self.changed.push(queue);
+        }
+    }
+
+    /// A queue of which something else is seen than when it was taken last.
+    pub fn take_changed(&mut self) -> Option<u32> {
+        let queue = self.changed.pop()?;
+        self.queues[queue as usize].changed = false;
+        Some(queue)
     }
 
     /// The text of a message's id.
@@ -285,6 +304,7 @@ impl Ledger {
             self.promote(message.queue, message.group, now);
         }
         self.touch(message.queue);
+        self.note_change(message.queue);
     }
 
     /// Keeps a content in memory.
@@ -370,7 +390,8 @@ impl Ledger {
     pub fn drop_entry(&mut self, entry: u32) {
         if entry != NONE {
             self.live_bytes -= stored_bytes(self.dedup.place(entry));
-            self.dedup.remove(entry);
+            let removed = self.dedup.remove(entry);
+            self.note_change(removed.queue());
         }
     }
 

@@ -56,8 +56,10 @@ impl Ledger {
             scheduled: std::mem::take(&mut target.scheduled),
         };
         target.expiries.clear();
+        target.groups.purge();
         self.purges.slices.push_back(purge);
         self.touch(queue);
+        self.note_change(queue);
         count
     }
 

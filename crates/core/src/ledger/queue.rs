@@ -64,6 +64,8 @@ pub struct Queue {
     pub shortened_window_ms: Option<u64>,
     /// Something changed since the engine last looked.
     pub dirty: bool,
+    /// What is seen of its messages changed since that was told; noted only if someone listens.
+    pub changed: bool,
 }
 
 impl Queue {
@@ -89,6 +91,7 @@ impl Queue {
             counters: Counters::default(),
             shortened_window_ms: None,
             dirty: false,
+            changed: false,
         }
     }
 

@@ -21,6 +21,7 @@ impl Ledger {
             queue.scheduled.insert((message.due, message.number), slot);
         } else if !heads_group {
             message.standing = Standing::Parked;
+            queue.groups.park(message.group);
             queue.parked.insert(message.rank(), slot);
         } else {
             message.standing = Standing::Ready;
@@ -38,6 +39,7 @@ impl Ledger {
         }
         let number = message.queue;
         self.touch(number);
+        self.note_change(number);
     }
 
     /// Takes a waiting message out of its set.
@@ -46,7 +48,13 @@ impl Ledger {
         let queue = &mut self.queues[message.queue as usize];
         match message.standing {
             Standing::Scheduled => queue.scheduled.remove(&(message.due, message.number)),
-            Standing::Parked => queue.parked.remove(&message.rank()),
+            Standing::Parked => {
+                // A purge took those of its time out of the count.
+                if message.epoch == queue.purges {
+                    queue.groups.unpark(message.group);
+                }
+                queue.parked.remove(&message.rank())
+            }
             Standing::Ready if message.suspect => queue.suspects.remove(&message.rank()),
             Standing::Ready => queue.ready.remove(&message.rank()),
             Standing::Held | Standing::Leased | Standing::Dead => return,
@@ -74,6 +82,7 @@ impl Ledger {
         }
         let number = message.queue;
         self.touch(number);
+        self.note_change(number);
     }
 
     /// Ends a claim; the message is held and in no set.
@@ -89,6 +98,7 @@ impl Ledger {
         }
         let number = message.queue;
         self.touch(number);
+        self.note_change(number);
     }
 
     /// Lets the head of a group be claimed if nothing is in its way any more.

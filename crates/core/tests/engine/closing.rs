@@ -148,7 +148,11 @@ fn a_worker_closes_when_its_handlers_are_done_and_the_box_goes_on() {
         (Some(1), Some(1))
     );
     assert!(world.deliveries.is_empty());
-    let refused = world.request(Request::CloseWorker { worker }).unwrap_err();
+    assert_eq!(world.value(Request::CloseWorker { worker }), 0, "closed");
+    let never = WorkerId(worker.0 + 1);
+    let refused = world
+        .request(Request::CloseWorker { worker: never })
+        .unwrap_err();
     assert_eq!(refused.code, ErrorCode::Closed);
     world.worker(orders, 2);
     assert_eq!(world.delivered(), ["b", "c"]);

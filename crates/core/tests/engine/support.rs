@@ -229,10 +229,11 @@ impl World {
         }
     }
 
+    /// Listens to everything but the hints for those who watch.
     pub fn listen(&mut self, queue: QueueId) {
         self.at_once(Request::Listen {
             queue,
-            events: u32::MAX,
+            events: !(1 << EventKind::Changed as u32),
         });
     }
 
