@@ -1,7 +1,12 @@
 /** The objects of the package as users hold them. Every promise rejects with an `AckboxError`, or with the reason of a signal. */
+import type { ConsumeOptions, Consumption } from './consume.js'
 import type { QueueDefinition } from './definition.js'
+import type { DrainOptions, DrainReport } from './drain.js'
+import type { EventsOptions, EventStream } from './event-stream.js'
 import type { Listen, BoxEvents, QueueEvents, WorkerEvents } from './events.js'
 import type { EngineKind } from './engine/engine.js'
+import type { IdleOptions } from './idle.js'
+import type { Middleware } from './middleware.js'
 import type { QueueOptions } from './queue-options.js'
 import type { BoxStats, Health, QueueStats, QueueSummary, WorkerStats } from './stats.js'
 import type {
@@ -17,6 +22,7 @@ import type {
   Receipt,
 } from './types.js'
 import type { Classify } from './verdict.js'
+import type { Watch, WatchOptions } from './watch.js'
 
 /** One durable journal that holds any number of named queues. */
 export interface Box extends AsyncDisposable {
@@ -43,6 +49,11 @@ export interface Box extends AsyncDisposable {
   stats(): Promise<BoxStats>
   /** Whether the box works, at once. */
   health(): Health
+  /**
+   * Puts middleware around every enqueue and every handler from now on, the first that was registered outermost. What it
+   * returns takes it away.
+   */
+  use(middleware: Middleware): () => void
   /** Listens. Errors and warnings that nobody listens to go to `process.emitWarning` or `console.error`. */
   readonly on: Listen<BoxEvents>
   /**
@@ -71,6 +82,18 @@ export interface Queue<T = unknown, R = void, Out = T> {
    * ran out. A result that JSON cannot hold or that is above `maxResultBytes` is left out, with a warning.
    */
   process(handler: Handler<Out, R>, options?: WorkerOptions<Out>): Worker
+  /**
+   * Runs a worker until nothing is ready: no message could be claimed now or as soon as a running one of its group ends.
+   * Messages that wait for a later time stay, as does everything while the queue is paused. Ends early, with what it has
+   * done, when the box closes.
+   */
+  drain(handler: Handler<Out, R>, options?: DrainOptions<Out>): Promise<DrainReport>
+  /**
+   * Deliveries for a `for await` loop, each to be settled by hand. Leaving the loop returns the message at hand, if it is
+   * not settled, and all that the loop has not reached, without costing an attempt. Ends when the box closes; throws the
+   * reason of its signal.
+   */
+  consume(options?: ConsumeOptions): Consumption<Out>
   /** Claims one message for settling by hand; `undefined` if none is ready within `waitMs`. */
   dequeue(options?: DequeueOptions): Promise<Delivery<Out> | undefined>
   /** Claims up to `max` (1 to 10,000) messages; waits for the first one only. */
@@ -104,9 +127,21 @@ export interface Queue<T = unknown, R = void, Out = T> {
   pause(): Promise<void>
   /** Ends a pause; durable. */
   resume(): Promise<void>
+  /**
+   * Resolves when nothing is ready or leased, as `stats` counts them, and no handler runs. Messages that wait for their
+   * time do not matter. At most 10,000 calls of a box may wait, then `ERR_QUEUE_FULL`.
+   */
+  idle(options?: IdleOptions): Promise<void>
   stats(): Promise<QueueStats>
   readonly dead: DeadLetters<T>
   readonly on: Listen<QueueEvents>
+  /**
+   * All events from now on, for a `for await` loop, each with its name as `type`. Leaving the loop ends it, as does the
+   * close of the box; it throws the reason of its signal, or the error that ended the box.
+   */
+  events(options?: EventsOptions): EventStream
+  /** Messages as a list that is there at once, for `useSyncExternalStore` and its like. */
+  watch(options?: WatchOptions): Watch<T>
 }
 
 /** Options of `finished`. */

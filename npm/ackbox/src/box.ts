@@ -8,6 +8,7 @@ import type { Engine } from './engine/engine.js'
 import { AckboxError } from './errors.js'
 import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
 import { Inbox } from './inbox.js'
+import { type Middleware, MiddlewareStack } from './middleware.js'
 import type { QueueOptions } from './queue-options.js'
 import { EmbeddedQueue } from './queue.js'
 import type { BoxStats, Health, QueueSummary, RecoveryReport } from './stats.js'
@@ -20,6 +21,11 @@ const EVENTS = ['error', 'warning', 'recovered'] as const
 export interface BoxCore {
   readonly driver: Driver
   readonly inbox: Inbox
+  readonly middleware: MiddlewareStack
+  /** Whether it is closed, or has failed. */
+  readonly hasEnded: boolean
+  /** Calls once when the box has ended, with the error that ended it if there is one; returns what takes it back. */
+  readonly onEnd: (listener: (error?: unknown) => void) => () => void
   /** Throws `ERR_CLOSED` unless new work may begin. */
   checkOpen(where: string): void
   /** Throws unless messages are accepted: handlers that finish while the box closes may still enqueue. */
@@ -30,6 +36,7 @@ export class EmbeddedBox implements Box, BoxCore {
   readonly engine: Engine['kind']
   readonly driver: Driver
   readonly inbox: Inbox
+  readonly middleware = new MiddlewareStack()
   readonly #storage: Storage
   readonly #clock: Clock
   readonly #events: Emitter<BoxEvents>
@@ -61,6 +68,17 @@ export class EmbeddedBox implements Box, BoxCore {
 
   get closed(): Promise<void> {
     return this.#ending.promise
+  }
+
+  get hasEnded(): boolean {
+    return this.#ending.isOver
+  }
+
+  readonly onEnd: BoxCore['onEnd'] = (listener) => this.#ending.onEnd(listener)
+
+  use(middleware: Middleware): () => void {
+    this.checkOpen('box.use')
+    return this.middleware.use(middleware, 'box.use')
   }
 
   /** Reads back what the segments hold. */

@@ -10,15 +10,44 @@ const TIMEOUT_MS_DEFAULT = 25_000
 /** A promise that tells the end, and never becomes an unhandled rejection. */
 export class Ending {
   readonly promise: Promise<void>
-  resolve!: () => void
-  reject!: (error: unknown) => void
+  readonly #listeners = new Set<(error?: unknown) => void>()
+  #resolve!: () => void
+  #reject!: (error: unknown) => void
+  #end: { readonly error?: unknown } | undefined
 
   constructor() {
     this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
+      this.#resolve = resolve
+      this.#reject = reject
     })
     this.promise.catch(() => {})
+  }
+
+  resolve(): void {
+    this.#resolve()
+    this.#tell({})
+  }
+
+  reject(error: unknown): void {
+    this.#reject(error)
+    this.#tell({ error })
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** Like the promise, for those who may not wait until then: returns what takes the listener away. */
+  onEnd(listener: (error?: unknown) => void): () => void {
+    if (this.#end === undefined) this.#listeners.add(listener)
+    else listener(this.#end.error)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #tell(end: { readonly error?: unknown }): void {
+    this.#end ??= end
+    for (const listener of this.#listeners) listener(end.error)
+    this.#listeners.clear()
   }
 }
 

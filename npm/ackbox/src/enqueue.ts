@@ -122,21 +122,33 @@ function sendInTurn(
   else late.then(() => turn.enter(enter), giveUp)
 }
 
+/** Items with their places, as far as the iterable gives them: not more than one unit holds. */
+export function* eachItem(
+  items: Iterable<EnqueueItem<unknown>>,
+  where: string,
+): Generator<{ item: EnqueueItem<unknown>; place: string }> {
+  if (typeof items !== 'object' || items === null || typeof items[Symbol.iterator] !== 'function') {
+    throw invalidOption('an iterable of { body } objects', items, where)
+  }
+  let count = 0
+  for (const item of items) {
+    const place = `${where}: item ${count++}`
+    if (typeof item !== 'object' || item === null) throw invalidOption('an object with a body', item, place)
+    if (count > ITEMS_MAX) throw tooLarge(`more than ${ITEMS_MAX} items`, where)
+    yield { item, place }
+  }
+}
+
 function readItems(
   target: EnqueueTarget,
   items: Iterable<EnqueueItem<unknown>>,
   where: string,
 ): { records: Enqueue[]; late: Promise<void> | undefined } {
-  if (typeof items !== 'object' || items === null || typeof items[Symbol.iterator] !== 'function') {
-    throw invalidOption('an iterable of { body } objects', items, where)
-  }
   const records: Enqueue[] = []
   const verdicts: Promise<void>[] = []
   let count = 0
   let bytes = 0
-  for (const item of items) {
-    const place = `${where}: item ${count}`
-    if (typeof item !== 'object' || item === null) throw invalidOption('an object with a body', item, place)
+  for (const { item, place } of eachItem(items, where)) {
     const { record, late } = checkBody(target, item.body, place, () =>
       recordOf(target, item.body, item, ITEM_NAMES, place),
     )
@@ -146,7 +158,6 @@ function readItems(
       bytes += encodedBytes(record.body ?? '') + encodedBytes(record.headers ?? '')
     }
     count++
-    if (count > ITEMS_MAX) throw tooLarge(`more than ${ITEMS_MAX} items`, where)
     if (bytes > UNIT_BYTES_MAX) throw tooLarge(`${bytes} bytes after ${count} items`, where)
   }
   return { records, late: verdicts.length === 0 ? undefined : inOrder(verdicts) }

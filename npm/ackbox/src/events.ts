@@ -1,8 +1,9 @@
 /** Listeners: isolated from each other and from the box, told only while no engine output is read. */
+import { messageOf } from './error-info.js'
 import { AckboxError, invalidOption, unknownOption } from './errors.js'
 import type { RecoveryReport } from './stats.js'
 import type { ErrorInfo, Reason } from './types.js'
-import { callable, checkNames, flag, optionalSignal } from './validate.js'
+import { callable, checkNames, flag, isThenable, optionalSignal } from './validate.js'
 
 /** What happens in a queue, wherever it happens. Each is told once it is durable. */
 export interface QueueEvents {
@@ -33,7 +34,7 @@ export interface QueueEvents {
   stalled: { readonly id: string; readonly attempt: number }
   /** An enqueue whose id was known. */
   duplicate: { readonly id: string }
-  /** No message is ready or being handled any more; some may still wait for their time. */
+  /** No unfinished message is left: none waits for its time, is ready or is being handled. */
   drained: Record<never, never>
   paused: Record<never, never>
   resumed: Record<never, never>
@@ -82,6 +83,9 @@ interface Registration {
   readonly once: boolean
 }
 
+/** Listens to every event, by its name. */
+export type AnyListener<E> = (event: keyof E & string, details: E[keyof E]) => void
+
 /** The listeners of one box, queue or worker. */
 export class Emitter<E extends object> {
   readonly #where: string
@@ -89,6 +93,7 @@ export class Emitter<E extends object> {
   readonly #report: (warning: Warning) => void
   readonly #changed: () => void
   readonly #registrations = new Map<keyof E, Set<Registration>>()
+  readonly #any = new Set<AnyListener<E>>()
 
   /** `changed` is called when an event got its first listener or lost its last. */
   constructor(
@@ -129,16 +134,25 @@ export class Emitter<E extends object> {
     return off
   }
 
+  /** Listens to every event. The listener must not throw. */
+  onAny(listener: AnyListener<E>): () => void {
+    this.#any.add(listener)
+    if (this.#any.size === 1) this.#changed()
+    return () => {
+      if (this.#any.delete(listener) && this.#any.size === 0) this.#changed()
+    }
+  }
+
   /** Whether anybody listens. */
   has(event: keyof E): boolean {
-    return this.#registrations.has(event)
+    return this.#any.size > 0 || this.#registrations.has(event)
   }
 
   /** Tells all listeners of an event; a listener that throws or rejects is reported. */
   emit<K extends keyof E & string>(event: K, details: E[K]): void {
-    const registrations = this.#registrations.get(event)
-    if (registrations === undefined) return
+    const registrations = this.#registrations.get(event) ?? []
     for (const registration of [...registrations]) this.#tell(event, registration, details)
+    for (const listener of [...this.#any]) listener(event, details)
   }
 
   #tell<K extends keyof E & string>(event: K, registration: Registration, details: E[K]): void {
@@ -147,7 +161,7 @@ export class Emitter<E extends object> {
     if (registration.once) registration.off()
     try {
       const returned: unknown = registration.listener(details as never)
-      if (returned instanceof Promise) returned.catch((cause: unknown) => this.#complain(event, cause))
+      if (isThenable(returned)) Promise.resolve(returned).catch((cause: unknown) => this.#complain(event, cause))
     } catch (cause) {
       this.#complain(event, cause)
     }
@@ -179,7 +193,7 @@ export class Emitter<E extends object> {
 
 /** Where errors and warnings go that nobody listens to. */
 export function defaultReport(message: string, cause?: unknown): void {
-  const text = cause === undefined ? message : `${message}: ${String((cause as { message?: unknown })?.message ?? cause)}`
+  const text = cause === undefined ? message : `${message}: ${messageOf(cause)}`
   const host = (globalThis as { process?: { emitWarning?: (text: string, type: string) => void } }).process
   if (typeof host?.emitWarning === 'function') host.emitWarning(text, 'AckboxWarning')
   else console.error(`ackbox: ${text}`)

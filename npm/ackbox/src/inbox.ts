@@ -15,7 +15,9 @@ import type { ActiveWorker } from './worker.js'
 
 /** A queue that was declared in this run. */
 export interface DeclaredQueue extends DeliverySource {
-  readonly events: Emitter<QueueEvents>
+  readonly emitter: Emitter<QueueEvents>
+  /** What is seen of its messages may be something else now. */
+  readonly changed: () => void
 }
 
 /** What the box does with news about itself. */
@@ -76,9 +78,11 @@ export class Inbox {
   event(view: EventView): void {
     const queue = this.queues.get(view.queue)
     const kind = eventKindNames[view.event]
-    if (queue === undefined || kind === undefined || !queue.events.has(kind)) return
+    if (queue === undefined || kind === undefined) return
+    if (kind === 'changed') return void this.#news.push(queue.changed)
+    if (!queue.emitter.has(kind)) return
     const details = eventDetails(view)
-    this.#news.push(() => queue.events.emit(kind, details as never))
+    this.#news.push(() => queue.emitter.emit(kind, details as never))
   }
 
   notice(notice: Notice): void {

@@ -35,6 +35,8 @@ export { systemClock } from './clock.js'
 export type { Clock, TimerHandle } from './clock.js'
 export { bytes } from './codec.js'
 export type { Codec } from './codec.js'
+export type { ConsumeOptions, Consumption } from './consume.js'
+export type { DrainOptions, DrainReport } from './drain.js'
 export type { EngineKind, WasmSource } from './engine/engine.js'
 export { defineQueue } from './definition.js'
 export type { QueueDefinition, QueueOf } from './definition.js'
@@ -48,9 +50,12 @@ export type {
   LockedDetails,
   RetryAfterOptions,
 } from './errors.js'
+export type { EventsOptions, EventStream, QueueEvent } from './event-stream.js'
 export { httpErrors } from './http-errors.js'
 export type { HttpErrorsOptions } from './http-errors.js'
 export type { BoxEvents, Listen, ListenOptions, QueueEvents, Warning, WorkerEvents } from './events.js'
+export type { IdleOptions } from './idle.js'
+export type { EnqueueContext, Middleware } from './middleware.js'
 export type { DedupOptions, QueueOptions } from './queue-options.js'
 export type { BoxStats, Health, Histogram, QueueStats, QueueSummary, RecoveryReport, WorkerStats } from './stats.js'
 export type { StandardSchemaV1 } from './standard-schema.js'
@@ -73,3 +78,4 @@ export type {
   SchemaIssue,
 } from './types.js'
 export type { Classify, ErrorVerdict, RetryVerdict } from './verdict.js'
+export type { Watch, WatchOptions } from './watch.js'

@@ -8,9 +8,17 @@ import type { BodyView } from './engine/wire.gen.js'
 import type { AttemptInfo, DeadLetter, MessageInfo } from './types.js'
 
 /** Headers and body of one entry, copied out of the output area. */
-interface Content {
+export interface Content {
   readonly headers: string
   readonly body: string | Uint8Array
+}
+
+/** An answer with entries, and what belongs to each of them. */
+interface Answer<A> {
+  readonly answer: A
+  infoOf(entry: EngineInfo, index: number): MessageInfo<never, never>
+  /** Undefined where the stored bytes are damaged, or are not kept. */
+  contentOf(index: number): Content | undefined
 }
 
 /** Asks for entries; their contents come before the answer. */
@@ -18,12 +26,16 @@ export async function askForInfos<A>(
   driver: Driver,
   request: Request,
   codec: Codec<never> | undefined,
-): Promise<{ answer: A; infoOf: (entry: EngineInfo, index: number) => MessageInfo<never, never> }> {
+): Promise<Answer<A>> {
   const contents: (Content | undefined)[] = []
   const answer = await driver.request<A>(request, (view) => {
     contents[view.index] = view.intact ? contentOf(view, codec) : undefined
   })
-  return { answer, infoOf: (entry, index) => messageInfo(entry, contents[index], codec) }
+  return {
+    answer,
+    infoOf: (entry, index) => messageInfo(entry, contents[index], codec),
+    contentOf: (index) => contents[index],
+  }
 }
 
 /** A message that is dead, as a dead letter, of which the engine keeps everything. */

@@ -1,34 +1,33 @@
 /** A named queue of an embedded box. */
+import { Admission } from './admission.js'
 import type { Delivery, DequeueOptions, FinishedOptions, Handler, PeekOptions, Queue, Worker, WorkerOptions } from './api.js'
 import type { BoxCore } from './box.js'
-import { Admission } from './admission.js'
 import { claim } from './claim.js'
+import { type ConsumeOptions, Consumer, type Consumption } from './consume.js'
 import { PAGE, PAGE_DEFAULT, QueueDeadLetters } from './dead-letters.js'
-import type { Defined, MessageInfo as EngineInfo, Request, WorkerOpened } from './engine/objects.js'
+import { drain, type DrainOptions, type DrainReport } from './drain.js'
+import type { Defined, MessageInfo as EngineInfo, Request } from './engine/objects.js'
 import type { QueueOptions as EngineOptions } from './engine/objects.js'
 import { EventKind, eventKindNames, messageStateNames } from './engine/wire.gen.js'
 import { enqueueAll, enqueueOne } from './enqueue.js'
-import { KEY_BYTES_MAX } from './enqueue-options.js'
+import { enqueueAllThrough, enqueueOneThrough } from './enqueue-through.js'
 import { invalidOption } from './errors.js'
+import { type EventsOptions, type EventStream, QueueEventStream } from './event-stream.js'
 import { Emitter, type QueueEvents } from './events.js'
+import { idle, type IdleOptions } from './idle.js'
 import { askForInfos } from './inspect.js'
 import { describeChanges } from './option-changes.js'
 import { outcomeOf } from './outcome.js'
 import { type LocalOptions, type QueueOptions, splitQueueOptions } from './queue-options.js'
+import { startWorker } from './start-worker.js'
 import type { QueueStats } from './stats.js'
-import type { EnqueueItem, EnqueueOptions, MessageInfo, Outcome, Receipt } from './types.js'
-import type { Range } from './validate.js'
-import { callable, checkNames, choice, integer, text } from './validate.js'
-import { ActiveWorker } from './worker.js'
+import type { EnqueueItem, EnqueueOptions, Guarantee, MessageInfo, Outcome, Receipt } from './types.js'
+import { checkNames, choice, integer } from './validate.js'
+import { QueueWatch, type Watch, type WatchOptions } from './watch.js'
 
-const CONCURRENCY: Range = { min: 1, max: 100_000 }
-const EVENTS = eventKindNames.filter((name) => name !== undefined)
+/** `changed` is a hint for those who watch, no news of its own. */
+const EVENTS = eventKindNames.filter((name) => name !== undefined && name !== 'changed') as (keyof QueueEvents)[]
 const STATES = messageStateNames.filter((name) => name !== undefined)
-const WORKER_NAMES = ['concurrency', 'name', 'classify']
-const WORKER_LATER = [
-  'timeoutMs', 'maxRuntimeMs', 'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'ready',
-  'networkMode',
-]
 
 /** A queue as the package holds it; it takes and gives bodies of any type, users see its typed side. */
 export class EmbeddedQueue implements Queue<unknown, unknown> {
@@ -39,7 +38,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   /** @internal Its number in the engine. */
   readonly number: number
   /** @internal */
-  readonly events: Emitter<QueueEvents>
+  readonly emitter: Emitter<QueueEvents>
   /** @internal */
   readonly driver: BoxCore['driver']
   /** @internal The part of the options that lives in this process. */
@@ -47,6 +46,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   /** @internal */
   readonly admission = new Admission()
   readonly #core: BoxCore
+  readonly #watchers = new Set<() => void>()
   #inForce: EngineOptions = {}
 
   constructor(core: BoxCore, name: string, options: QueueOptions<never, unknown>) {
@@ -54,7 +54,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     this.driver = core.driver
     this.name = name
     this.where = `queue '${name}'`
-    this.events = new Emitter(this.where, EVENTS, (warning) => core.inbox.warn(warning), () => this.#listen())
+    this.emitter = new Emitter(this.where, EVENTS, (warning) => core.inbox.warn(warning), () => this.#listen())
     this.number = this.#define(options, true)
     this.dead = new QueueDeadLetters(this)
     core.inbox.queues.set(this.number, this)
@@ -75,36 +75,62 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     return this.number
   }
 
+  /** @internal What it promises about deliveries. */
+  get guarantee(): Guarantee | undefined {
+    return this.#inForce.guarantee
+  }
+
+  /** @internal Calls whenever something else may be seen of its messages. */
+  addWatcher(watcher: () => void): void {
+    this.#watchers.add(watcher)
+    if (this.#watchers.size === 1) this.#listen()
+  }
+
+  /** @internal */
+  removeWatcher(watcher: () => void): void {
+    if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#listen()
+  }
+
+  /** @internal */
+  readonly changed = (): void => {
+    for (const watcher of [...this.#watchers]) watcher()
+  }
+
   /** @internal Applies options that are named. */
   amend(options: QueueOptions<never, unknown>): void {
     this.#define(options, false)
   }
 
-  readonly on: Queue['on'] = (event, listener, options) => this.events.on(event, listener, options)
+  readonly on: Queue['on'] = (event, listener, options) => this.emitter.on(event, listener, options)
+
+  events(options: EventsOptions = {}): EventStream {
+    const where = `${this.where}: events`
+    this.#core.checkOpen(where)
+    const warn = this.#core.inbox.warn.bind(this.#core.inbox)
+    const source = { name: this.name, emitter: this.emitter, warn, onEnd: this.#core.onEnd }
+    return new QueueEventStream(source, options, where)
+  }
 
   enqueue(body: unknown, options?: EnqueueOptions): Promise<Receipt> {
-    return enqueueOne(this.#core, this, body, options, `${this.where}: enqueue`)
+    const enqueue = this.#core.middleware.hasEnqueue ? enqueueOneThrough : enqueueOne
+    return enqueue(this.#core, this, body, options, `${this.where}: enqueue`)
   }
 
   enqueueMany(items: Iterable<EnqueueItem<unknown>>): Promise<Receipt[]> {
-    return enqueueAll(this.#core, this, items, `${this.where}: enqueueMany`)
+    const enqueue = this.#core.middleware.hasEnqueue ? enqueueAllThrough : enqueueAll
+    return enqueue(this.#core, this, items, `${this.where}: enqueueMany`)
   }
 
   process(handler: Handler<unknown, unknown>, options: WorkerOptions<never> = {}): Worker {
-    const where = `${this.where}: process`
-    callable(handler, 'the handler', where)
-    checkNames(options, WORKER_NAMES, where, WORKER_LATER)
-    const concurrency = integer(options.concurrency ?? 1, CONCURRENCY, 'concurrency', where)
-    const name = options.name ?? this.name
-    text(name, KEY_BYTES_MAX, 'name', where)
-    const { classify } = options
-    if (classify !== undefined) callable(classify, 'classify', where)
-    this.#core.checkOpen(where)
-    const { driver, inbox } = this.#core
-    const { worker: number } = driver.call<WorkerOpened>({ op: 'openWorker', queue: this.number, concurrency })
-    const worker = new ActiveWorker({ driver, inbox, source: this, number, handler, name, concurrency, classify })
-    inbox.workers.set(number, worker)
-    return worker
+    return startWorker(this.#core, this, handler, options, `${this.where}: process`)
+  }
+
+  drain(handler: Handler<unknown, unknown>, options: DrainOptions<never> = {}): Promise<DrainReport> {
+    return drain(this.#core, this, handler, options, `${this.where}: drain`)
+  }
+
+  consume(options: ConsumeOptions = {}): Consumption<unknown> {
+    return new Consumer(this.#core, this, options, `${this.where}: consume`)
   }
 
   async dequeue(options: DequeueOptions = {}): Promise<Delivery<unknown> | undefined> {
@@ -160,6 +186,14 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     await this.driver.request({ op: 'resumeQueue', queue: this.number })
   }
 
+  idle(options: IdleOptions = {}): Promise<void> {
+    return idle(this.#core, this.number, options, `${this.where}: idle`)
+  }
+
+  watch(options: WatchOptions = {}): Watch<never> {
+    return new QueueWatch(this.#core, this, options, `${this.where}: watch`)
+  }
+
   async stats(): Promise<QueueStats> {
     return this.driver.call({ op: 'queueStats', queue: this.number })
   }
@@ -193,8 +227,8 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   /** The engine emits only what somebody listens to. */
   #listen(): void {
     if (this.driver.isEnded) return
-    let events = 0
-    for (const name of EVENTS) if (this.events.has(name)) events |= 1 << EventKind[name]
+    let events = this.#watchers.size > 0 ? 1 << EventKind.changed : 0
+    for (const name of EVENTS) if (this.emitter.has(name)) events |= 1 << EventKind[name]
     this.driver.call({ op: 'listen', queue: this.number, events })
   }
 }

@@ -5,6 +5,7 @@
 import { AckboxError, describe, invalidOption } from './errors.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
 import type { SchemaIssue } from './types.js'
+import { isThenable } from './validate.js'
 
 /** More do not fit into what an error may take of the journal. */
 const ISSUES_MAX = 128
@@ -94,8 +95,4 @@ function plainKey(segment: unknown): string | number {
   const key: unknown = typeof segment === 'object' && segment !== null && 'key' in segment ? segment.key : segment
   if (typeof key === 'number' && Number.isFinite(key)) return key
   return String(key).slice(0, ISSUE_LENGTH_MAX)
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
 }

@@ -87,6 +87,11 @@ export function callable(value: unknown, name: string, where: string): void {
   if (typeof value !== 'function') throw invalidOption(`${name} to be a function`, value, where)
 }
 
+/** Whether something must be awaited. Looking at `then` runs code of the user. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
+}
+
 /** An abort signal, or nothing. */
 export function optionalSignal(value: unknown, where: string): void {
   // Signals of other realms are signals too.

@@ -7,8 +7,10 @@ import type { Driver } from './driver.js'
 import { AckboxError } from './errors.js'
 import { Emitter, type WorkerEvents } from './events.js'
 import type { Inbox } from './inbox.js'
+import type { MiddlewareStack } from './middleware.js'
 import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
+import { isThenable } from './validate.js'
 import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
 
 const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
@@ -17,6 +19,7 @@ const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
 export interface WorkerParts {
   readonly driver: Driver
   readonly inbox: Inbox
+  readonly middleware: MiddlewareStack
   readonly source: DeliverySource
   /** Its number in the engine. */
   readonly number: number
@@ -98,6 +101,18 @@ export class ActiveWorker implements Worker {
     await this.close()
   }
 
+  /** @internal Its number in the engine. */
+  get number(): number {
+    return this.#parts.number
+  }
+
+  /** @internal It has ended in good order. */
+  over(): void {
+    const { inbox, number } = this.#parts
+    if (inbox.workers.delete(number)) inbox.keepAlive.release()
+    this.#ending.resolve()
+  }
+
   /** @internal Starts the handler of a delivery. */
   start(delivery: ActiveDelivery): void {
     if (!delivery.isOpen) return delivery.handlerReturned('')
@@ -115,7 +130,10 @@ export class ActiveWorker implements Worker {
     let result: unknown
     let isPending: boolean
     try {
-      result = this.#parts.handler(delivery as never)
+      const { handler, middleware } = this.#parts
+      result = middleware.hasDeliver
+        ? middleware.deliver(delivery as never, handler, this.#where)
+        : handler(delivery as never)
       // Looking at `then` runs code of the user as well.
       isPending = isThenable(result)
     } catch (error) {
@@ -205,8 +223,7 @@ export class ActiveWorker implements Worker {
     } finally {
       this.#deadlines.end()
     }
-    if (inbox.workers.delete(number)) inbox.keepAlive.release()
-    this.#ending.resolve()
+    this.over()
     return { returned }
   }
 
@@ -214,8 +231,4 @@ export class ActiveWorker implements Worker {
     if (this.#closing !== undefined) throw new AckboxError('ERR_CLOSED', `${this.#where}: ${call}: the worker is closed`)
     this.#parts.driver.check()
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function'
 }

@@ -73,6 +73,7 @@ export type Request =
   | { op: 'openWorker'; queue: number; concurrency: number } // at once: WorkerOpened
   | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
   | { op: 'closeWorker'; worker: number } // reply
+  | { op: 'drainWorker'; worker: number } // reply: Drained
   | { op: 'close' } // reply: value, returned messages
   | { op: 'pauseQueue' | 'resumeQueue'; queue: number } // reply
   | { op: 'cancel' | 'retryNow' | 'forget'; queue: number; id: string } // reply: value 1 if so
@@ -80,6 +81,14 @@ export type Request =
   | { op: 'get'; queue: number; id: string } // body or result, then reply: MessageInfo[], none or one
   // Bodies, then reply: MessageInfo[].
   | { op: 'peek'; queue: number; state?: MessageStateName | undefined; limit: number }
+  // Bodies, then reply: MessageInfo[], first those that are kept.
+  | {
+      op: 'select'
+      queue: number
+      ids?: readonly string[] | undefined
+      states?: readonly MessageStateName[] | undefined
+      limit: number
+    }
   // Bodies, then reply: DeadPage.
   | { op: 'deadPage'; queue: number; filter?: DeadFilter | undefined; after?: string | undefined; limit: number }
   | { op: 'deadCount'; queue: number; filter?: DeadFilter | undefined } // reply: value
@@ -175,6 +184,14 @@ export interface DeadPage {
 export interface Redriven {
   moved: number
   skipped: number
+}
+
+/** Outcome of a drain. */
+export interface Drained {
+  completed: number
+  retried: number
+  dead: number
+  remaining: number
 }
 
 /** Distribution of times in ms. */

@@ -14,6 +14,7 @@ export const InputKind = {
   stopWaiting: 7,
   abandoned: 8,
   finished: 9,
+  idle: 10,
   appended: 16,
   appendFailed: 17,
   chunk: 18,
@@ -189,6 +190,7 @@ export const EventKind = {
   drained: 8,
   paused: 9,
   resumed: 10,
+  changed: 11,
 } as const
 
 /** Names of `EventKind`. */
@@ -204,6 +206,7 @@ export type EventKindName =
   | 'drained'
   | 'paused'
   | 'resumed'
+  | 'changed'
 
 /** The name of each `EventKind` by its number; 0 is none where it is not used. */
 export const eventKindNames: readonly (EventKindName | undefined)[] = [
@@ -218,6 +221,7 @@ export const eventKindNames: readonly (EventKindName | undefined)[] = [
   'drained',
   'paused',
   'resumed',
+  'changed',
 ]
 
 /** Accept one message: answered by a receipt or a failed reply. */
@@ -319,6 +323,13 @@ export interface Finished {
   queue: number
   /** Of the message. */
   id?: string | undefined
+}
+
+/** Wait until nothing of a queue is ready or being handled. Answered by a reply. */
+export interface Idle {
+  ticket: number
+  /** Which one. */
+  queue: number
 }
 
 /** The one append in flight failed. */
@@ -447,6 +458,14 @@ export class Writer extends RecordWriter {
     let end = start + 24
     end += this.u32[(start + 20) >>> 2] = this.put(end, id)
     this.finish(start, end)
+  }
+
+  /** Wait until nothing of a queue is ready or being handled. Answered by a reply. */
+  idle(record: Idle): void {
+    const start = this.begin(10, 24)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.u32[(start + 16) >>> 2] = record.queue
+    this.finish(start, start + 24)
   }
 
   /** The one append in flight is durable. */

@@ -1,0 +1,40 @@
+/** Starting a worker: its options are checked before the engine hears of it. */
+import type { Handler, WorkerOptions } from './api.js'
+import type { BoxCore } from './box.js'
+import type { WorkerOpened } from './engine/objects.js'
+import { KEY_BYTES_MAX } from './enqueue-options.js'
+import type { EmbeddedQueue } from './queue.js'
+import type { Range } from './validate.js'
+import { callable, checkNames, integer, text } from './validate.js'
+import { ActiveWorker } from './worker.js'
+
+const CONCURRENCY: Range = { min: 1, max: 100_000 }
+const NAMES = ['concurrency', 'name', 'classify']
+const LATER = [
+  'timeoutMs', 'maxRuntimeMs', 'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'ready',
+  'networkMode',
+]
+
+/** `others`: names of options that the caller has checked. */
+export function startWorker(
+  core: BoxCore,
+  queue: EmbeddedQueue,
+  handler: Handler<never, unknown>,
+  options: WorkerOptions<never>,
+  where: string,
+  others: readonly string[] = [],
+): ActiveWorker {
+  callable(handler, 'the handler', where)
+  checkNames(options, [...NAMES, ...others], where, LATER)
+  const concurrency = integer(options.concurrency ?? 1, CONCURRENCY, 'concurrency', where)
+  const name = options.name ?? queue.name
+  text(name, KEY_BYTES_MAX, 'name', where)
+  const { classify } = options
+  if (classify !== undefined) callable(classify, 'classify', where)
+  core.checkOpen(where)
+  const { driver, inbox, middleware } = core
+  const { worker: number } = driver.call<WorkerOpened>({ op: 'openWorker', queue: queue.number, concurrency })
+  const worker = new ActiveWorker({ driver, inbox, middleware, source: queue, number, handler, name, concurrency, classify })
+  inbox.workers.set(number, worker)
+  return worker
+}
