@@ -253,8 +253,11 @@ export interface DeadLetters<T = unknown> {
   list(filter?: DeadFilter): DeadList<T>
   get(id: string): Promise<DeadLetter<T> | undefined>
   count(filter?: DeadFilter): Promise<number>
-  /** Gives messages all their attempts again. Idempotent. */
-  redrive(filter?: RedriveOptions): Promise<RedriveReport>
+  /**
+   * Gives messages all their attempts again, in the order of their deaths behind what waits; with `groupOnDead: 'block'`
+   * in front of their group. Idempotent.
+   */
+  redrive(options?: RedriveOptions): Promise<RedriveReport>
   /** Removes dead letters for good; `{}` means all. Resolves with their number. */
   remove(filter: DeadFilter): Promise<number>
 }
@@ -270,14 +273,33 @@ export interface DeadFilter {
   readonly after?: Date | number | undefined
 }
 
+/**
+ * How dead letters are redriven. What is cut off (by the signal, a close, a crash) loses nothing: a letter that was not
+ * moved yet stays dead, and the same call goes on where it was cut.
+ */
 export interface RedriveOptions extends DeadFilter {
   /** At most so many, oldest first, 1 or more. */
   readonly limit?: number | undefined
+  /**
+   * Letters a second, 0.001 to 1,000,000, evenly spread; resolves when all that were dead at the beginning are moved, and
+   * keeps the process alive until then. Default: all at once.
+   */
+  readonly perSecond?: number | undefined
+  /**
+   * The name of another queue of the box, which must exist. A letter goes there with its id, body, headers, group,
+   * destination, priority and number of attempts, in one commit; the bytes of the body are not encoded anew. One whose id
+   * is known there, or that finds no room there, is skipped. Default: the queue that it died in.
+   */
+  readonly to?: string | undefined
+  /** Whether recorded steps count again. This version has no steps, and refuses the option. */
+  readonly steps?: 'keep' | 'forget' | undefined
+  /** Ends a redrive at a pace. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface RedriveReport {
   readonly moved: number
-  /** Ids that were named and are no dead letters. */
+  /** What stays as it is: ids that are no dead letters here, letters whose bytes are damaged or that `to` did not take. */
   readonly skipped: number
 }
 

@@ -1,21 +1,20 @@
 /** The dead letters of one queue. */
 import type { DeadFilter, DeadLetterPage, DeadLetters, DeadList, PageOptions, RedriveOptions, RedriveReport } from './api.js'
-import type { Driver } from './driver.js'
+import type { BoxCore } from './box.js'
 import type { DeadFilter as EngineFilter, DeadPage } from './engine/objects.js'
 import { reasonNames } from './engine/wire.gen.js'
 import { invalidOption } from './errors.js'
 import { askForInfos, deadLetter } from './inspect.js'
 import type { LocalOptions } from './queue-options.js'
+import { REDRIVE_NAMES, redrive } from './redrive.js'
 import type { DeadLetter } from './types.js'
 import type { Range } from './validate.js'
 import { checkNames, choice, instant, integer } from './validate.js'
 
 const FILTER_NAMES = ['ids', 'reason', 'before', 'after']
-const REDRIVE_LATER = ['perSecond', 'to', 'steps']
 const REASONS = reasonNames.filter((name) => name !== undefined)
 /** Ids that one call may name. */
 const IDS_MAX = 10_000
-const LIMIT: Range = { min: 1, max: 2 ** 32 - 1 }
 
 /** Entries of one page, and of one answer of `peek`. */
 export const PAGE: Range = { min: 1, max: 1_000 }
@@ -23,16 +22,17 @@ export const PAGE_DEFAULT = 100
 
 /** What the queue lends. */
 export interface DeadLettersOf {
-  readonly driver: Driver
   readonly where: string
   readonly number: number
   readonly local: LocalOptions
 }
 
 export class QueueDeadLetters implements DeadLetters<unknown> {
+  readonly #core: BoxCore
   readonly #queue: DeadLettersOf
 
-  constructor(queue: DeadLettersOf) {
+  constructor(core: BoxCore, queue: DeadLettersOf) {
+    this.#core = core
     this.#queue = queue
   }
 
@@ -59,23 +59,18 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
   }
 
   async count(filter: DeadFilter = {}): Promise<number> {
-    const { driver, number } = this.#queue
-    return driver.request({ op: 'deadCount', queue: number, filter: this.#filter(filter, 'count') })
+    const engineFilter = this.#filter(filter, 'count')
+    return this.#core.driver.request({ op: 'deadCount', queue: this.#queue.number, filter: engineFilter })
   }
 
-  async redrive(filter: RedriveOptions = {}): Promise<RedriveReport> {
-    const where = this.#where('redrive')
-    checkNames(filter, [...FILTER_NAMES, 'limit'], where, REDRIVE_LATER)
-    const { limit, ...rest } = filter
-    const engineFilter = this.#filter(rest, 'redrive', REDRIVE_LATER)
-    if (limit !== undefined) engineFilter.limit = integer(limit, LIMIT, 'limit', where)
-    const { driver, number } = this.#queue
-    return driver.request({ op: 'redrive', queue: number, filter: engineFilter })
+  async redrive(options: RedriveOptions = {}): Promise<RedriveReport> {
+    const filter = this.#filter(options, 'redrive', REDRIVE_NAMES)
+    return redrive(this.#core, this.#queue.number, filter, options, this.#where('redrive'))
   }
 
   async remove(filter: DeadFilter): Promise<number> {
-    const { driver, number } = this.#queue
-    return driver.request({ op: 'removeDead', queue: number, filter: this.#filter(filter, 'remove') })
+    const engineFilter = this.#filter(filter, 'remove')
+    return this.#core.driver.request({ op: 'removeDead', queue: this.#queue.number, filter: engineFilter })
   }
 
   async #page(filter: EngineFilter, options: PageOptions): Promise<DeadLetterPage> {
@@ -86,16 +81,16 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
     if (after !== undefined && typeof after !== 'string') {
       throw invalidOption('after to be the next of an earlier page', after, where)
     }
-    const { driver, number, local } = this.#queue
+    const { number, local } = this.#queue
     const request = { op: 'deadPage', queue: number, filter, limit, ...(after === undefined ? {} : { after }) } as const
-    const { answer, infoOf } = await askForInfos<DeadPage>(driver, request, local.codec)
+    const { answer, infoOf } = await askForInfos<DeadPage>(this.#core.driver, request, local.codec)
     const items = answer.items.map((entry, index) => deadLetter(infoOf(entry, index)))
     return answer.next === undefined ? { items } : { items, next: answer.next }
   }
 
-  #filter(filter: DeadFilter, call: string, later: readonly string[] = []): EngineFilter {
+  #filter(filter: DeadFilter, call: string, others: readonly string[] = []): EngineFilter {
     const where = this.#where(call)
-    checkNames(filter, FILTER_NAMES, where, later)
+    checkNames(filter, [...FILTER_NAMES, ...others], where)
     const { ids, reason, before, after } = filter
     const engine: EngineFilter = {}
     if (ids !== undefined) {

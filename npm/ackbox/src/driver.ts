@@ -144,14 +144,18 @@ export class Driver {
     return ok as T
   }
 
-  /** A cold request that is answered by a reply; `body` gets the contents that come before it. */
-  request<T>(request: Request, body?: (view: BodyView) => void): Promise<T> {
+  /**
+   * A cold request that is answered by a reply; `body` gets the contents that come before it, `opened` the ticket under
+   * which it can be stopped.
+   */
+  request<T>(request: Request, body?: (view: BodyView) => void, opened?: (ticket: number) => void): Promise<T> {
     return new Promise<T>((answered, refused) => {
       this.check()
       const waiter: Waiter = { answered: answered as (answer: unknown) => void, refused }
       if (body !== undefined) waiter.body = body
       const ticket = this.tickets.open(waiter)
       const { ok, failure } = this.#call(ticket, request)
+      opened?.(ticket)
       if (failure !== undefined) this.tickets.close(ticket)?.refused(this.toError(failure))
       else if (ok !== undefined) this.tickets.close(ticket)?.answered(ok)
     })

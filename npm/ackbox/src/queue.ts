@@ -56,7 +56,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     this.where = `queue '${name}'`
     this.emitter = new Emitter(this.where, EVENTS, (warning) => core.inbox.warn(warning), () => this.#listen())
     this.number = this.#define(options, true)
-    this.dead = new QueueDeadLetters(this)
+    this.dead = new QueueDeadLetters(core, this)
     core.inbox.queues.set(this.number, this)
   }
 

@@ -1,21 +1,8 @@
-import { PermanentError } from 'ackbox'
-import type { DeadLetter, Queue } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
 import { record } from '../support/events.ts'
-
-async function kill<T>(queue: Queue<T>, body: T, id: string): Promise<void> {
-  await queue.enqueue(body, { id })
-  const message = await queue.dequeue()
-  await message?.reject(new PermanentError(`refused ${id}`), { dead: true })
-}
-
-async function list<T>(letters: AsyncIterable<DeadLetter<T>>): Promise<DeadLetter<T>[]> {
-  const all: DeadLetter<T>[] = []
-  for await (const letter of letters) all.push(letter)
-  return all
-}
+import { kill, list } from '../support/letters.ts'
 
 eachStorage('dead letters', (make) => {
   it('keep body, headers, reason, error and one entry of history for each attempt', async () => {
@@ -134,7 +121,7 @@ eachStorage('dead letters', (make) => {
     const before = await queue.dead.get('a')
     const again = (await reopen()).queue<number>('jobs')
     expect(await again.dead.get('a')).toEqual(before)
-    expect(before).toMatchObject({ reason: 'permanent', error: { name: 'PermanentError', message: 'refused a' } })
+    expect(before).toMatchObject({ reason: 'permanent', error: { name: 'Error', message: 'refused a' } })
   })
 
   it('go away by themselves where the queue says when', async () => {
