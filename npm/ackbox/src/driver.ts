@@ -214,7 +214,7 @@ export class Driver {
   #tell(): void {
     this.#telling = true
     try {
-      this.#inbox.outputsRead()
+      if (this.#inbox.outputsRead()) this.#schedule()
     } finally {
       this.#telling = false
       if (this.#scheduled) void RESOLVED.then(this.#flush)

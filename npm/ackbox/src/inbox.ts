@@ -2,6 +2,7 @@
  * Takes what the engine tells while outputs are read, and tells the rest when all of them were read: handlers start,
  * listeners hear of events, the box hears that it has ended. Only `outputsRead` runs user code.
  */
+import { Deliveries } from './deliveries.js'
 import { ActiveDelivery, type DeliverySource } from './delivery.js'
 import type { Driver } from './driver.js'
 import type { Notice } from './engine/objects.js'
@@ -26,6 +27,9 @@ export interface BoxListener {
   warned(warning: Warning): void
 }
 
+/** Handlers that start between two steps. */
+const STARTS_AT_ONCE = 256
+
 export class Inbox {
   readonly keepAlive = new KeepAlive()
   /** Declared queues by their numbers. */
@@ -33,7 +37,7 @@ export class Inbox {
   /** Open workers by their numbers. */
   readonly workers = new Map<number, ActiveWorker>()
   /** Deliveries that are not over, by their tokens. */
-  readonly deliveries = new Map<number, ActiveDelivery>()
+  readonly deliveries = new Deliveries()
   /** Ends the waiting of each dequeue that waits. */
   readonly waiting = new Set<() => void>()
   /** Handlers that run. */
@@ -45,7 +49,7 @@ export class Inbox {
   #failure: AckboxError | undefined
   /** What is to be told and started, in the order of the engine. */
   #news: (() => void)[] = []
-  #starting: ActiveDelivery[] = []
+  readonly #starting: ActiveDelivery[] = []
 
   constructor(listener: BoxListener) {
     this.#listener = listener
@@ -57,7 +61,7 @@ export class Inbox {
 
   /** Deliveries of one worker, or with `undefined` those for settling by hand. */
   deliveriesOf(worker: number | undefined): ActiveDelivery[] {
-    return [...this.deliveries.values()].filter((delivery) => delivery.worker === worker)
+    return this.deliveries.all().filter((delivery) => delivery.worker === worker)
   }
 
   deliver(view: DeliverView): void {
@@ -102,17 +106,19 @@ export class Inbox {
     this.#listener.warned({ message, ...(queue === undefined ? {} : { queue }), ...(cause === undefined ? {} : { cause }) })
   }
 
-  /** All outputs were read: tells and starts what came with them. */
-  outputsRead(): void {
+  /**
+   * All outputs were read: tells what came with them and starts handlers, so many at once that the storage gets the
+   * first of what they command while the others start. True: more are to be started.
+   */
+  outputsRead(): boolean {
     if (this.#news.length > 0) {
       const news = this.#news
       this.#news = []
       for (const tell of news) tell()
     }
-    if (this.#starting.length === 0) return
-    const starting = this.#starting
-    this.#starting = []
-    for (const delivery of starting) this.workers.get(delivery.worker!)?.start(delivery)
+    if (this.#starting.length === 0) return false
+    for (const delivery of this.#starting.splice(0, STARTS_AT_ONCE)) this.workers.get(delivery.worker!)?.start(delivery)
+    return this.#starting.length > 0
   }
 }
 

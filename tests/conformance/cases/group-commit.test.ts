@@ -47,6 +47,19 @@ it('a thousand settlements share appends, and never are two appends in flight', 
   expect(storage.appendsAtOnce).toBe(1)
 })
 
+it('the storage works on what the first handlers did while the last ones start', async () => {
+  const storage = new InjectedStorage()
+  const box = await openOn(storage, { clock: manualClock() })
+  const queue = box.queue<number>('jobs')
+  const seen = record(queue)
+  await queue.enqueueMany(Array.from({ length: 1_000 }, (_, body) => ({ body })))
+  const appendsAtStart: number[] = []
+  queue.process(async () => void appendsAtStart.push(storage.appends), { concurrency: 1_000 })
+  await seen.until('completed', 1_000)
+  expect(appendsAtStart).toHaveLength(1_000)
+  expect(appendsAtStart.at(-1)).toBe(appendsAtStart[0]! + 1)
+})
+
 it('opening a sound box writes nothing', async () => {
   const storage = new InjectedStorage()
   const clock = manualClock()
