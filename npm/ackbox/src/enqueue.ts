@@ -19,6 +19,9 @@ export function enqueueOne(
   options: EnqueueOptions | undefined,
   where: string,
 ): Promise<Receipt> {
+  if (options === undefined && target.local.schema === undefined && target.admission.isOpen) {
+    return enqueuePlain(core, target, body, where)
+  }
   const receipt = new Promise<Receipt>((resolve, reject) => {
     core.checkAccepting(where)
     const build = (): Enqueue =>
@@ -33,6 +36,14 @@ export function enqueueOne(
     sendInTurn(core, target, { late, signal: options?.signal, where }, send, reject)
   })
   return unlessAborted(receipt, options?.signal)
+}
+
+/** The usual case, without anything that it does not need. */
+function enqueuePlain(core: BoxCore, target: EnqueueTarget, body: unknown, where: string): Promise<Receipt> {
+  return new Promise<Receipt>((resolve, reject) => {
+    core.checkAccepting(where)
+    core.driver.enqueue(plainRecord(target, body, where), new ReceiptWaiter(resolve, reject))
+  })
 }
 
 export function enqueueAll(

@@ -35,6 +35,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   readonly dead: QueueDeadLetters
   /** @internal */
   readonly where: string
+  readonly #enqueueWhere: string
   /** @internal Its number in the engine. */
   readonly number: number
   /** @internal */
@@ -54,6 +55,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     this.driver = core.driver
     this.name = name
     this.where = `queue '${name}'`
+    this.#enqueueWhere = `${this.where}: enqueue`
     this.emitter = new Emitter(this.where, EVENTS, (warning) => core.inbox.warn(warning), () => this.#listen())
     this.number = this.#define(options, true)
     this.dead = new QueueDeadLetters(core, this)
@@ -113,7 +115,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
 
   enqueue(body: unknown, options?: EnqueueOptions): Promise<Receipt> {
     const enqueue = this.#core.middleware.hasEnqueue ? enqueueOneThrough : enqueueOne
-    return enqueue(this.#core, this, body, options, `${this.where}: enqueue`)
+    return enqueue(this.#core, this, body, options, this.#enqueueWhere)
   }
 
   enqueueMany(items: Iterable<EnqueueItem<unknown>>): Promise<Receipt[]> {
