@@ -10,24 +10,18 @@
 //! Nothing is written before there is something to write: the record that a run began goes in
 //! front of the run's first other record.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
+mod sealing;
+mod taking_apart;
 
-use super::staging::{Front, Gate, InFlight, Retracted, Spare, Staged, UnitMark};
+use super::staging::{Gate, InFlight, Spare, Staged, UnitMark};
 use super::totals::Totals;
 use crate::config::Durability;
-use crate::effect::Effect;
-use crate::journal::{
-    FrameBuilder, Position, RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, Seal, SegmentHeader,
-    Span,
-};
+use crate::journal::{Position, Record, SegmentHeader};
 use crate::ledger::{Note, Recorder};
-use crate::time::Timestamp;
+use std::collections::VecDeque;
 
 /// A frame that holds so much is closed, so that no frame grows far beyond an atomic unit.
 const FRAME_BYTES: usize = 4 << 20;
-/// Records that may wait for the storage in all.
-pub(super) const STAGED_BYTES_MAX: usize = 64 << 20;
 
 /// The journal's end and what is on its way there.
 #[derive(Debug)]
@@ -218,14 +212,6 @@ impl Commit {
             && (self.on_hold || self.staged.iter().all(|staged| staged.frame.is_empty()))
     }
 
-    /// Whether an append may be sealed now.
-    #[must_use]
-    fn can_seal(&self) -> bool {
-        self.in_flight.is_none()
-            && !self.on_hold
-            && self.staged.iter().any(|staged| !staged.frame.is_empty())
-    }
-
     /// Bytes of records that wait to be sealed.
     #[must_use]
     pub(super) fn staged_bytes(&self) -> usize {
@@ -234,6 +220,14 @@ impl Commit {
             .filter(|staged| !staged.frame.is_empty())
             .map(|staged| staged.frame.bytes())
             .sum()
+    }
+
+    /// What waits to be told or done.
+    #[must_use]
+    pub(super) fn gates(&self) -> usize {
+        let in_flight = self.in_flight.iter().map(|in_flight| in_flight.gates.len());
+        let staged = self.staged.iter().map(|staged| staged.gates.len());
+        in_flight.chain(staged).sum()
     }
 
     /// Bytes of all segments, those in flight included.
@@ -248,119 +242,6 @@ impl Commit {
         self.in_flight
             .as_ref()
             .map_or(0, |in_flight| in_flight.bytes.len() as u64)
-    }
-
-    /// Seals the oldest staged frame, if none is in flight, and returns what takes it to the storage.
-    /// `definitions` writes what a segment begins with.
-    pub(super) fn seal(
-        &mut self,
-        now: Timestamp,
-        definitions: impl FnOnce(&mut Front<'_>),
-    ) -> Option<Effect> {
-        if !self.can_seal() {
-            return None;
-        }
-        let mut staged = self.staged.pop_front().expect("can_seal");
-        while staged.frame.is_empty() {
-            staged = self.staged.pop_front().expect("can_seal");
-        }
-        self.frames += 1;
-        self.records += u64::from(staged.frame.records());
-        let began_segment = self.needs_segment(staged.frame.bytes());
-        if began_segment || self.is_last_segment_empty() {
-            self.preamble_bytes = staged.put_in_front(definitions);
-        }
-        let mut bytes = Vec::new();
-        if began_segment {
-            bytes = self.begin_segment(now, staged.before);
-        }
-        let (segment, end) = self.segments.back_mut().expect("a segment to append to");
-        let frame_offset =
-            u32::try_from(*end).expect("segments are shorter than 4 GiB") + bytes.len() as u32;
-        let frame = staged.frame.seal(&Seal {
-            box_id: self.identity.box_id,
-            segment: *segment,
-            number: self.frames,
-            time: now.0,
-            stable_to: self.stable,
-        });
-        let frame_at = bytes.len();
-        if began_segment {
-            bytes.extend_from_slice(&frame);
-        } else {
-            bytes = frame;
-        }
-        *end += bytes.len() as u64;
-        let (segment, end) = (
-            *segment,
-            Position {
-                segment: *segment,
-                offset: *end,
-            },
-        );
-        let bytes = Rc::new(bytes);
-        self.in_flight = Some(InFlight {
-            notes: staged.notes,
-            gates: staged.gates,
-            segment,
-            frame_offset,
-            bytes: Rc::clone(&bytes),
-            frame_at,
-            end,
-            began_segment,
-            before: staged.before,
-        });
-        Some(Effect::Append { segment, bytes })
-    }
-
-    fn needs_segment(&self, frame_bytes: usize) -> bool {
-        let Some((_, end)) = self.segments.back() else {
-            return true;
-        };
-        // Segments are much larger than the definitions that each of them begins with.
-        let limit = u64::from(self.segment_bytes).max(8 * self.preamble_bytes as u64);
-        *end > u64::from(SEGMENT_HEADER_BYTES) && end + frame_bytes as u64 > limit
-    }
-
-    /// Whether the last segment holds its header only: its first frame was torn.
-    fn is_last_segment_empty(&self) -> bool {
-        let header = u64::from(SEGMENT_HEADER_BYTES);
-        self.segments.back().is_some_and(|(_, end)| *end <= header)
-    }
-
-    fn begin_segment(&mut self, now: Timestamp, totals: Totals) -> Vec<u8> {
-        let segment = self.segments.back().map_or(1, |(segment, _)| segment + 1);
-        self.segments.push_back((segment, 0));
-        SegmentHeader {
-            segment,
-            first_frame: self.frames,
-            last_number: totals.last_number,
-            last_token: totals.last_token,
-            deaths: totals.deaths,
-            run: self.open,
-            time: now.0,
-            ..self.identity
-        }
-        .encode()
-    }
-
-    /// Takes what a frame that is done was kept in, for the next one to fill.
-    pub(super) fn recycle(&mut self, done: InFlight) {
-        let InFlight {
-            mut notes,
-            mut gates,
-            bytes,
-            ..
-        } = done;
-        notes.clear();
-        gates.clear();
-        // A host that still holds the bytes keeps them.
-        let buffer = Rc::try_unwrap(bytes).unwrap_or_default();
-        self.spare = Spare {
-            frame: FrameBuilder::reusing(buffer),
-            notes,
-            gates,
-        };
     }
 
     /// The append in flight is durable: what waited for it.
@@ -383,78 +264,5 @@ impl Commit {
             }
         }
         done
-    }
-
-    /// The append in flight wrote nothing: it is taken back, together with the staged frames behind
-    /// it. All are given back in order.
-    pub(super) fn retract(&mut self) -> Vec<Retracted> {
-        let failed = self
-            .in_flight
-            .take()
-            .expect("AppendFailed without an append in flight");
-        self.frames -= 1;
-        self.written = failed.before;
-        if failed.began_segment {
-            self.segments.pop_back();
-        } else {
-            let (_, end) = self.segments.back_mut().expect("it was appended to");
-            *end -= failed.bytes.len() as u64;
-        }
-        let payload = |span: &Span| {
-            let start = failed.frame_at + (span.offset + RECORD_HEADER_BYTES) as usize;
-            failed.bytes[start..start + span.length as usize].to_vec()
-        };
-        let first = Retracted {
-            records: failed
-                .notes
-                .iter()
-                .map(|(note, span)| (*note, payload(span)))
-                .collect(),
-            gates: failed.gates,
-        };
-        let later = std::mem::take(&mut self.staged)
-            .into_iter()
-            .map(|staged| Retracted {
-                records: staged
-                    .notes
-                    .iter()
-                    .map(|(note, span)| (*note, staged.frame.payload(*span).to_vec()))
-                    .collect(),
-                gates: staged.gates,
-            });
-        std::iter::once(first).chain(later).collect()
-    }
-
-    /// Begins to stage a frame anew that was taken back. Frames are joined where they fit: what nobody
-    /// waits for shares the fate of what somebody does.
-    pub(super) fn begin_again(&mut self) {
-        self.make_frame();
-    }
-
-    /// Writes a record that was taken back.
-    pub(super) fn write_again(&mut self, record: &Record<'_>, note: Note) {
-        self.push(record, note);
-    }
-
-    /// Keeps what is staged until something else is written, unless somebody waits for it.
-    pub(super) fn hold_if_unawaited(&mut self) {
-        self.on_hold = !self
-            .staged
-            .iter()
-            .flat_map(|staged| &staged.gates)
-            .any(Gate::is_awaited);
-    }
-
-    /// Everything that waits, to be told that it will never be durable.
-    pub(super) fn abandon(&mut self) -> Vec<Gate> {
-        let in_flight = self
-            .in_flight
-            .take()
-            .into_iter()
-            .flat_map(|in_flight| in_flight.gates);
-        let staged = std::mem::take(&mut self.staged)
-            .into_iter()
-            .flat_map(|staged| staged.gates);
-        in_flight.chain(staged).collect()
     }
 }

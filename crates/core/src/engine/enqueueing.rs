@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Engine;
-use super::commit::STAGED_BYTES_MAX;
 use crate::command::{Enqueue, QueueId, Ticket};
 use crate::effect::{Effect, Event, EventKind};
 use crate::error::{ErrorCode, Failure};
@@ -88,17 +87,6 @@ impl Engine {
             }
         }
         self.commit.take_unit_back(mark);
-    }
-
-    fn room_to_stage(&self) -> Result<(), Failure> {
-        let staged = self.commit.staged_bytes();
-        if staged < STAGED_BYTES_MAX {
-            return Ok(());
-        }
-        Err(Failure::new(
-            ErrorCode::QueueFull,
-            format!("{staged} bytes wait for the storage, more than {STAGED_BYTES_MAX} must not"),
-        ))
     }
 
     fn tell_accepted(

@@ -66,11 +66,14 @@ pub(super) struct Inspections {
     last: u64,
     /// By their entries.
     asked: BTreeMap<u32, Vec<Asked>>,
+    /// Messages in all of them.
+    shown: usize,
 }
 
 impl Inspections {
     /// The tickets of all answers that will not come.
     pub(super) fn abandon(&mut self) -> Vec<Ticket> {
+        self.shown = 0;
         let asked = std::mem::take(&mut self.asked).into_values().flatten();
         std::mem::take(&mut self.jobs)
             .into_values()
@@ -81,7 +84,15 @@ impl Inspections {
 
     /// What was asked about an entry; its record may have a place now.
     pub(super) fn take_asked(&mut self, entry: u32) -> Vec<Asked> {
-        self.asked.remove(&entry).unwrap_or_default()
+        let asked = self.asked.remove(&entry).unwrap_or_default();
+        self.shown -= asked.len();
+        asked
+    }
+
+    /// Messages that are being shown.
+    #[must_use]
+    pub(super) fn shown(&self) -> usize {
+        self.shown
     }
 }
 
@@ -160,6 +171,7 @@ impl Engine {
             id: Box::from(id),
             question,
         });
+        self.inspections.shown += 1;
     }
 
     /// Asks again what could not be answered before.
@@ -284,6 +296,7 @@ impl Engine {
         self.inspections.last += 1;
         let job = self.inspections.last;
         inspection.durable = self.commit.gate(Gate::Inspected(job)).is_some();
+        self.inspections.shown += inspection.infos.len();
         self.inspections.jobs.insert(job, inspection);
         self.finish_inspection(job);
     }
@@ -338,6 +351,7 @@ impl Engine {
             return;
         }
         let done = jobs.remove(&job).expect("looked up just now");
+        self.inspections.shown -= done.infos.len();
         if let (Shape::End, Some(place)) = (&done.shape, done.damaged) {
             let failure = Failure {
                 segment: Some(place.segment),

@@ -33,6 +33,7 @@ mod handing_out;
 mod handing_over;
 mod handlers;
 mod inspecting;
+mod limits;
 mod opening;
 mod outcomes;
 mod redriving;
@@ -170,7 +171,10 @@ impl Engine {
         match command {
             Command::Enqueue(enqueue) => self.enqueue(ticket, &enqueue),
             Command::EnqueueMany(items) => self.enqueue_many(ticket, &items),
-            Command::Settle(settle) => self.settle(ticket, &settle),
+            Command::Settle(settle) => match self.room_to_settle(ticket) {
+                Ok(()) => self.settle(ticket, &settle),
+                Err(failure) => self.refuse(ticket, failure),
+            },
             Command::Returned { token } => self.handler_returned(token),
             Command::Abandoned { token } => self.abandon(token),
             Command::Extend { token, ms } => self.extend(ticket, token, ms),
@@ -182,7 +186,7 @@ impl Engine {
             } => {
                 self.dequeue(ticket, queue, max, lease_ms, wait_ms);
             }
-            Command::Finished { queue, id } => match self.known(queue) {
+            Command::Finished { queue, id } => match self.known_to_show(queue) {
                 Ok(queue) => self.finished(ticket, queue, id),
                 Err(failure) => self.refuse(ticket, failure),
             },
@@ -266,6 +270,7 @@ impl Engine {
         let queue = self
             .agenda
             .first()
+            .filter(|_| !self.is_stage_full())
             .map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
         let suspect = Some((self.suspects.next_change(), Wakeup::Suspect));
         let redrive = Some((self.paced_redrives.next_change(), Wakeup::Redrive));
@@ -347,8 +352,12 @@ impl Engine {
         self.output.extend(sealed);
     }
 
-    /// Lets time do its work in every queue where something is due.
+    /// Lets time do its work in every queue where something is due, unless the storage must catch up
+    /// first.
     fn run_agenda(&mut self) {
+        if self.is_stage_full() {
+            return;
+        }
         while let Some((at, queue)) = self.agenda.first().copied() {
             if at > self.now {
                 break;

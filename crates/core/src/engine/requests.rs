@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::limits::CLAIMS_MAX;
 use super::selecting::Selection;
 use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, WorkerId};
@@ -47,6 +48,9 @@ impl Engine {
 
     /// Requests that need an open box.
     fn request_open(&mut self, ticket: Ticket, request: Request) -> Requested {
+        if waits_for_storage(&request) {
+            self.room_to_stage()?;
+        }
         match request {
             Request::DefineQueue { name, options } => self.define(&name, options).map(Some),
             Request::OpenWorker { queue, concurrency } => {
@@ -91,7 +95,7 @@ impl Engine {
                 self.answer(ticket, value)
             }
             Request::Get { queue, id } => {
-                let queue = self.known(queue)?;
+                let queue = self.known_to_show(queue)?;
                 self.inspect_one(ticket, queue, &id);
                 Ok(None)
             }
@@ -100,7 +104,7 @@ impl Engine {
                 state,
                 limit,
             } => {
-                let queue = self.known(queue)?;
+                let queue = self.known_to_show(queue)?;
                 self.check_peek(queue, state)?;
                 self.inspect_many(ticket, queue, state, limit);
                 Ok(None)
@@ -111,7 +115,7 @@ impl Engine {
                 states,
                 limit,
             } => {
-                let queue = self.known(queue)?;
+                let queue = self.known_to_show(queue)?;
                 let selection = Selection::new(ids, states, limit)?;
                 self.select(ticket, queue, Rc::new(selection));
                 Ok(None)
@@ -122,7 +126,7 @@ impl Engine {
                 after,
                 limit,
             } => {
-                let queue = self.known(queue)?;
+                let queue = self.known_to_show(queue)?;
                 self.dead_page(ticket, queue, filter, after.as_deref(), limit)?;
                 Ok(None)
             }
@@ -166,6 +170,12 @@ impl Engine {
         }
         let message = format!("expected the number of a queue, got {}", queue.0);
         Err(Failure::new(ErrorCode::InvalidOption, message))
+    }
+
+    /// The number of a queue of which something may be shown now.
+    pub(super) fn known_to_show(&self, queue: QueueId) -> Result<u32, Failure> {
+        self.room_to_show()?;
+        self.known(queue)
     }
 
     fn define(&mut self, name: &str, options: QueueOptions) -> Result<Object, Failure> {
@@ -238,10 +248,11 @@ impl Engine {
 
     fn open_worker(&mut self, queue: QueueId, concurrency: u32) -> Result<Object, Failure> {
         let queue = self.known(queue)?;
-        if concurrency == 0 {
-            let message = "concurrency: expected 1 or more, got 0";
+        if !(1..=CLAIMS_MAX).contains(&concurrency) {
+            let message = format!("concurrency: expected 1 to {CLAIMS_MAX}, got {concurrency}");
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
+        self.room_to_work()?;
         if self.closing.is_some() {
             return Err(Failure::new(ErrorCode::Closed, "the box is closing"));
         }
@@ -416,4 +427,21 @@ impl Engine {
         }
         slots
     }
+}
+
+/// Whether a request may write records, or be answered behind those of others.
+fn waits_for_storage(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::DefineQueue { .. }
+            | Request::PauseQueue { .. }
+            | Request::ResumeQueue { .. }
+            | Request::Cancel { .. }
+            | Request::RetryNow { .. }
+            | Request::Purge { .. }
+            | Request::Forget { .. }
+            | Request::DeadCount { .. }
+            | Request::Redrive { .. }
+            | Request::RemoveDead { .. }
+    )
 }

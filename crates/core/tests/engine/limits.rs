@@ -2,7 +2,9 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
+use ackbox_core::effect::Delivery;
 use ackbox_core::error::ErrorCode;
+use ackbox_core::time::Timestamp;
 
 use crate::support::{World, message};
 
@@ -83,7 +85,7 @@ fn room_that_a_purge_made_is_there_at_once() {
     let items = (0..5000).map(|_| message(orders, "0123456789")).collect();
     world.command(Command::EnqueueMany(items));
     let ticket = world.next_ticket();
-    let now = ackbox_core::time::Timestamp(world.now);
+    let now = Timestamp(world.now);
     world
         .engine
         .handle_request(now, ticket, Request::Purge { queue: orders })
@@ -266,4 +268,233 @@ fn options_out_of_range_are_refused_by_name() {
         );
     }
     assert_eq!(world.appends, 0, "a refusal writes nothing");
+}
+
+/// A world with a claimed message whose storage hangs and has been given as much as may wait.
+fn full_stage() -> (World, QueueId, Delivery) {
+    let mut world = World::new();
+    let orders = world.define(
+        "orders",
+        QueueOptions {
+            max_body_bytes: Some(8 << 20),
+            ..QueueOptions::default()
+        },
+    );
+    world.enqueue(orders, "x");
+    let claimed = world.dequeue(orders, 1).remove(0);
+    world.hold_appends = true;
+    let body = "x".repeat(4 << 20);
+    for _ in 0..40 {
+        world.command(Command::Enqueue(message(orders, &body)));
+    }
+    (world, orders, claimed)
+}
+
+fn land_all(world: &mut World) {
+    while world.held.is_some() {
+        world.land();
+    }
+}
+
+#[test]
+fn requests_that_write_are_refused_while_too_much_waits_for_the_storage() {
+    let (mut world, orders, _) = full_stage();
+    let id = || "x".to_owned();
+    let filter = DeadFilter::default;
+    let requests = [
+        Request::DefineQueue {
+            name: "more".into(),
+            options: QueueOptions::default(),
+        },
+        Request::PauseQueue { queue: orders },
+        Request::ResumeQueue { queue: orders },
+        Request::Cancel {
+            queue: orders,
+            id: id(),
+        },
+        Request::RetryNow {
+            queue: orders,
+            id: id(),
+        },
+        Request::Purge { queue: orders },
+        Request::Forget {
+            queue: orders,
+            id: id(),
+        },
+        Request::DeadCount {
+            queue: orders,
+            filter: filter(),
+        },
+        Request::Redrive {
+            queue: orders,
+            filter: filter(),
+            to: None,
+            per_second_milli: None,
+        },
+        Request::RemoveDead {
+            queue: orders,
+            filter: filter(),
+        },
+    ];
+    for request in &requests {
+        let refused = world.request(request.clone()).expect_err("it is refused");
+        assert_eq!(refused.code, ErrorCode::QueueFull, "{request:?}");
+    }
+    land_all(&mut world);
+    for request in requests.into_iter().skip(1) {
+        let ticket = world.request(request.clone()).expect("there is room again");
+        land_all(&mut world);
+        assert!(world.answer(ticket).expect("an answer").is_ok());
+    }
+}
+
+#[test]
+fn a_settlement_that_finds_no_room_changes_nothing() {
+    let (mut world, orders, claimed) = full_stage();
+    let settle = || Settle {
+        token: claimed.token,
+        verdict: Verdict::Ack,
+        returned: true,
+        result: b"",
+        error: b"",
+    };
+    let ticket = world.command(Command::Settle(settle()));
+    let refused = world.answer(ticket).expect("at once").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QueueFull);
+    assert_eq!(world.stats(orders).leased, 1, "the lease holds");
+    land_all(&mut world);
+    let ticket = world.command(Command::Settle(settle()));
+    land_all(&mut world);
+    assert!(world.answer(ticket).expect("an answer").is_ok());
+    assert_eq!(world.stats(orders).acked, 1);
+}
+
+#[test]
+fn what_a_handler_returned_is_always_taken() {
+    let (mut world, orders, claimed) = full_stage();
+    let settle = Settle {
+        token: claimed.token,
+        verdict: Verdict::Ack,
+        returned: true,
+        result: b"",
+        error: b"",
+    };
+    let now = Timestamp(world.now);
+    world
+        .engine
+        .handle_command(now, Ticket(0), Command::Settle(settle));
+    world.run();
+    assert_eq!(world.stats(orders).acked, 1);
+    land_all(&mut world);
+    let mut world = world.reopen();
+    assert_eq!(world.stats(orders).leased + world.report().interrupted, 0);
+}
+
+#[test]
+fn time_waits_while_too_much_waits_for_the_storage() {
+    let (mut world, orders, _) = full_stage();
+    // The lease of the claimed message ends meanwhile.
+    world.advance(60_000);
+    assert_eq!(world.stats(orders).leases_lost, 0);
+    land_all(&mut world);
+    world.advance(0);
+    assert_eq!(world.stats(orders).leases_lost, 1);
+}
+
+#[test]
+fn answers_that_wait_for_the_storage_are_limited() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.hold_appends = true;
+    world.command(Command::Enqueue(message(orders, "x")));
+    let now = Timestamp(world.now);
+    let mut count = || {
+        let request = Request::DeadCount {
+            queue: orders,
+            filter: DeadFilter::default(),
+        };
+        let ticket = world.next_ticket();
+        world.engine.handle_request(now, ticket, request)
+    };
+    let refused = (0..1_100_000).find_map(|_| count().err());
+    assert_eq!(
+        refused.expect("it is refused at last").code,
+        ErrorCode::QueueFull
+    );
+    world.land();
+    let request = Request::DeadCount {
+        queue: orders,
+        filter: DeadFilter::default(),
+    };
+    assert_eq!(world.value(request), 0, "there is room again");
+}
+
+#[test]
+fn messages_that_are_shown_at_once_are_limited() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let many = (0..1000).map(|_| message(orders, "x")).collect();
+    world.command(Command::EnqueueMany(many));
+    world.hold_appends = true;
+    let waits = world.command(Command::Enqueue(message(orders, "not durable yet")));
+    let peek = Request::Peek {
+        queue: orders,
+        state: None,
+        limit: 1000,
+    };
+    let mut tickets = Vec::new();
+    let refused = (0..200).find_map(|_| match world.request(peek.clone()) {
+        Ok(ticket) => {
+            tickets.push(ticket);
+            None
+        }
+        Err(refused) => Some(refused),
+    });
+    let refused = refused.expect("it is refused at last");
+    assert_eq!((refused.code, tickets.len()), (ErrorCode::QueueFull, 100));
+    let get = Request::Get {
+        queue: orders,
+        id: "x".into(),
+    };
+    assert_eq!(
+        world.request(get.clone()).unwrap_err().code,
+        ErrorCode::QueueFull
+    );
+    let ticket = world.command(Command::Finished {
+        queue: orders,
+        id: "x",
+    });
+    let refused = world.answer(ticket).expect("at once").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QueueFull);
+    world.land();
+    assert!(world.answer(waits).is_none(), "it got a receipt");
+    for ticket in tickets {
+        assert!(world.answer(ticket).expect("shown").is_ok());
+    }
+    let ticket = world.request(get).expect("there is room again");
+    assert!(world.answer(ticket).expect("shown").is_ok());
+}
+
+#[test]
+fn workers_and_their_handlers_are_limited() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let open = |world: &mut World, concurrency| {
+        world.try_at_once(Request::OpenWorker {
+            queue: orders,
+            concurrency,
+        })
+    };
+    for concurrency in [0, 100_001] {
+        let refused = open(&mut world, concurrency).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidOption);
+        assert!(refused.message.contains(&concurrency.to_string()));
+    }
+    let first = world.worker(orders, 100_000);
+    for _ in 1..10_000 {
+        world.worker(orders, 1);
+    }
+    assert_eq!(open(&mut world, 1).unwrap_err().code, ErrorCode::QueueFull);
+    world.value(Request::CloseWorker { worker: first });
+    open(&mut world, 1).expect("there is room again");
 }
