@@ -112,6 +112,18 @@ pub struct DeadOptions {
     pub retain_ms: Option<u64>,
 }
 
+/// Options of the histories of completed messages.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HistoryOptions {
+    /// How long they are kept; not at all when 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// At most so many of a queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_entries: Option<u64>,
+}
+
 /// Named options of a queue. `u32::MAX` / `u64::MAX` mean without limit.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -141,4 +153,6 @@ pub struct QueueOptions {
     pub group_on_dead: Option<GroupOnDead>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead: Option<DeadOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryOptions>,
 }

@@ -120,6 +120,7 @@ fn every_record() -> Vec<Record<'static>> {
             handed_over: false,
             entry: Some(KEY),
             attempt: 0,
+            history: b"",
             result: b"result",
         },
         Record::Completed {
@@ -127,6 +128,7 @@ fn every_record() -> Vec<Record<'static>> {
             handed_over: true,
             entry: None,
             attempt: 0,
+            history: b"",
             result: b"",
         },
         Record::Dead {
@@ -169,6 +171,7 @@ fn every_record() -> Vec<Record<'static>> {
             finished_at: 1_700_000_000_400,
             state: 3,
             attempt: 0,
+            history: b"",
             result: b"result",
         }),
     ]
@@ -182,6 +185,7 @@ fn additions() -> Vec<Record<'static>> {
             handed_over: false,
             entry: Some(KEY),
             attempt: 2,
+            history: b"",
             result: b"result",
         },
         Record::Entry(EntryRecord {
@@ -190,6 +194,7 @@ fn additions() -> Vec<Record<'static>> {
             finished_at: 1_700_000_000_400,
             state: 3,
             attempt: 2,
+            history: b"",
             result: b"result",
         }),
         Record::Message(MessageRecord {
@@ -210,6 +215,23 @@ fn additions() -> Vec<Record<'static>> {
                 fingerprint: 0xF1F2,
             }),
         },
+        Record::Completed {
+            number: 41,
+            handed_over: false,
+            entry: Some(KEY),
+            attempt: 2,
+            history: b"history",
+            result: b"result",
+        },
+        Record::Entry(EntryRecord {
+            key: KEY,
+            number: 41,
+            finished_at: 1_700_000_000_400,
+            state: 3,
+            attempt: 2,
+            history: b"history",
+            result: b"result",
+        }),
     ]
 }
 
@@ -261,7 +283,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (28, 1_027, None)
+        (30, 1_029, None)
     );
     assert_eq!(
         report.end,
@@ -278,7 +300,7 @@ fn version_1_is_read() {
         })
         .map(|header| {
             SegmentHeader {
-                time: write().header(5).time - 5,
+                time: write().header(5).time - additions().len() as u64,
                 ..header
             }
         })

@@ -53,6 +53,12 @@ export interface QueueOptions<T = unknown, Out = T> {
   readonly groupOnDead?: 'continue' | 'block' | undefined
   /** `retainMs`: how long dead letters are kept, or `Infinity`. Default: until they are removed. */
   readonly dead?: { readonly retainMs?: number | undefined } | undefined
+  /**
+   * How long the past attempts of completed messages are kept, for `get(id).history`, and of how many messages at most:
+   * the latest. They go with the id, so not beyond `dedup.windowMs`. Both members have to be named; `windowMs: 0` keeps
+   * none. Default: none.
+   */
+  readonly history?: { readonly windowMs?: number | undefined; readonly maxEntries?: number | undefined } | undefined
   /** How bodies become bytes. Default: JSON. */
   readonly codec?: Codec<T> | undefined
   /**
@@ -96,16 +102,17 @@ export const ATTEMPTS: Range = { min: 1, max: 1_000_000_000 }
 const TIME: Range = { min: 0, max: MAX_MS }
 const LEASE: Range = { min: 1, max: MAX_MS }
 const COUNT: Range = { min: 1, max: Number.MAX_SAFE_INTEGER }
+const ENTRIES: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const BODY: Range = { min: 1, max: 8 << 20 }
 const RESULT: Range = { min: 0, max: 8 << 20 }
 
 const ENGINE_NAMES = [
   'guarantee', 'maxAttempts', 'maxRetryMs', 'backoff', 'leaseMs', 'dedup', 'maxDepth', 'maxBytes', 'maxBodyBytes',
-  'maxResultBytes', 'groupOnDead', 'dead',
+  'maxResultBytes', 'groupOnDead', 'dead', 'history',
 ] as const
 const LOCAL_NAMES = ['id', 'group', 'destination', 'codec', 'schema'] as const
 const NAMES = [...ENGINE_NAMES, ...LOCAL_NAMES]
-const LATER = ['deadLetterTo', 'history']
+const LATER = ['deadLetterTo']
 
 /** Checks the options and splits them; options that are not named are absent in both parts. */
 export function splitQueueOptions(options: QueueOptions<never, unknown>, where: string): { engine: EngineOptions; local: LocalOptions } {
@@ -115,7 +122,7 @@ export function splitQueueOptions(options: QueueOptions<never, unknown>, where: 
 
 function engineOptions(options: QueueOptions<never, unknown>, where: string): EngineOptions {
   const engine: EngineOptions = {}
-  const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, maxBytes, groupOnDead } = options
+  const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, history, maxBytes, groupOnDead } = options
   if (guarantee !== undefined) {
     choice(guarantee, ['at-most-once', 'at-least-once', 'exactly-once'], 'guarantee', where)
     if (guarantee === 'exactly-once') throw unsupported("guarantee 'exactly-once'", where)
@@ -143,6 +150,16 @@ function engineOptions(options: QueueOptions<never, unknown>, where: string): En
     checkNames(dead, ['retainMs'], `${where}: dead`)
     if (dead.retainMs !== undefined) engine.dead = { retainMs: endlessDuration(dead.retainMs, 'dead.retainMs', where) }
   }
+  if (history !== undefined) engine.history = historyOptions(history, `${where}: history`)
+  return engine
+}
+
+function historyOptions(history: QueueOptions['history'] & object, where: string): EngineOptions['history'] {
+  checkNames(history, ['windowMs', 'maxEntries'], where)
+  const { windowMs, maxEntries } = history
+  const engine: EngineOptions['history'] = {}
+  if (windowMs !== undefined) engine.windowMs = duration(windowMs, TIME, 'windowMs', where)
+  if (maxEntries !== undefined) engine.maxEntries = integer(maxEntries, ENTRIES, 'maxEntries', where)
   return engine
 }
 

@@ -128,7 +128,7 @@ export interface MessageInfo<T = unknown, R = unknown> {
   readonly reason?: Reason
   /** The error that it died of. */
   readonly error?: ErrorInfo
-  /** The last 32 attempts, oldest first. */
+  /** The last 32 attempts that failed, oldest first; of a completed message only with the queue's `history` option. */
   readonly history: readonly AttemptInfo[]
 }
 

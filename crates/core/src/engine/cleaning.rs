@@ -220,7 +220,8 @@ impl Engine {
         let place = self.ledger.dedup.place(entry);
         if self.ledger.dedup.charge(entry) == 0 {
             self.cleaning.moved += place.length as usize;
-            self.ledger.rewrite_entry(entry, b"", &mut self.commit);
+            self.ledger
+                .rewrite_entry(entry, b"", b"", self.now, &mut self.commit);
         } else {
             let number = self.ledger.dedup.finished_number(entry).unwrap_or(0);
             self.read_to_move(place, Purpose::MoveEntry { entry, number });
@@ -288,20 +289,26 @@ impl Engine {
             return self.ask_again(asked);
         }
         let record = payload.as_deref().map(Record::decode);
-        let result = match record {
+        let (result, history): (&[u8], &[u8]) = match record {
             Some(Ok(
-                Record::Completed { result, .. } | Record::Entry(EntryRecord { result, .. }),
-            )) => result,
+                Record::Completed {
+                    result, history, ..
+                }
+                | Record::Entry(EntryRecord {
+                    result, history, ..
+                }),
+            )) => (result, history),
             _ => {
                 let queue = self.ledger.dedup.get(entry).map(Entry::queue);
                 let message =
                     format!("the stored result of message {number} is damaged: it is lost");
                 self.warn(queue, message);
-                b""
+                (&[], &[])
             }
         };
-        self.cleaning.moved += result.len();
-        self.ledger.rewrite_entry(entry, result, &mut self.commit);
+        self.cleaning.moved += result.len() + history.len();
+        self.ledger
+            .rewrite_entry(entry, result, history, self.now, &mut self.commit);
     }
 
     pub(super) fn removed(&mut self, segment: u32) {

@@ -35,8 +35,13 @@ pub(super) enum Part {
     Details,
     /// All of it: the record of a dead letter that was moved.
     Both,
-    /// The result that a message ended with. The record is at this place.
-    End(Place),
+    /// What a message ended with, and its history if that is shown.
+    End {
+        /// Where the record is.
+        place: Place,
+        /// Whether the history is shown.
+        history: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -167,21 +172,27 @@ pub(super) fn content_of(payload: Rc<[u8]>) -> Option<Content> {
     })
 }
 
-/// Where the result is in the payload of a record that keeps one, as a content without headers; none
-/// if it is none.
+/// What a record keeps of a message that ended: its result, as a content without headers, and its
+/// encoded history; none if it is no such record.
 #[must_use]
-pub(super) fn result_of(payload: Rc<[u8]>) -> Option<Content> {
-    let (Ok(Record::Completed { result, .. }) | Ok(Record::Entry(EntryRecord { result, .. }))) =
-        Record::decode(&payload)
-    else {
-        return None;
+pub(super) fn end_of(payload: &Rc<[u8]>) -> Option<(Content, &[u8])> {
+    let (result, history) = match Record::decode(payload) {
+        Ok(
+            Record::Completed {
+                result, history, ..
+            }
+            | Record::Entry(EntryRecord {
+                result, history, ..
+            }),
+        ) => (result, history),
+        _ => return None,
     };
     // A record ends with its result.
     let end = payload.len() as u32;
-    let body = (end - result.len() as u32, end);
-    Some(Content {
-        bytes: Rc::clone(&payload),
+    let result = Content {
+        bytes: Rc::clone(payload),
         headers: (0, 0),
-        body,
-    })
+        body: (end - result.len() as u32, end),
+    };
+    Some((result, history))
 }

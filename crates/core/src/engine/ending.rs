@@ -31,6 +31,8 @@ impl Engine {
                 }
             }
         }
+        self.ledger.trim_histories(queue, super::SLICE);
+        more |= self.ledger.has_excess_history(queue);
         more |= self.ledger.expire_entries(queue, now, super::SLICE);
         more || self.ledger.next_expired(queue, now).is_some()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::contents::{Part, Purpose, content_of, result_of};
+use super::contents::{Part, Purpose, content_of, end_of};
 use super::selecting::Selection;
 use super::staging::Gate;
 use crate::command::{MessageState, Ticket};
@@ -13,6 +13,7 @@ use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
 use crate::error::{ErrorCode, Failure};
 use crate::journal::Place;
 use crate::ledger::Ledger;
+use crate::ledger::history::describe;
 use crate::ledger::message::Standing;
 
 /// Entries of one answer.
@@ -145,7 +146,8 @@ impl Engine {
                 return true;
             }
             let (job, index) = (self.inspections.last + 1, 0);
-            let part = Part::End(place);
+            let history = self.ledger.shows_history(entry, self.now);
+            let part = Part::End { place, history };
             self.reads
                 .want(place, Purpose::Inspect { job, index, part });
             inspection.contents.push(None);
@@ -226,7 +228,8 @@ impl Engine {
             inspection.contents.push(None);
             if self.ledger.dedup.charge(*entry) > 0 {
                 let place = self.ledger.dedup.place(*entry);
-                let part = Part::End(place);
+                let history = self.ledger.shows_history(*entry, self.now);
+                let part = Part::End { place, history };
                 self.reads
                     .want(place, Purpose::Inspect { job, index, part });
                 inspection.reads += 1;
@@ -315,11 +318,14 @@ impl Engine {
         inspection.reads -= 1;
         let index = index as usize;
         match (part, payload) {
-            (Part::End(place), payload) => match payload.and_then(result_of) {
-                Some(result) if result.body().is_empty() && inspection.infos.len() == 1 => {
-                    inspection.contents.clear();
+            (Part::End { place, history }, payload) => match payload.as_ref().and_then(end_of) {
+                Some((result, past)) => {
+                    if history {
+                        inspection.infos[index].history = describe(past);
+                    }
+                    inspection.contents[index] =
+                        Some(result).filter(|result| !result.body().is_empty());
                 }
-                Some(result) => inspection.contents[index] = Some(result),
                 None => inspection.damaged = Some(place),
             },
             (part, Some(payload)) => {

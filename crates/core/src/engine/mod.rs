@@ -387,10 +387,16 @@ impl Engine {
             }
             _ => Timestamp::NEVER,
         };
+        let excess = if self.ledger.has_excess_history(queue) {
+            self.now
+        } else {
+            Timestamp::NEVER
+        };
         let next = target
             .next_change()
             .min(self.desks[queue as usize].next_change())
             .min(self.ledger.next_entry_expiry(queue))
+            .min(excess)
             .min(retention);
         let old = std::mem::replace(&mut self.wakes[queue as usize], next);
         if old != next {

@@ -2,7 +2,7 @@
 
 use super::attempt::AttemptRecord;
 use super::bytes::{Reader, cut_inside, put_bytes, put_u32, put_u64, put_u128};
-use super::entry::{EntryKey, EntryRecord};
+use super::entry::{EntryKey, EntryRecord, With};
 use super::message::MessageRecord;
 use super::record::{Record, Transfer};
 
@@ -26,6 +26,7 @@ pub(super) mod kind {
     pub(in super::super) const ENTRY: u8 = 16;
     pub(in super::super) const ENTRY_WITH_ATTEMPT: u8 = 17;
     pub(in super::super) const REVIVED: u8 = 18;
+    pub(in super::super) const ENTRY_WITH_HISTORY: u8 = 19;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -33,6 +34,7 @@ const RETRIED_COSTS: u8 = 1;
 const COMPLETED_HANDED_OVER: u8 = 1;
 const COMPLETED_ENTRY: u8 = 2;
 const COMPLETED_ATTEMPT: u8 = 4;
+const COMPLETED_HISTORY: u8 = 8;
 const DEAD_ATTEMPT: u8 = 1;
 const REVIVED_ELSEWHERE: u8 = 1;
 
@@ -87,22 +89,24 @@ impl<'a> Record<'a> {
                 handed_over,
                 entry,
                 attempt,
+                history,
                 result,
             } => {
-                let handed_over = if *handed_over {
-                    COMPLETED_HANDED_OVER
-                } else {
-                    0
-                };
-                let with_entry = if entry.is_some() { COMPLETED_ENTRY } else { 0 };
-                let with_attempt = if *attempt == 0 { 0 } else { COMPLETED_ATTEMPT };
-                out.extend_from_slice(&[kind::COMPLETED, handed_over | with_entry | with_attempt]);
+                let flag = |is_set, flag| if is_set { flag } else { 0 };
+                let flags = flag(*handed_over, COMPLETED_HANDED_OVER)
+                    | flag(entry.is_some(), COMPLETED_ENTRY)
+                    | flag(*attempt != 0, COMPLETED_ATTEMPT)
+                    | flag(!history.is_empty(), COMPLETED_HISTORY);
+                out.extend_from_slice(&[kind::COMPLETED, flags]);
                 put_u64(out, *number);
                 if let Some(key) = entry {
                     key.encode(out);
                 }
                 if *attempt != 0 {
                     put_u32(out, *attempt);
+                }
+                if !history.is_empty() {
+                    put_bytes(out, history);
                 }
                 out.extend_from_slice(result);
             }
@@ -161,10 +165,10 @@ impl<'a> Record<'a> {
                 put_u128(out, *hash);
             }
             Self::Entry(entry) => {
-                out.push(if entry.tells_attempt() {
-                    kind::ENTRY_WITH_ATTEMPT
-                } else {
-                    kind::ENTRY
+                out.push(match entry.with() {
+                    With::Nothing => kind::ENTRY,
+                    With::Attempt => kind::ENTRY_WITH_ATTEMPT,
+                    With::History => kind::ENTRY_WITH_HISTORY,
                 });
                 entry.encode(out);
             }
@@ -214,8 +218,9 @@ impl<'a> Record<'a> {
                 attempt: AttemptRecord::read(reader)?,
             },
             kind::COMPLETED => {
-                let flags =
-                    reader.flags(COMPLETED_HANDED_OVER | COMPLETED_ENTRY | COMPLETED_ATTEMPT)?;
+                let flags = reader.flags(
+                    COMPLETED_HANDED_OVER | COMPLETED_ENTRY | COMPLETED_ATTEMPT | COMPLETED_HISTORY,
+                )?;
                 Self::Completed {
                     number: reader.u64(NUMBER)?,
                     handed_over: flags & COMPLETED_HANDED_OVER != 0,
@@ -228,6 +233,11 @@ impl<'a> Record<'a> {
                         reader.u32(cut_inside!("attempt"))?
                     } else {
                         0
+                    },
+                    history: if flags & COMPLETED_HISTORY != 0 {
+                        reader.bytes(cut_inside!("history"))?
+                    } else {
+                        &[]
                     },
                     result: reader.rest(),
                 }
@@ -285,8 +295,9 @@ impl<'a> Record<'a> {
                 queue: reader.u32(QUEUE)?,
                 hash: reader.u128(cut_inside!("hash"))?,
             },
-            kind::ENTRY => Self::Entry(EntryRecord::read(reader, false)?),
-            kind::ENTRY_WITH_ATTEMPT => Self::Entry(EntryRecord::read(reader, true)?),
+            kind::ENTRY => Self::Entry(EntryRecord::read(reader, With::Nothing)?),
+            kind::ENTRY_WITH_ATTEMPT => Self::Entry(EntryRecord::read(reader, With::Attempt)?),
+            kind::ENTRY_WITH_HISTORY => Self::Entry(EntryRecord::read(reader, With::History)?),
             _ => return Err("the record is of a kind that this format does not have"),
         })
     }

@@ -1,6 +1,6 @@
 //! What deduplication remembers of a message.
 
-use super::bytes::{Reader, cut_inside, put_u32, put_u64, put_u128};
+use super::bytes::{Reader, cut_inside, put_bytes, put_u32, put_u64, put_u128};
 
 /// Which id, and what came under it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,8 +26,21 @@ pub struct EntryRecord<'a> {
     pub state: u8,
     /// Which attempt it finished with. Default: 0, not told.
     pub attempt: u32,
+    /// The attempts before: [`super::AttemptRecord`]s in a row. Default: empty, not kept.
+    pub history: &'a [u8],
     /// Encoded result, empty for none.
     pub result: &'a [u8],
+}
+
+/// Which of the fields that came later the record of an entry tells; each kind of record has one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum With {
+    /// Neither.
+    Nothing,
+    /// Its attempt.
+    Attempt,
+    /// Its attempt and its history.
+    History,
 }
 
 impl EntryKey {
@@ -52,27 +65,40 @@ impl<'a> EntryRecord<'a> {
         put_u64(out, self.number);
         put_u64(out, self.finished_at);
         out.push(self.state);
-        if self.tells_attempt() {
+        let with = self.with();
+        if with != With::Nothing {
             put_u32(out, self.attempt);
+        }
+        if with == With::History {
+            put_bytes(out, self.history);
         }
         out.extend_from_slice(self.result);
     }
 
-    /// Whether its attempt is stored.
-    pub(super) const fn tells_attempt(&self) -> bool {
-        self.attempt != 0
+    /// Which of the fields that came later it tells.
+    pub(super) const fn with(&self) -> With {
+        if !self.history.is_empty() {
+            With::History
+        } else if self.attempt != 0 {
+            With::Attempt
+        } else {
+            With::Nothing
+        }
     }
 
-    pub(super) fn read(reader: &mut Reader<'a>, tells_attempt: bool) -> Result<Self, &'static str> {
+    pub(super) fn read(reader: &mut Reader<'a>, with: With) -> Result<Self, &'static str> {
         Ok(Self {
             key: EntryKey::read(reader)?,
             number: reader.u64(cut_inside!("message number"))?,
             finished_at: reader.u64(cut_inside!("time of finishing"))?,
             state: reader.u8(cut_inside!("state"))?,
-            attempt: if tells_attempt {
-                reader.u32(cut_inside!("attempt"))?
-            } else {
-                0
+            attempt: match with {
+                With::Nothing => 0,
+                With::Attempt | With::History => reader.u32(cut_inside!("attempt"))?,
+            },
+            history: match with {
+                With::Nothing | With::Attempt => &[],
+                With::History => reader.bytes(cut_inside!("history"))?,
             },
             result: reader.rest(),
         })

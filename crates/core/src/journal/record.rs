@@ -76,6 +76,8 @@ pub enum Record<'a> {
         entry: Option<EntryKey>,
         /// Which attempt it was done with. Default: 0, not told.
         attempt: u32,
+        /// The attempts before: [`AttemptRecord`]s in a row. Default: empty, not kept.
+        history: &'a [u8],
         /// Encoded result, empty for none.
         result: &'a [u8],
     },

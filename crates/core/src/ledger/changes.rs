@@ -6,7 +6,7 @@ use super::settings::Settings;
 use crate::effect::OptionChange;
 
 /// Options that are groups of options.
-const GROUPS: [&str; 2] = ["dedup", "dead"];
+const GROUPS: [&str; 3] = ["dedup", "dead", "history"];
 
 impl Settings {
     /// Options whose value in force is another one in `newer`, by name.

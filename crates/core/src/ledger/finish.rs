@@ -39,6 +39,11 @@ impl Ledger {
             hash: self.dedup.hash(entry),
             fingerprint: self.dedup.fingerprint(entry),
         });
+        let history = if remembers && self.keeps_histories(queue) {
+            std::mem::take(&mut self.messages[slot].history)
+        } else {
+            Vec::new()
+        };
         let note = if remembers {
             Note::Entry { entry, number }
         } else {
@@ -51,20 +56,24 @@ impl Ledger {
                 entry: key,
                 // Only an entry needs to be told: the message itself is gone.
                 attempt: if remembers { attempt } else { 0 },
+                history: &history,
                 result,
             },
             note,
         );
         if remembers {
-            let bytes = u32::try_from(result.len()).expect("a result is at most 8 MiB");
+            let bytes = result.len() + history.len();
             let end = End {
                 at: now,
                 state: MessageState::Completed,
                 number,
                 attempt,
-                charge: bytes,
+                charge: u32::try_from(bytes).expect("a result is at most 8 MiB"),
             };
             self.dedup.finish(entry, end);
+            if !history.is_empty() {
+                self.keep_history(queue, now, number);
+            }
         } else {
             self.drop_entry(entry);
         }

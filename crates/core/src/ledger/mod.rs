@@ -18,6 +18,7 @@ pub mod message;
 mod moving;
 mod names;
 mod opens;
+mod past;
 mod purge;
 pub mod queue;
 pub mod recorder;
@@ -389,6 +390,7 @@ impl Ledger {
     /// Forgets a dedup entry.
     pub fn drop_entry(&mut self, entry: u32) {
         if entry != NONE {
+            self.forget_history(entry);
             self.live_bytes -= stored_bytes(self.dedup.place(entry));
             let removed = self.dedup.remove(entry);
             self.note_change(removed.queue());

@@ -188,8 +188,22 @@ impl Ledger {
         }
     }
 
-    /// Writes a finished entry again. `result`: the bytes that its record keeps.
-    pub fn rewrite_entry(&mut self, entry: u32, result: &[u8], out: &mut impl Recorder) {
+    /// Writes a finished entry again, with the result and the history that its record keeps; a history
+    /// that is not shown any more is left out.
+    pub fn rewrite_entry(
+        &mut self,
+        entry: u32,
+        result: &[u8],
+        history: &[u8],
+        now: Timestamp,
+        out: &mut impl Recorder,
+    ) {
+        let history = if self.shows_history(entry, now) {
+            history
+        } else {
+            self.forget_history(entry);
+            &[]
+        };
         let dedup = &self.dedup;
         let (Some(number), Some(at), Some(state)) = (
             dedup.finished_number(entry),
@@ -208,6 +222,7 @@ impl Ledger {
             finished_at: at.0,
             state: state as u8,
             attempt: dedup.finished_attempt(entry).unwrap_or(0),
+            history,
             result,
         };
         out.write(&Record::Entry(record), Note::Entry { entry, number });

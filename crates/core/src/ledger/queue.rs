@@ -1,6 +1,6 @@
 //! One queue: its settings, the sets in which its messages stand, and its counters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::histogram::Recorder as HistogramRecorder;
@@ -50,6 +50,8 @@ pub struct Queue {
     pub dead: BTreeMap<u64, u32>,
     /// Waiting messages with a time to live, by deadline and number.
     pub expiries: BTreeMap<(Timestamp, u64), u32>,
+    /// Finished messages whose histories are shown, by end and number: see [`super::past`].
+    pub histories: BTreeSet<(Timestamp, u64)>,
     /// Ordering groups.
     pub groups: Groups,
     /// Messages that are unfinished or dead.
@@ -84,6 +86,7 @@ impl Queue {
             leased: BTreeMap::new(),
             dead: BTreeMap::new(),
             expiries: BTreeMap::new(),
+            histories: BTreeSet::new(),
             groups: Groups::default(),
             depth: 0,
             bytes: 0,

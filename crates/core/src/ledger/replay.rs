@@ -101,6 +101,7 @@ impl Ledger {
                 number,
                 entry,
                 attempt,
+                history,
                 result,
                 ..
             } => {
@@ -110,6 +111,7 @@ impl Ledger {
                     finished_at: time.0,
                     state: MessageState::Completed as u8,
                     attempt,
+                    history,
                     result,
                 });
                 self.replay_completed(number, record.as_ref(), time, place)?;
@@ -203,6 +205,7 @@ impl Ledger {
         self.owner_died(now, free_deaths);
         self.free_replayed_purges(now);
         self.dedup.sort(now);
+        self.cut_histories(now);
         self.shrink_dedup();
         let mut exhausted = Vec::new();
         let mut cursor = self.chain.head();
@@ -299,6 +302,7 @@ impl Ledger {
             key,
             number,
             attempt,
+            history,
             result,
             ..
         } = *record;
@@ -317,7 +321,7 @@ impl Ledger {
         let entry = self
             .dedup
             .insert_live(key.queue, key.hash, key.fingerprint, NONE);
-        let charge = u32::try_from(result.len()).unwrap_or(u32::MAX);
+        let charge = u32::try_from(result.len() + history.len()).unwrap_or(u32::MAX);
         let end = End {
             at: Timestamp(record.finished_at),
             state,
@@ -326,6 +330,9 @@ impl Ledger {
             charge,
         };
         self.dedup.finish(entry, end);
+        if !history.is_empty() {
+            self.keep_history(key.queue, end.at, number);
+        }
         self.place(Note::Entry { entry, number }, place);
         Ok(())
     }

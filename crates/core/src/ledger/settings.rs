@@ -31,6 +31,8 @@ pub struct Settings {
     pub max_result_bytes: u32,
     pub group_on_dead: GroupOnDead,
     pub dead_retain_ms: Option<u64>,
+    pub history_window_ms: u64,
+    pub history_max_entries: u64,
     /// What was named by a user, now or in an earlier run.
     pub named: QueueOptions,
 }
@@ -39,6 +41,7 @@ impl Settings {
     /// Resolves named options against the defaults of the public contract.
     pub fn resolve(named: QueueOptions) -> Result<Self, Failure> {
         let dedup = named.dedup.clone().unwrap_or_default();
+        let history = named.history.clone().unwrap_or_default();
         let guarantee = named.guarantee.unwrap_or_default();
         let settings = Self {
             guarantee,
@@ -59,6 +62,8 @@ impl Settings {
             max_result_bytes: named.max_result_bytes.unwrap_or(64 << 10),
             group_on_dead: named.group_on_dead.unwrap_or(GroupOnDead::Continue),
             dead_retain_ms: named.dead.as_ref().and_then(|dead| dead.retain_ms),
+            history_window_ms: history.window_ms.unwrap_or(0),
+            history_max_entries: history.max_entries.unwrap_or(0),
             named,
         };
         settings.check()?;
@@ -86,9 +91,27 @@ impl Settings {
             BODY_BYTES_MAX.into(),
         )?;
         within("dead.retainMs", self.dead_retain_ms.unwrap_or(0), 0, MS_MAX)?;
+        self.check_history()?;
         self.backoff
             .check()
             .map_err(|what| Failure::new(ErrorCode::InvalidOption, format!("backoff: {what}")))
+    }
+
+    /// A history that is kept needs both of its options: naming one alone would keep nothing.
+    fn check_history(&self) -> Result<(), Failure> {
+        within("history.windowMs", self.history_window_ms, 0, MS_MAX)?;
+        let named = self.named.history.clone().unwrap_or_default();
+        let missing = match (named.window_ms, named.max_entries) {
+            (Some(1..), None) => "maxEntries",
+            (None, Some(1..)) => "windowMs",
+            _ => return Ok(()),
+        };
+        Err(Failure::new(
+            ErrorCode::InvalidOption,
+            format!(
+                "history: expected windowMs and maxEntries together, {missing} was never named"
+            ),
+        ))
     }
 
     /// These settings with `newer` named on top.
@@ -100,6 +123,13 @@ impl Settings {
                 max_entries: new.max_entries.or(old.max_entries),
                 when_full: new.when_full.or(old.when_full),
                 compare: new.compare.or(old.compare),
+            }),
+            (old, new) => new.or(old),
+        };
+        let history = match (old.history, newer.history) {
+            (Some(old), Some(new)) => Some(crate::config::HistoryOptions {
+                window_ms: new.window_ms.or(old.window_ms),
+                max_entries: new.max_entries.or(old.max_entries),
             }),
             (old, new) => new.or(old),
         };
@@ -116,6 +146,7 @@ impl Settings {
             max_result_bytes: newer.max_result_bytes.or(old.max_result_bytes),
             group_on_dead: newer.group_on_dead.or(old.group_on_dead),
             dead: newer.dead.or(old.dead),
+            history,
         })
     }
 
@@ -141,6 +172,10 @@ impl Settings {
             group_on_dead: Some(self.group_on_dead),
             dead: Some(crate::config::DeadOptions {
                 retain_ms: self.dead_retain_ms,
+            }),
+            history: Some(crate::config::HistoryOptions {
+                window_ms: Some(self.history_window_ms),
+                max_entries: Some(self.history_max_entries),
             }),
         }
     }

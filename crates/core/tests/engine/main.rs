@@ -28,6 +28,7 @@ mod gates;
 mod generated_ids;
 mod group_commit;
 mod groups;
+mod histories;
 mod idle;
 mod inspection;
 mod lifecycle;

@@ -117,6 +117,7 @@ impl Parts {
                 handed_over: self.flags[0],
                 entry: self.flags[1].then(|| self.key()),
                 attempt: self.optional_attempt(),
+                history: self.optional_history(),
                 result: b0,
             },
             8 => Record::Dead {
@@ -160,6 +161,7 @@ impl Parts {
                 finished_at: n1,
                 state: self.bytes[0],
                 attempt: self.optional_attempt(),
+                history: self.optional_history(),
                 result: b0,
             }),
         }
@@ -234,6 +236,11 @@ impl Parts {
     /// 0, which is not stored, as often as not.
     fn optional_attempt(&self) -> u32 {
         if self.flags[0] { self.small[3] } else { 0 }
+    }
+
+    /// Empty, which is not stored, as often as not.
+    fn optional_history(&self) -> &[u8] {
+        if self.flags[2] { &self.blobs[3] } else { b"" }
     }
 
     fn key(&self) -> EntryKey {

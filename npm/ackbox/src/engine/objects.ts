@@ -49,6 +49,7 @@ export interface QueueOptions {
   maxResultBytes?: number | undefined
   groupOnDead?: 'continue' | 'block' | undefined
   dead?: { retainMs?: number | undefined } | undefined
+  history?: { windowMs?: number | undefined; maxEntries?: number | undefined } | undefined
 }
 
 /** One stored segment. */
