@@ -47,5 +47,5 @@ export function nameAndOptions(
     ;({ name, options: named } = given as Partial<QueueDefinition>)
   }
   text(name, KEY_BYTES_MAX, 'the name of a queue', where)
-  return { name, options: (named ?? {}) as QueueOptions<never, unknown> }
+  return { name, options: (named === undefined ? {} : named) as QueueOptions<never, unknown> }
 }

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 
-it.each([{ guarantee: 'exactly-once' }, { deadLetterTo: 'graveyard' }, { history: { windowMs: 1 } }])(
+it.each([{ guarantee: 'exactly-once' }, { deadLetterTo: 'graveyard' }])(
   'the queue option %j',
   async (options) => {
     const box = await open(memoryStorage())
