@@ -43,6 +43,18 @@ describe.each(PAIRS)('held by %s, opened by %s', (owner, opener) => {
     expect(await report(opener, folder)).toEqual({ status: 'accepted', engine: opener })
   })
 
+  it('is waited for until it is killed', async () => {
+    const folder = join(await temporaryFolder(), 'box')
+    const holder = await hold(owner, folder)
+    const waiting = start(REPORT, [folder, '{"whenLocked":"wait"}'], { env: { ACKBOX_ENGINE: opener } })
+    await waiting.line((line) => line === 'opening')
+    holder.child.kill('SIGKILL')
+    await holder.ending
+    const { lines, stderr } = await waiting.ending
+    expect(stderr).toBe('')
+    expect(JSON.parse(lines.at(-1)!)).toEqual({ status: 'accepted', engine: opener })
+  })
+
   it('is refused while the owner is stopped', async () => {
     const folder = join(await temporaryFolder(), 'box')
     const holder = await hold(owner, folder)

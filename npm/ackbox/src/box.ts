@@ -8,6 +8,7 @@ import type { Engine } from './engine/engine.js'
 import { AckboxError } from './errors.js'
 import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
 import { Inbox } from './inbox.js'
+import { announceRelease } from './lock-wait.js'
 import { type Middleware, MiddlewareStack } from './middleware.js'
 import type { QueueOptions } from './queue-options.js'
 import { EmbeddedQueue } from './queue.js'
@@ -94,7 +95,7 @@ export class EmbeddedBox implements Box, BoxCore {
   /** Opening was given up: ends everything without writing. */
   async abandon(): Promise<void> {
     this.#end(() => closedError('open'))
-    await this.#storage.close()
+    await this.#giveUpStorage()
   }
 
   queue<T = unknown, R = void, Out = T>(
@@ -194,7 +195,7 @@ export class EmbeddedBox implements Box, BoxCore {
     } finally {
       this.#deadlines.end()
       this.#end(() => closedError('the call'))
-      await this.#storage.close()
+      await this.#giveUpStorage()
     }
   }
 
@@ -230,6 +231,14 @@ export class EmbeddedBox implements Box, BoxCore {
     if (this.#early !== undefined) this.#early.push(warning)
     else if (this.#events.has('warning')) this.#events.emit('warning', warning)
     else defaultReport(warning.message, warning.cause)
+  }
+
+  async #giveUpStorage(): Promise<void> {
+    try {
+      await this.#storage.close()
+    } finally {
+      announceRelease()
+    }
   }
 
   #end(error: () => AckboxError): void {

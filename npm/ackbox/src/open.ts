@@ -6,15 +6,21 @@ import { EmbeddedBox } from './box.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
 import { AckboxError, invalidOption } from './errors.js'
+import { openWhenFree } from './lock-wait.js'
 import { unlessAborted } from './pending.js'
 import { type FileLocking, type SegmentInfo, type Storage, USE_FILE_LOCK } from './storage/storage.js'
 import type { Range } from './validate.js'
-import { checkNames, choice, integer, optionalSignal, unsupported } from './validate.js'
+import { checkNames, choice, duration, integer, MAX_MS, optionalSignal, unsupported } from './validate.js'
 
 /** Options of `open`. */
 export interface OpenOptions {
-  /** What to do when another owner has the box. Only `'reject'` (the default): `ERR_LOCKED`. */
-  readonly whenLocked?: 'reject' | undefined
+  /**
+   * What to do when another owner has the box. `'reject'` (the default): `ERR_LOCKED`. `'wait'`: opens as soon as that
+   * owner closes it or dies, or rejects with `ERR_LOCKED` after `lockWaitMs`.
+   */
+  readonly whenLocked?: 'reject' | 'wait' | undefined
+  /** How long `'wait'` waits, 0 or more. Default 30,000. */
+  readonly lockWaitMs?: number | undefined
   /**
    * Default `'auto'`: native where it loads, else WebAssembly. The environment variable `ACKBOX_ENGINE` forces one and
    * fails loudly.
@@ -34,8 +40,10 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const NAMES = ['whenLocked', 'engine', 'wasm', 'maxMemoryBytes', 'segmentBytes', 'clock', 'seed', 'signal']
-const LATER = ['lockWaitMs', 'readOnly']
+const NAMES = ['whenLocked', 'lockWaitMs', 'engine', 'wasm', 'maxMemoryBytes', 'segmentBytes', 'clock', 'seed', 'signal']
+const LATER = ['readOnly']
+const LOCK_WAIT: Range = { min: 0, max: MAX_MS }
+const LOCK_WAIT_MS_DEFAULT = 30_000
 const MEMORY: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const SEGMENT: Range = { min: 4 << 10, max: 1 << 30 }
 const STORAGE_CALLS = ['open', 'append', 'read', 'truncate', 'remove', 'close'] as const
@@ -54,7 +62,10 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
   const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
   const engine = createEngine(module, storage, options, clock)
 
-  const segments = await takeStorage(module, storage, signal)
+  const segments = await takeStorage(module, storage, options, clock).catch((error: unknown) => {
+    engine.free()
+    throw error
+  })
   const box = new EmbeddedBox(engine, clock, storage)
   try {
     await unlessAborted(box.recover(segments), signal)
@@ -69,11 +80,12 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
 function checkOptions(options: OpenOptions): void {
   const where = 'open'
   checkNames(options, NAMES, where, LATER)
-  const { whenLocked, engine, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
+  const { whenLocked, lockWaitMs, engine, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
   if (whenLocked !== undefined) {
     const given = choice(whenLocked as string, ['reject', 'wait', 'share'], 'whenLocked', where)
-    if (given !== 'reject') throw unsupported(`whenLocked '${given}'`, where)
+    if (given === 'share') throw unsupported(`whenLocked '${given}'`, where)
   }
+  if (lockWaitMs !== undefined) duration(lockWaitMs, LOCK_WAIT, 'lockWaitMs', where)
   if (engine !== undefined) choice(engine, ['native', 'wasm', 'auto'], 'engine', where)
   if (maxMemoryBytes !== undefined) integer(maxMemoryBytes, MEMORY, 'maxMemoryBytes', where)
   if (segmentBytes !== undefined) integer(segmentBytes, SEGMENT, 'segmentBytes', where)
@@ -116,12 +128,13 @@ function createEngine(module: EngineModule, storage: Storage, options: OpenOptio
 }
 
 /** Takes ownership of the storage; an opening that was given up meanwhile gives it back. */
-async function takeStorage(module: EngineModule, storage: Storage, signal: AbortSignal | undefined): Promise<SegmentInfo[]> {
+async function takeStorage(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Promise<SegmentInfo[]> {
+  const { whenLocked, lockWaitMs = LOCK_WAIT_MS_DEFAULT, signal } = options
   const { lockFile } = module
   if (lockFile !== undefined && USE_FILE_LOCK in storage) {
     ;(storage as Storage & FileLocking)[USE_FILE_LOCK](lockFile)
   }
-  const opening = storage.open()
+  const opening = whenLocked === 'wait' ? openWhenFree(storage, { lockWaitMs, clock, signal }) : storage.open()
   try {
     return await unlessAborted(opening, signal)
   } catch (error) {
