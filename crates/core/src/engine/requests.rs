@@ -39,6 +39,12 @@ impl Engine {
                     self.ledger.stats(queue, self.now),
                 ))));
             }
+            // Who stops listening to a box that has failed is not to hear of that.
+            Request::Listen { queue, events } => {
+                let queue = self.known(queue)?;
+                self.ledger.queues[queue as usize].listens = events;
+                return Ok(Some(Object::None));
+            }
             Request::BoxStats {} => return Ok(Some(Object::BoxStats(self.box_stats()))),
             Request::Queues {} => return Ok(Some(Object::Queues(self.ledger.summaries()))),
             _ => self.accepting()?,
@@ -61,11 +67,6 @@ impl Engine {
             Request::DrainWorker { worker } => {
                 self.drain_worker(ticket, worker)?;
                 Ok(None)
-            }
-            Request::Listen { queue, events } => {
-                let queue = self.known(queue)?;
-                self.ledger.queues[queue as usize].listens = events;
-                Ok(Some(Object::None))
             }
             Request::PauseQueue { queue } => self.pause_queue(ticket, queue, true),
             Request::ResumeQueue { queue } => self.pause_queue(ticket, queue, false),
