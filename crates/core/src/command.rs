@@ -57,6 +57,12 @@ pub enum Command<'a> {
         /// The delivery.
         token: Token,
     },
+    /// A delivery that no code of the user saw and none will see: it is taken back as if it had not been
+    /// handed out, even in at-most-once.
+    Declined {
+        /// The delivery.
+        token: Token,
+    },
     /// Prolong a lease: it ends `ms` from now.
     Extend {
         /// The delivery.

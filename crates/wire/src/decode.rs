@@ -84,6 +84,12 @@ impl<'a> Iterator for Messages<'a> {
                     token: token(record.token),
                 },
             ),
+            Input::Declined(record) => Message::Command(
+                Ticket(0),
+                Command::Declined {
+                    token: token(record.token),
+                },
+            ),
             Input::Extend(record) => {
                 let ms = duration(record.ms, "ms");
                 command(

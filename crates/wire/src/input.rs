@@ -95,6 +95,8 @@ records! {
         /// Which one.
         queue: u32,
     }
+    /// No code of the user saw a delivery, and none will: it is taken back as if it had not been handed out.
+    Declined = 11, key token, bytes 16 {}
 
     /// The one append in flight is durable.
     Appended = 16, bytes 16 {}

@@ -106,7 +106,7 @@ export interface Queue<T = unknown, R = void, Out = T> {
   /**
    * Waits until the message has ended, and tells how; at once if it has. No end is missed, whenever this is called: an
    * id that was never seen is waited for, and a dead letter that was redriven is waited for again. At-most-once: a
-   * message is completed, without a result, when it is handed over.
+   * message is completed, without a result, once its handler is done, however that fared.
    *
    * Rejects with `ERR_NOT_FOUND` if the message had a generated id and ended before: then nobody knows how; with
    * `ERR_TIMEOUT` after `timeoutMs`; with `ERR_CLOSED` when the box is closed before the end; with `ERR_QUEUE_FULL` if
@@ -174,10 +174,7 @@ export interface Worker extends AsyncDisposable {
   readonly name: string
   /** Resolves when the worker is closed, rejects with what killed it. Never becomes an unhandled rejection. */
   readonly closed: Promise<void>
-  /**
-   * Starts no more handlers until resumed; running ones finish. At-most-once: what was claimed before still starts, for
-   * it is settled already.
-   */
+  /** Starts no more handlers until resumed; running ones finish. What was claimed for it is ready for others. */
   pause(): void
   resume(): void
   /** Like the close of a box, for this worker alone. */

@@ -39,18 +39,19 @@ export async function claim(
       return []
     }
     const prepared = await Promise.all(claimed.map((delivery) => delivery.prepare()))
-    const decoded = claimed.filter((_, index) => prepared[index])
+    // What is not open any more was withdrawn, or taken back by a box that closes.
+    const decoded = claimed.filter((delivery, index) => prepared[index] && delivery.isOpen)
     returnIfAborted(decoded, signal)
-    if (decoded.length > 0) return decoded
-    // All of them are dead letters now: the caller still waits for a message.
+    if (decoded.length > 0) return decoded.map((delivery) => delivery.begin())
+    // None is left, most likely for they are dead letters now: the caller still waits for a message.
     core.checkOpen(where)
   }
 }
 
-/** Nobody is there any more to settle what was claimed. */
+/** Nobody is there any more to see what was claimed. */
 function returnIfAborted(claimed: readonly ActiveDelivery[], signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return
-  for (const delivery of claimed) void delivery[Symbol.asyncDispose]().catch(() => {})
+  for (const delivery of claimed) delivery.decline()
   throw signal.reason
 }
 

@@ -51,6 +51,8 @@ export class ActiveDelivery implements Delivery<unknown> {
   #state: State = 'open'
   #lostTo: AckboxError | undefined
   #controller: AbortController | undefined
+  /** A handler or a caller has it: at-most-once cannot be taken back any more. */
+  #seen = false
 
   /** Copies what outlives the step out of the output area; `prepare` decodes the body. */
   constructor(driver: Driver, source: DeliverySource, view: DeliverView) {
@@ -160,8 +162,23 @@ export class ActiveDelivery implements Delivery<unknown> {
     if (this.worker === undefined) this.#driver.forget(this.token)
   }
 
+  /** @internal It is given to code of the user, which sees it from now on. */
+  begin(): this {
+    this.#seen = true
+    return this
+  }
+
+  /** @internal Nobody saw it, and nobody will: it is taken back as if it had not been handed out. */
+  decline(): void {
+    this.#state = 'settled'
+    const { token } = this
+    this.#driver.forget(token)
+    this.#driver.post((input) => input.declined({ token }))
+  }
+
   /** @internal Its handler is told to stop, and nobody waits for it: an open delivery is returned to its queue. */
   abandon(reason: AckboxError): void {
+    if (!this.#seen) return this.decline()
     if (this.#state === 'abandoned') return
     this.#state = 'abandoned'
     const { token } = this
@@ -174,6 +191,10 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** @internal Gives back what was dequeued and not settled. Whether it was: at-most-once cannot come back. */
   async giveBack(reason: AckboxError): Promise<boolean> {
     if (this.#state !== 'open') return false
+    if (!this.#seen) {
+      this.decline()
+      return false
+    }
     const returned = this.#settle(Verdict.return, {})
     this.#state = 'abandoned'
     this.#lostTo ??= reason

@@ -116,12 +116,20 @@ export class ActiveWorker implements Worker {
   /** @internal Starts the handler of a delivery. */
   start(delivery: ActiveDelivery): void {
     if (!delivery.isOpen) return delivery.handlerReturned('')
+    if (this.#isStopped) return delivery.decline()
     const prepared = delivery.prepare()
     if (prepared === true) this.#handle(delivery)
     else if (prepared !== false) void prepared.then((isPrepared) => isPrepared && this.#handle(delivery))
   }
 
+  /** It was paused or closed, which the engine did not know yet as it handed out what is to start now. */
+  get #isStopped(): boolean {
+    return this.#paused || this.#closing !== undefined
+  }
+
   #handle(delivery: ActiveDelivery): void {
+    if (this.#isStopped) return delivery.decline()
+    delivery.begin()
     this.#running++
     this.#started++
     this.#parts.inbox.running++

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::command::{Ticket, WorkerId};
+use crate::command::{Ticket, Token, WorkerId};
 use crate::time::Timestamp;
 
 /// A dequeue that is not answered yet.
@@ -16,12 +16,20 @@ pub struct Waiter {
     pub lease_ms: Option<u64>,
     /// Until when it waits for a first message.
     pub until: Timestamp,
-    /// Messages claimed for it.
-    pub claimed: u32,
-    /// Those of them that were handed out.
+    /// Messages claimed for it that were not handed out yet.
+    pub pending: BTreeSet<Token>,
+    /// Messages that were.
     pub delivered: u32,
     /// It claims no more.
     pub closed: bool,
+}
+
+impl Waiter {
+    /// Messages claimed for it, handed out or not.
+    #[must_use]
+    pub fn claimed(&self) -> u32 {
+        self.delivered + self.pending.len() as u32
+    }
 }
 
 /// The consumers of one queue.

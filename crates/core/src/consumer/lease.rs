@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::command::Token;
 use crate::effect::{Content, Recipient};
-use crate::id_text::IdText;
 use crate::index::{Index, spread};
 use crate::slab::Slab;
 use crate::time::Timestamp;
@@ -53,25 +52,12 @@ pub struct Lease {
     pub held: Option<u32>,
     /// Its handler is not waited for: see [`Leases::detach`].
     pub detached: bool,
+    /// It is nobody's any more, and taken back once its content is there.
+    pub taken_back: bool,
     /// Its content, once loaded.
     pub content: Option<Content>,
     /// When its message was accepted.
     pub enqueued_at: Timestamp,
-    /// What a handler is told of a message that was handed over and exists nowhere else.
-    pub letter: Option<Box<Letter>>,
-}
-
-/// What a handler is told of its message, content aside.
-#[derive(Clone, Debug)]
-pub struct Letter {
-    /// Identity.
-    pub id: IdText,
-    /// Ordering key, empty for none.
-    pub group: Rc<str>,
-    /// Destination, empty for none.
-    pub destination: Rc<str>,
-    /// Priority.
-    pub priority: u8,
 }
 
 /// All claimed deliveries by token.
@@ -151,6 +137,18 @@ impl Leases {
         self.iter()
             .filter_map(|lease| Some((lease.held?, lease.number)))
             .collect()
+    }
+
+    /// Claims of a queue that are taken back once their contents are there, oldest first.
+    #[must_use]
+    pub fn taken_back(&self, queue: u32) -> Vec<Token> {
+        let leases = self.leases.iter().map(|(_, lease)| lease);
+        let mut tokens: Vec<Token> = leases
+            .filter(|(_, lease)| lease.taken_back && lease.queue == queue)
+            .map(|(token, _)| *token)
+            .collect();
+        tokens.sort_unstable();
+        tokens
     }
 
     /// In no order that means anything; the same for equal inputs.

@@ -60,11 +60,15 @@ impl Engine {
             if !matches!(lease.to, Recipient::Dequeue(_)) {
                 continue;
             }
-            let (slot, delivered) = (lease.slot, lease.delivered);
+            if !lease.delivered {
+                self.take_claim_back(token);
+                continue;
+            }
+            let slot = lease.slot;
             self.lose_lease(token, AbortReason::Closed);
             if let Some(slot) = slot {
                 self.give_back(slot);
-                returned += u64::from(delivered);
+                returned += 1;
             }
         }
         returned

@@ -7,7 +7,7 @@ use super::contents::{Purpose, content_of};
 use super::staging::Gate;
 use crate::command::{Token, WorkerId};
 use crate::config::Guarantee;
-use crate::consumer::lease::{Lease, Letter, Progress};
+use crate::consumer::lease::{Lease, Progress};
 use crate::consumer::suspects::hold_ms;
 use crate::effect::Recipient;
 use crate::journal::Record;
@@ -157,7 +157,7 @@ impl Engine {
         let waiter = desk
             .waiters
             .iter()
-            .find(|waiter| !waiter.closed && waiter.claimed < waiter.max);
+            .find(|waiter| !waiter.closed && waiter.claimed() < waiter.max);
         if let Some(waiter) = waiter {
             return Some(Recipient::Dequeue(waiter.ticket));
         }
@@ -188,7 +188,7 @@ impl Engine {
                 let waiter = self.desks[queue as usize]
                     .waiter(ticket)
                     .expect("it was chosen just now");
-                waiter.claimed += 1;
+                waiter.pending.insert(token);
                 Some(waiter.lease_ms.unwrap_or(settings.lease_ms))
             }
         };
@@ -215,14 +215,13 @@ impl Engine {
             progress: Progress::Open,
             held: None,
             detached: false,
+            taken_back: false,
             content,
             enqueued_at: message.enqueued_at,
-            letter: None,
         };
         if handed_over {
             lease.slot = None;
-            lease.letter = Some(Box::new(self.letter(slot)));
-            lease.handed_over_group = self.hand_over(slot);
+            lease.handed_over_group = self.hand_over(slot, token);
         } else {
             self.commit.write(
                 &Record::Started {
@@ -242,14 +241,5 @@ impl Engine {
             unreachable!("a start was written just now");
         }
         token
-    }
-
-    pub(super) fn letter(&self, slot: u32) -> Letter {
-        Letter {
-            id: self.ledger.id_text(slot),
-            group: self.ledger.group(slot),
-            destination: self.ledger.destination(slot),
-            priority: self.ledger.messages[slot].priority,
-        }
     }
 }

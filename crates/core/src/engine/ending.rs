@@ -53,12 +53,7 @@ impl Engine {
         }
         self.ledger.queues[queue as usize].counters.leases_lost += 1;
         if self.listens(queue, EventKind::Stalled) {
-            let id = match (slot, &lease.letter) {
-                (Some(slot), _) => self.ledger.id_text(slot).to_string(),
-                (None, letter) => letter
-                    .as_ref()
-                    .map_or_else(String::new, |letter| letter.id.to_string()),
-            };
+            let id = slot.map_or_else(String::new, |slot| self.ledger.id_text(slot).to_string());
             self.emit(
                 queue,
                 Event {

@@ -27,7 +27,9 @@ impl Engine {
             self.ledger
                 .place(*note, span.at(done.segment, done.frame_offset));
             match *note {
-                Note::Accepted { slot, number } | Note::Moved { slot, number } => {
+                Note::Accepted { slot, number }
+                | Note::Moved { slot, number }
+                | Note::TakenBack { slot, number } => {
                     let over = self.ledger.cached_bytes > self.config.max_memory_bytes;
                     if over && self.ledger.is_tenant(slot, number) {
                         self.ledger.uncache(slot);

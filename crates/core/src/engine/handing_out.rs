@@ -1,13 +1,23 @@
 //! Handing out what was claimed: when its start is durable, its content is loaded and somebody is free.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Engine;
 use super::contents::content_of;
 use crate::command::{QueueId, Reason, Ticket, Token, WorkerId};
 use crate::consumer::desk::Waiter;
-use crate::consumer::lease::Letter;
+use crate::consumer::lease::Lease;
 use crate::effect::{Answer, Delivery, Effect, Event, EventKind, Recipient};
+use crate::id_text::IdText;
+
+/// What a consumer is told of its message, content aside.
+struct Letter {
+    id: IdText,
+    group: Rc<str>,
+    destination: Rc<str>,
+    priority: u8,
+}
 
 impl Engine {
     /// The start of a delivery is durable.
@@ -31,6 +41,7 @@ impl Engine {
                     let queue = lease.queue;
                     self.deliver(token);
                     if let Some(waiter) = self.desks[queue as usize].waiter(ticket) {
+                        waiter.pending.remove(&token);
                         waiter.delivered += 1;
                     }
                     self.answer_waiters(queue);
@@ -72,12 +83,8 @@ impl Engine {
                 .insert((lease.until, token.0));
         }
         let queue = lease.queue;
-        let letter = match (lease.slot, &lease.letter) {
-            (Some(slot), _) => self.letter(slot),
-            (None, Some(letter)) => Letter::clone(letter),
-            (None, None) => unreachable!("a lease without a message was handed over"),
-        };
         let lease = self.leases.get(token).expect("looked up above");
+        let letter = self.letter(lease);
         let delivery = Delivery {
             token,
             to: lease.to,
@@ -109,6 +116,26 @@ impl Engine {
         self.ledger.touch(queue);
     }
 
+    fn letter(&self, lease: &Lease) -> Letter {
+        let ledger = &self.ledger;
+        if let Some(slot) = lease.slot {
+            return Letter {
+                id: ledger.id_text(slot),
+                group: ledger.group(slot),
+                destination: ledger.destination(slot),
+                priority: ledger.messages[slot].priority,
+            };
+        }
+        let handed_over = ledger.handed_over(lease.number);
+        let handed_over = handed_over.expect("a claim has a message, or handed it over");
+        Letter {
+            id: ledger.id_of(&handed_over.message),
+            group: Rc::clone(&handed_over.group),
+            destination: Rc::clone(&handed_over.destination),
+            priority: handed_over.message.priority,
+        }
+    }
+
     /// A claimed message had its content read; `None`: the stored bytes are damaged.
     pub(super) fn loaded_for_delivery(&mut self, token: Token, payload: Option<Rc<[u8]>>) {
         let Some(content) = payload.and_then(content_of) else {
@@ -116,6 +143,10 @@ impl Engine {
         };
         if let Some(lease) = self.leases.get_mut(token) {
             lease.content = Some(content);
+            if lease.taken_back {
+                let lease = self.forget_claim(token).expect("looked up just now");
+                return self.take_hand_over_back(&lease);
+            }
             let to = lease.to;
             self.hand_out(token, to);
         }
@@ -153,7 +184,7 @@ impl Engine {
             max,
             lease_ms,
             until,
-            claimed: 0,
+            pending: BTreeSet::new(),
             delivered: 0,
             closed: false,
         };
@@ -173,6 +204,9 @@ impl Engine {
         for queue in 0..self.desks.len() {
             if let Some(waiter) = self.desks[queue].waiter(ticket) {
                 waiter.until = self.now;
+                for token in std::mem::take(&mut waiter.pending) {
+                    self.take_claim_back(token);
+                }
                 self.answer_waiters(queue as u32);
             }
         }
@@ -184,9 +218,9 @@ impl Engine {
         let now = self.now;
         let closing = self.closing.is_some();
         for waiter in &mut self.desks[queue as usize].waiters {
-            waiter.closed |= closing || waiter.claimed > 0 || waiter.until <= now;
+            waiter.closed |= closing || waiter.claimed() > 0 || waiter.until <= now;
         }
-        let done = |waiter: &Waiter| waiter.closed && waiter.claimed == waiter.delivered;
+        let done = |waiter: &Waiter| waiter.closed && waiter.pending.is_empty();
         while let Some(at) = self.desks[queue as usize].waiters.iter().position(done) {
             let waiter = self.desks[queue as usize]
                 .waiters

@@ -11,22 +11,18 @@ use crate::command::{MessageState, QueueId, Reason, Settle, Ticket, Token, Verdi
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::{Event, EventKind, Recipient};
 use crate::error::Failure;
-use crate::ledger::HandedOver;
 use crate::ledger::message::NONE;
 
 impl Engine {
     /// Settles a message whose delivery is claimed just now. Its group stays busy: which one.
-    pub(super) fn hand_over(&mut self, slot: u32) -> Option<u32> {
+    pub(super) fn hand_over(&mut self, slot: u32, token: Token) -> Option<u32> {
         let message = &self.ledger.messages[slot];
         let (queue, group) = (message.queue, message.group);
         if group != NONE {
             self.ledger.queues[queue as usize].groups.start(group);
         }
-        self.ledger.unlease(slot);
-        let ended = self.end_of(slot, MessageState::Completed, b"");
         self.ledger
-            .complete(slot, self.now, b"", true, &mut self.commit);
-        self.tell_end(ended);
+            .hand_over(slot, token, self.now, &mut self.commit);
         (group != NONE).then_some(group)
     }
 
@@ -76,11 +72,7 @@ impl Engine {
     fn finish_handed_over(&mut self, token: Token, kind: EventKind, error: &[u8]) {
         let lease = self.leases.get_mut(token).expect("its delivery is open");
         lease.progress = Progress::Settled;
-        let (queue, attempt) = (lease.queue, lease.attempt);
-        let id = lease
-            .letter
-            .as_ref()
-            .map_or_else(String::new, |letter| letter.id.to_string());
+        let (queue, number, attempt) = (lease.queue, lease.number, lease.attempt);
         self.settled_suspect(token);
         self.note_handling(token);
         let counters = &mut self.ledger.queues[queue as usize].counters;
@@ -90,14 +82,16 @@ impl Engine {
             counters.rejected += 1;
         }
         if self.listens(queue, kind) {
+            let id = self.ledger.handed_over_id(number);
             let event = Event {
                 attempt,
-                id,
+                id: id.map_or_else(String::new, |id| id.to_string()),
                 error: error.into(),
                 ..Event::of(kind, QueueId(queue))
             };
             self.emit(queue, self.timed(token, event));
         }
+        self.tell_hand_over_end(number, MessageState::Completed);
         self.note_drained(queue);
     }
 
@@ -106,15 +100,9 @@ impl Engine {
         let lease = self.leases.get(token).expect("its delivery is open");
         let content = lease.content.as_ref().expect("it was delivered");
         let payload = Rc::clone(&content.bytes);
-        let letter = lease.letter.as_ref().expect("it exists nowhere else");
-        let id = letter.id.to_string();
-        let handed_over = HandedOver {
-            queue: lease.queue,
-            id: &id,
-            payload: &payload,
-        };
         let slot = self.ledger.bury_handed_over(
-            handed_over,
+            lease.number,
+            &payload,
             self.now,
             Reason::Invalid,
             error,
@@ -123,8 +111,57 @@ impl Engine {
         self.tell_dead(slot, Reason::Invalid, error);
     }
 
-    /// The group of an at-most-once delivery may go on.
+    /// A delivery that nobody saw is taken back: its message waits again, as if it had not been claimed.
+    pub(super) fn take_hand_over_back(&mut self, lease: &Lease) {
+        let content = lease.content.as_ref().expect("it was loaded");
+        let slot = self
+            .ledger
+            .take_back(lease.number, &content.bytes, self.now, &mut self.commit);
+        self.end_hand_over(lease);
+        self.ledger.enter(slot, self.now);
+        self.promote_group_of(slot);
+    }
+
+    /// Withdraws a message that was handed over, unless somebody may have seen it.
+    pub(super) fn cancel_handed_over(&mut self, queue: u32, id: &str) -> bool {
+        let Some(number) = self.ledger.handed_over_by_id(queue, id) else {
+            return false;
+        };
+        let token = self
+            .ledger
+            .handed_over(number)
+            .expect("found just now")
+            .token;
+        self.drop_hand_over(token)
+    }
+
+    /// Withdraws the messages of a queue that are on their way back.
+    pub(super) fn drop_hand_overs_on_their_way_back(&mut self, queue: u32) -> u64 {
+        let tokens = self.leases.taken_back(queue);
+        let dropped = tokens
+            .into_iter()
+            .filter(|token| self.drop_hand_over(*token));
+        dropped.count() as u64
+    }
+
+    fn drop_hand_over(&mut self, token: Token) -> bool {
+        if self.leases.get(token).is_none_or(|lease| lease.delivered) {
+            return false;
+        }
+        let lease = self.forget_claim(token).expect("looked up just now");
+        self.tell_hand_over_end(lease.number, MessageState::Cancelled);
+        self.ledger
+            .withdraw_handed_over(lease.number, &mut self.commit);
+        self.end_hand_over(&lease);
+        true
+    }
+
+    /// An at-most-once delivery is over: its group may go on.
     pub(super) fn end_hand_over(&mut self, lease: &Lease) {
+        if lease.handed_over {
+            self.tell_hand_over_end(lease.number, MessageState::Completed);
+            self.ledger.forget_handed_over(lease.number);
+        }
         if let Some(group) = lease.handed_over_group {
             self.ledger.queues[lease.queue as usize].groups.end(group);
             self.ledger.promote(lease.queue, group, self.now);

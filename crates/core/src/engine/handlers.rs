@@ -6,7 +6,7 @@
 
 use super::Engine;
 use crate::command::{Settle, Ticket, Token, Verdict};
-use crate::consumer::lease::Progress;
+use crate::consumer::lease::{Lease, Progress};
 use crate::effect::Recipient;
 use crate::ledger::message::Standing;
 
@@ -70,21 +70,28 @@ impl Engine {
         debug_assert!(given_back.is_ok(), "an open delivery can be given back");
     }
 
-    /// Removes a delivery that is over, and frees what it held.
-    pub(super) fn end_lease(&mut self, token: Token) {
-        let Some(lease) = self.leases.remove(token) else {
+    /// No code of the user saw a delivery: it is taken back as if it had not been handed out.
+    pub(super) fn decline(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token).filter(|lease| lease.delivered) else {
             return;
         };
-        self.settled_suspect(token);
-        let desk = &mut self.desks[lease.queue as usize];
-        desk.lease_ends.remove(&(lease.until, token.0));
-        if let Recipient::Worker(id) = lease.to
-            && !lease.detached
-            && let Some(worker) = self.workers.get_mut(&id)
-        {
-            worker.handler_returned();
-            self.fill_slots(id);
+        if lease.progress != Progress::Open {
+            return self.end_lease(token);
         }
+        let counters = &mut self.ledger.queues[lease.queue as usize].counters;
+        counters.delivered -= 1;
+        let lease = self.remove_delivery(token).expect("looked up just now");
+        self.count_returned(lease.to);
+        self.give_lease_back(&lease);
+        self.ledger.touch(lease.queue);
+        self.note_quiet();
+    }
+
+    /// Removes a delivery that is over, and frees what it held.
+    pub(super) fn end_lease(&mut self, token: Token) {
+        let Some(lease) = self.remove_delivery(token) else {
+            return;
+        };
         if let Some(slot) = lease.held
             && self.ledger.is_tenant(slot, lease.number)
             && self.ledger.messages[slot].standing == Standing::Held
@@ -95,5 +102,21 @@ impl Engine {
         self.end_hand_over(&lease);
         self.ledger.touch(lease.queue);
         self.note_quiet();
+    }
+
+    /// Removes a delivery, and frees the slot that it took.
+    fn remove_delivery(&mut self, token: Token) -> Option<Lease> {
+        let lease = self.leases.remove(token)?;
+        self.settled_suspect(token);
+        let desk = &mut self.desks[lease.queue as usize];
+        desk.lease_ends.remove(&(lease.until, token.0));
+        if let Recipient::Worker(id) = lease.to
+            && !lease.detached
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.handler_returned();
+            self.fill_slots(id);
+        }
+        Some(lease)
     }
 }

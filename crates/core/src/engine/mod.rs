@@ -177,6 +177,7 @@ impl Engine {
             },
             Command::Returned { token } => self.handler_returned(token),
             Command::Abandoned { token } => self.abandon(token),
+            Command::Declined { token } => self.decline(token),
             Command::Extend { token, ms } => self.extend(ticket, token, ms),
             Command::Dequeue {
                 queue,

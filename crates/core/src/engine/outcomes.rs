@@ -45,6 +45,9 @@ impl Engine {
                 Subject::Message(message.number)
             }
             None => {
+                if let Some(number) = self.ledger.handed_over_by_id(queue, id) {
+                    return self.await_end(ticket, Subject::Message(number), queue, id);
+                }
                 if self.inspect_end(ticket, queue, id, Question::Finished) {
                     return;
                 }
@@ -58,6 +61,10 @@ impl Engine {
                 Subject::Id(self.ledger.id_hash(queue, id))
             }
         };
+        self.await_end(ticket, subject, queue, id);
+    }
+
+    fn await_end(&mut self, ticket: Ticket, subject: Subject, queue: u32, id: &str) {
         if self.closing.is_some() {
             let closing = Failure::new(ErrorCode::Closed, "the box is closing");
             return self.refuse(ticket, closing);
@@ -84,6 +91,17 @@ impl Engine {
         }
     }
 
+    /// A message that was handed over is taken back as if it had never been accepted.
+    pub(super) fn unawait_handed_over(&mut self, queue: u32, number: u64) {
+        let message = Subject::Message(number);
+        if self.waits.has(message)
+            && let Some(id) = self.ledger.handed_over_id(number)
+        {
+            let id = Subject::Id(self.ledger.id_hash(queue, &id));
+            self.waits.rehang(message, id);
+        }
+    }
+
     fn subjects_of(&self, slot: u32) -> (Subject, Subject) {
         let message = &self.ledger.messages[slot];
         let id = self.ledger.id_text(slot);
@@ -105,15 +123,38 @@ impl Engine {
         if !self.waits.has(Subject::Message(number)) {
             return None;
         }
-        let mut info = self.ledger.info(slot);
-        info.state = state;
-        info.finished_at = Some(self.now);
-        Some(Ended {
+        let info = self.ledger.info(slot);
+        Some(self.ended_as(number, state, info, result))
+    }
+
+    fn ended_as(
+        &mut self,
+        number: u64,
+        state: MessageState,
+        info: MessageInfo,
+        result: &[u8],
+    ) -> Ended {
+        Ended {
             number,
             waits: self.waits.take(Subject::Message(number)),
-            info,
+            info: MessageInfo {
+                state,
+                finished_at: Some(self.now),
+                ..info
+            },
             result: Rc::from(result),
-        })
+        }
+    }
+
+    /// A message that was handed over has ended, which is told only now that it cannot be taken back any
+    /// more: completed, however its handler fared, or withdrawn.
+    pub(super) fn tell_hand_over_end(&mut self, number: u64, state: MessageState) {
+        if self.waits.has(Subject::Message(number))
+            && let Some(info) = self.ledger.handed_over_info(number)
+        {
+            let ended = self.ended_as(number, state, info, b"");
+            self.tell_end(Some(ended));
+        }
     }
 
     /// A message has ended.

@@ -300,7 +300,8 @@ impl Engine {
     pub(super) fn purge(&mut self, queue: u32) -> u64 {
         self.take_back_queue(queue);
         self.more = true;
-        let count = self.ledger.purge(queue, &mut self.commit);
+        let dropped = self.drop_hand_overs_on_their_way_back(queue);
+        let count = dropped + self.ledger.purge(queue, &mut self.commit);
         self.waits.purged();
         for (slot, number) in self.leases.held() {
             self.ledger.free_if_purged(slot, number, self.now);
@@ -308,17 +309,9 @@ impl Engine {
         count
     }
 
-    /// Takes back what the workers of a queue have claimed and not handed out.
-    fn take_back_queue(&mut self, queue: u32) {
-        let workers: Vec<WorkerId> = self.desks[queue as usize].workers.iter().copied().collect();
-        for worker in workers {
-            self.take_back_from(worker);
-        }
-    }
-
     fn cancel(&mut self, queue: u32, id: &str) -> bool {
         let Some(slot) = self.ledger.by_id(queue, id) else {
-            return false;
+            return self.cancel_handed_over(queue, id);
         };
         match self.ledger.messages[slot].standing {
             Standing::Dead => return false,

@@ -9,7 +9,7 @@
 //! later time stay, with those of their group behind them; so does everything while the queue is
 //! paused.
 //!
-//! A queue is **idle** when none of its messages is ready or leased, and no handler runs.
+//! A queue is **idle** when none of its messages is ready, leased or on its way back, and no handler runs.
 
 use std::collections::BTreeMap;
 
@@ -210,6 +210,9 @@ impl Engine {
     fn is_idle(&self, queue: u32) -> bool {
         let target = &self.ledger.queues[queue as usize];
         let runs = |worker: &Worker| worker.queue == queue && !worker.is_at_rest();
-        target.ready_count() == 0 && target.leased.is_empty() && !self.workers.values().any(runs)
+        target.ready_count() == 0
+            && target.leased.is_empty()
+            && !self.workers.values().any(runs)
+            && self.leases.taken_back(queue).is_empty()
     }
 }

@@ -50,9 +50,9 @@ impl Engine {
                 continue;
             }
             let lease = self.forget_claim(token).expect("listed just now");
-            if let Some(letter) = &lease.letter {
-                self.ledger
-                    .retract_completed(lease.queue, lease.number, &letter.id);
+            if lease.handed_over {
+                self.unawait_handed_over(lease.queue, lease.number);
+                self.ledger.retract_handed_over(lease.number);
                 self.end_hand_over(&lease);
             }
         }

@@ -9,9 +9,21 @@ use crate::ledger::message::NONE;
 impl Engine {
     /// Removes a claim that was not handed out, and makes room for another.
     pub(super) fn forget_claim(&mut self, token: Token) -> Option<Lease> {
+        self.release_consumer(token);
         let lease = self.leases.remove(token)?;
         debug_assert!(!lease.delivered, "it was handed out");
         self.settled_suspect(token);
+        self.ledger.touch(lease.queue);
+        self.note_quiet();
+        Some(lease)
+    }
+
+    /// A claim that was not handed out is nobody's any more.
+    fn release_consumer(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token).filter(|lease| !lease.taken_back) else {
+            return;
+        };
+        let queue = lease.queue;
         match lease.to {
             Recipient::Worker(id) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
@@ -20,15 +32,37 @@ impl Engine {
                 self.fill_slots(id);
             }
             Recipient::Dequeue(ticket) => {
-                if let Some(waiter) = self.desks[lease.queue as usize].waiter(ticket) {
-                    waiter.claimed -= 1;
+                if let Some(waiter) = self.desks[queue as usize].waiter(ticket) {
+                    waiter.pending.remove(&token);
                     waiter.closed = false;
                 }
             }
         }
-        self.ledger.touch(lease.queue);
-        self.note_quiet();
-        Some(lease)
+        self.ledger.touch(queue);
+    }
+
+    /// Takes back a claim that was not handed out, without cost. At-most-once: it is written again,
+    /// once its content is there.
+    pub(super) fn take_claim_back(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token).filter(|lease| !lease.delivered) else {
+            return;
+        };
+        if lease.slot.is_none() && lease.content.is_none() {
+            self.release_consumer(token);
+            let lease = self.leases.get_mut(token).expect("looked up just now");
+            lease.taken_back = true;
+            return;
+        }
+        let lease = self.forget_claim(token).expect("looked up just now");
+        self.give_lease_back(&lease);
+    }
+
+    /// Gives back the message of a delivery that is nobody's any more.
+    pub(super) fn give_lease_back(&mut self, lease: &Lease) {
+        match lease.slot {
+            Some(slot) => self.give_back(slot),
+            None => self.take_hand_over_back(lease),
+        }
     }
 
     /// A suspect may have waited until nothing else runs.
@@ -38,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// Takes back every claim that was not handed out, without cost.
+    /// Takes back every claim of workers that was not handed out, without cost.
     pub(super) fn take_back_claimed(&mut self) {
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         for id in ids {
@@ -46,28 +80,30 @@ impl Engine {
         }
     }
 
-    /// Takes back a worker's claims that were not handed out. At-most-once claims are kept: their
-    /// messages are settled and exist nowhere else.
+    /// Takes back a worker's claims that were not handed out.
     pub(super) fn take_back_from(&mut self, id: WorkerId) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let claimed = std::mem::take(&mut worker.claimed);
-        for token in claimed {
-            match self.leases.get(token) {
-                Some(lease) if lease.slot.is_some() => {
-                    let lease = self.leases.remove(token).expect("found just now");
-                    self.settled_suspect(token);
-                    self.give_back(lease.slot.expect("checked above"));
-                    self.note_quiet();
-                }
-                Some(_) => {
-                    if let Some(worker) = self.workers.get_mut(&id) {
-                        worker.claimed.push_back(token);
-                    }
-                }
-                None => {}
-            }
+        for token in std::mem::take(&mut worker.claimed) {
+            self.take_claim_back(token);
+        }
+    }
+
+    /// Takes back what the consumers of a queue have claimed and was not handed out.
+    pub(super) fn take_back_queue(&mut self, queue: u32) {
+        let desk = &mut self.desks[queue as usize];
+        let workers: Vec<WorkerId> = desk.workers.iter().copied().collect();
+        let pending: Vec<Token> = desk
+            .waiters
+            .iter_mut()
+            .flat_map(|waiter| std::mem::take(&mut waiter.pending))
+            .collect();
+        for token in pending {
+            self.take_claim_back(token);
+        }
+        for worker in workers {
+            self.take_back_from(worker);
         }
     }
 

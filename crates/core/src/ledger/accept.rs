@@ -37,10 +37,10 @@ pub enum Accepted {
 }
 
 /// A caller's id, hashed.
-#[derive(Clone, Copy)]
-struct Identity {
-    hash: u128,
-    fingerprint: u64,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identity {
+    pub(super) hash: u128,
+    pub(super) fingerprint: u64,
 }
 
 impl Ledger {
@@ -94,17 +94,6 @@ impl Ledger {
         let entry = self.messages[slot].entry;
         self.drop_entry(entry);
         self.erase(slot, now);
-    }
-
-    /// Takes back a message that was accepted just now and is completed already (at-most-once).
-    pub fn retract_completed(&mut self, queue: u32, number: u64, id: &str) {
-        self.queues[queue as usize].counters.enqueued -= 1;
-        let entry = self.dedup.find(queue, self.id_hash(queue, id));
-        if let Some(entry) =
-            entry.filter(|entry| self.dedup.finished_number(*entry) == Some(number))
-        {
-            self.drop_entry(entry);
-        }
     }
 
     fn check(&self, enqueue: &Enqueue<'_>) -> Result<(), Failure> {

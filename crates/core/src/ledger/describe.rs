@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{NONE, Standing};
+use super::message::{Message, NONE, Standing};
 use super::{Ledger, history};
 use crate::command::MessageState;
 use crate::effect::{MessageInfo, QueueStats, QueueSummary};
@@ -14,13 +14,16 @@ impl Ledger {
     /// only: see [`Ledger::add_details`].
     #[must_use]
     pub fn info(&self, slot: u32) -> MessageInfo {
-        let message = &self.messages[slot];
-        let queue = &self.queues[message.queue as usize];
         let (group, destination) = (self.group(slot), self.destination(slot));
+        self.info_of(&self.messages[slot], &group, &destination)
+    }
+
+    pub(super) fn info_of(&self, message: &Message, group: &str, destination: &str) -> MessageInfo {
+        let queue = &self.queues[message.queue as usize];
         let death = message.death.as_ref();
         let waits = message.standing == Standing::Scheduled;
         MessageInfo {
-            id: self.id_text(slot).to_string(),
+            id: self.id_of(message).to_string(),
             queue: queue.name.to_string(),
             state: message.state(),
             attempt: Some(message.attempt),

@@ -3,7 +3,7 @@
 use super::Ledger;
 use super::dedup::End;
 use super::history;
-use super::message::{Death, NONE, Standing};
+use super::message::{Death, Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
 use crate::command::{MessageState, Reason};
 use crate::config::GroupOnDead;
@@ -21,7 +21,8 @@ pub enum Failed {
 }
 
 impl Ledger {
-    /// Acknowledges a message that is in no set (`handed_over`: before its handler starts).
+    /// Acknowledges a message that is in no set (`handed_over`: before its handler starts). Gives what
+    /// was known of it.
     pub fn complete(
         &mut self,
         slot: u32,
@@ -29,7 +30,7 @@ impl Ledger {
         result: &[u8],
         handed_over: bool,
         out: &mut impl Recorder,
-    ) {
+    ) -> Message {
         let message = &self.messages[slot];
         let (number, entry, queue) = (message.number, message.entry, message.queue);
         let attempt = message.attempt;
@@ -77,7 +78,7 @@ impl Ledger {
         } else {
             self.drop_entry(entry);
         }
-        self.erase(slot, now);
+        self.erase(slot, now)
     }
 
     /// Withdraws a message that is in no set; frees its id.

@@ -13,6 +13,7 @@ pub mod dedup;
 mod describe;
 mod finish;
 mod groups;
+mod handing_over;
 pub mod history;
 pub mod message;
 mod moving;
@@ -37,7 +38,6 @@ pub use purge::Purges;
 pub use recorder::{Note, Recorder};
 pub use redrive::Redrive;
 pub use replay::Interrupted;
-pub use restoring::HandedOver;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -52,6 +52,7 @@ use crate::slab::Slab;
 use crate::time::Timestamp;
 use chain::Chain;
 use dedup::Dedup;
+use handing_over::HandedOver;
 use message::{Message, NONE, Standing};
 use names::Names;
 use opens::Opens;
@@ -85,6 +86,8 @@ pub struct Ledger {
     pub live_bytes: u64,
     /// Bytes of contents in memory.
     pub cached_bytes: u64,
+    /// Messages that were handed over and whose deliveries are not over, by number.
+    handed_over: BTreeMap<u64, HandedOver>,
     opens: Opens,
     names: BTreeMap<Rc<str>, u32>,
     numbers: Index,
@@ -115,6 +118,7 @@ impl Ledger {
             dedup: Dedup::default(),
             live_bytes: 0,
             cached_bytes: 0,
+            handed_over: BTreeMap::new(),
             opens: Opens::default(),
             names: BTreeMap::new(),
             numbers: Index::default(),
@@ -181,7 +185,12 @@ impl Ledger {
     /// The text of a message's id.
     #[must_use]
     pub fn id_text(&self, slot: u32) -> IdText {
-        let message = &self.messages[slot];
+        self.id_of(&self.messages[slot])
+    }
+
+    /// The text of a message's id, whether it is still in the ledger or not.
+    #[must_use]
+    pub fn id_of(&self, message: &Message) -> IdText {
         match &message.id {
             Some(id) => IdText::given(Rc::clone(id)),
             None => IdText::from(GeneratedId {
@@ -270,13 +279,13 @@ impl Ledger {
     }
 
     /// Forgets a message that is in no set. Its dedup entry is the caller's business.
-    fn erase(&mut self, slot: u32, now: Timestamp) {
+    fn erase(&mut self, slot: u32, now: Timestamp) -> Message {
         self.queues[self.messages[slot].queue as usize].depth -= 1;
-        self.free(slot, now);
+        self.free(slot, now)
     }
 
     /// Frees the memory of a message that counts no more.
-    fn free(&mut self, slot: u32, now: Timestamp) {
+    fn free(&mut self, slot: u32, now: Timestamp) -> Message {
         debug_assert_eq!(
             self.messages[slot].standing,
             Standing::Held,
@@ -306,6 +315,7 @@ impl Ledger {
         }
         self.touch(message.queue);
         self.note_change(message.queue);
+        message
     }
 
     /// Keeps a content in memory.
@@ -328,7 +338,9 @@ impl Ledger {
     pub fn place(&mut self, note: Note, place: Place) {
         match note {
             Note::None => {}
-            Note::Accepted { slot, number } | Note::Moved { slot, number } => {
+            Note::Accepted { slot, number }
+            | Note::Moved { slot, number }
+            | Note::TakenBack { slot, number } => {
                 if self.is_tenant(slot, number) {
                     self.place_message(slot, place);
                 }

@@ -56,13 +56,27 @@ impl Ledger {
         (place.segment <= segment).then_some(Live::Entry(entry))
     }
 
-    /// Writes a message again with its whole state. `payload` is its record as it stands, `death`
-    /// that of its death if it has one elsewhere. False: the bytes make no message.
+    /// Writes a message again with its whole state, since the segment of its record is cleaned.
+    /// `payload` is that record, `death` that of its death if it has one elsewhere. False: the bytes
+    /// make no message.
     pub fn rewrite_message(
         &mut self,
         slot: u32,
         payload: &[u8],
         death: Option<&[u8]>,
+        out: &mut impl Recorder,
+    ) -> bool {
+        let number = self.messages[slot].number;
+        self.write_again(slot, payload, death, Note::Moved { slot, number }, out)
+    }
+
+    /// Writes a message with its whole state; `note` tells why.
+    pub(super) fn write_again(
+        &mut self,
+        slot: u32,
+        payload: &[u8],
+        death: Option<&[u8]>,
+        note: Note,
         out: &mut impl Recorder,
     ) -> bool {
         let Ok(Record::Message(stored)) = Record::decode(payload) else {
@@ -111,8 +125,7 @@ impl Ledger {
             id: message.id.as_deref(),
             ..stored
         };
-        let number = message.number;
-        out.write(&Record::Message(record), Note::Moved { slot, number });
+        out.write(&Record::Message(record), note);
         self.messages[slot].moving = true;
         true
     }

@@ -21,6 +21,13 @@ pub enum Note {
         /// Its number.
         number: u64,
     },
+    /// A message that is written again behind its completion, since nobody saw its delivery.
+    TakenBack {
+        /// Its slot.
+        slot: u32,
+        /// Its number.
+        number: u64,
+    },
     /// The death of a message, with error and history.
     Death {
         /// Its slot.

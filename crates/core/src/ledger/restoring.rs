@@ -16,17 +16,6 @@ use crate::id::GeneratedId;
 use crate::journal::{DeathRecord, MessageRecord, Place, Record, StoredState};
 use crate::time::Timestamp;
 
-/// An at-most-once message that is settled and exists nowhere else.
-#[derive(Clone, Copy, Debug)]
-pub struct HandedOver<'a> {
-    /// The queue that it came from.
-    pub queue: u32,
-    /// Its id.
-    pub id: &'a str,
-    /// Its record, perhaps from when it was in another queue.
-    pub payload: &'a [u8],
-}
-
 impl Ledger {
     pub(super) fn replay_queue(
         &mut self,
@@ -187,10 +176,11 @@ impl Ledger {
     }
 
     /// An at-most-once message that was handed over and could not be decoded: it comes back as a dead
-    /// letter.
+    /// letter. `payload` is its record, perhaps from when it was in another queue.
     pub fn bury_handed_over(
         &mut self,
-        HandedOver { queue, id, payload }: HandedOver<'_>,
+        number: u64,
+        payload: &[u8],
         now: Timestamp,
         reason: Reason,
         error: &[u8],
@@ -199,8 +189,11 @@ impl Ledger {
         let Ok(Record::Message(stored)) = Record::decode(payload) else {
             unreachable!("a content is the payload of a message's record");
         };
+        let handed_over = self.handed_over(number);
+        let handed_over = handed_over.expect("its delivery is not over");
+        let (queue, id) = (handed_over.queue, self.id_of(&handed_over.message));
         let is_own = |parsed: GeneratedId| parsed.number == stored.number;
-        let is_generated = self.parse_generated(queue, id).is_some_and(is_own);
+        let is_generated = self.parse_generated(queue, &id).is_some_and(is_own);
         let fingerprint = match stored.fingerprint {
             0 if !is_generated && stored.queue != queue => ANY_BODY,
             fingerprint => fingerprint,
@@ -218,17 +211,15 @@ impl Ledger {
             death: Some(death),
             attempt: 1,
             queue,
-            id: (!is_generated).then_some(id),
+            id: (!is_generated).then_some(&*id),
             fingerprint,
             ..stored
         };
         let slot = self
             .replay_message(&record)
             .expect("its queue exists, and its reason is known");
-        let number = record.number;
         out.write(&Record::Message(record), Note::Moved { slot, number });
         self.cache(slot, Rc::from(out.last_payload()));
-        let queue = record.queue;
         self.queues[queue as usize].counters.dead += 1;
         self.touch(queue);
         slot

@@ -295,7 +295,7 @@ fn a_result_of_a_handler_above_its_limit_is_left_out_with_a_warning() {
 }
 
 #[test]
-fn at_most_once_is_completed_when_it_is_handed_over_and_keeps_no_result() {
+fn at_most_once_is_completed_once_its_handler_is_done_and_keeps_no_result() {
     let mut world = World::new();
     let options = QueueOptions {
         guarantee: Some(Guarantee::AtMostOnce),
@@ -306,14 +306,18 @@ fn at_most_once_is_completed_when_it_is_handed_over_and_keeps_no_result() {
     world.enqueue_id(orders, "a", "x");
     assert!(world.end(waiting).is_none());
     world.worker(orders, 1);
-    let (info, result) = world.end(waiting).expect("it was handed over");
-    assert_eq!(
-        (info.state, info.attempt, result),
-        (COMPLETED, Some(1), None)
-    );
     let token = world.delivery().token;
+    let later = world.finished(orders, "a");
+    assert!(world.end(waiting).is_none() && world.end(later).is_none());
     world
         .settle_with(token, Verdict::Ack, true, b"result", b"")
         .unwrap();
+    for ticket in [waiting, later] {
+        let (info, result) = world.end(ticket).expect("its handler is done");
+        assert_eq!(
+            (info.state, info.attempt, result),
+            (COMPLETED, Some(1), None)
+        );
+    }
     assert_eq!(world.outcome(orders, "a"), Some((COMPLETED, None)));
 }

@@ -247,8 +247,13 @@ impl World {
 
     /// A command that nobody waits for.
     pub fn unanswered(&mut self, command: Command<'_>) {
+        self.unanswered_as(Ticket(0), command);
+    }
+
+    /// A command under the ticket of another one.
+    pub fn unanswered_as(&mut self, ticket: Ticket, command: Command<'_>) {
         self.engine
-            .handle_command(Timestamp(self.now), Ticket(0), command);
+            .handle_command(Timestamp(self.now), ticket, command);
         self.run();
     }
 

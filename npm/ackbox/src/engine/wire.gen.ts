@@ -15,6 +15,7 @@ export const InputKind = {
   abandoned: 8,
   finished: 9,
   idle: 10,
+  declined: 11,
   appended: 16,
   appendFailed: 17,
   chunk: 18,
@@ -332,6 +333,11 @@ export interface Idle {
   queue: number
 }
 
+/** No code of the user saw a delivery, and none will: it is taken back as if it had not been handed out. */
+export interface Declined {
+  token: number
+}
+
 /** The one append in flight failed. */
 export interface AppendFailed {
   /** It wrote nothing at all, so the box lives on. */
@@ -466,6 +472,13 @@ export class Writer extends RecordWriter {
     this.f64[(start + 8) >>> 3] = record.ticket
     this.u32[(start + 16) >>> 2] = record.queue
     this.finish(start, start + 24)
+  }
+
+  /** No code of the user saw a delivery, and none will: it is taken back as if it had not been handed out. */
+  declined(record: Declined): void {
+    const start = this.begin(11, 16)
+    this.f64[(start + 8) >>> 3] = record.token
+    this.finish(start, start + 16)
   }
 
   /** The one append in flight is durable. */
