@@ -64,6 +64,9 @@ impl Replay for Replayer {
 
     fn frame(&mut self, info: &FrameInfo) {
         self.time = self.time.max(Timestamp(info.time));
+        if let Some(ledger) = &mut self.ledger {
+            ledger.begin_batch(self.time);
+        }
     }
 
     fn record(

@@ -95,8 +95,10 @@ pub struct Ledger {
     chain: Chain,
     purges: Purges,
     dirty: Vec<u32>,
-    /// When the record that was replayed last was written.
-    replayed_to: Timestamp,
+    /// When the records that are being replayed were written.
+    batch_at: Timestamp,
+    /// And those before them.
+    batch_before_at: Timestamp,
     changed: Vec<u32>,
     /// Messages up to this number may have records although they are gone: see [`replay`].
     replay_floor: u64,
@@ -126,7 +128,8 @@ impl Ledger {
             chain: Chain::default(),
             purges: Purges::default(),
             dirty: Vec::new(),
-            replayed_to: Timestamp(0),
+            batch_at: Timestamp(0),
+            batch_before_at: Timestamp(0),
             changed: Vec::new(),
             replay_floor: 0,
         }

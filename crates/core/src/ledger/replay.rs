@@ -35,6 +35,11 @@ impl Ledger {
         self.replay_floor = last_number;
     }
 
+    /// The records that follow were written together, at `time`.
+    pub fn begin_batch(&mut self, time: Timestamp) {
+        self.batch_before_at = std::mem::replace(&mut self.batch_at, time);
+    }
+
     /// Applies one record that was written at `time`.
     pub fn replay(
         &mut self,
@@ -49,7 +54,7 @@ impl Ledger {
             Record::Opened {
                 open, last_number, ..
             } => {
-                self.owner_died(time, free_deaths);
+                self.owner_died(self.batch_before_at, time, free_deaths);
                 self.note_open(open, last_number);
             }
             Record::Opens(pairs) => {
@@ -184,7 +189,6 @@ impl Ledger {
                 self.replay_entry(&record, place)?;
             }
         }
-        self.replayed_to = time;
         Ok(())
     }
 
@@ -202,7 +206,7 @@ impl Ledger {
             .iter()
             .map(|queue| queue.leased.len() as u64)
             .sum();
-        self.owner_died(now, free_deaths);
+        self.owner_died(self.batch_at, now, free_deaths);
         self.free_replayed_purges(now);
         self.dedup.sort(now);
         self.cut_histories(now);
@@ -244,10 +248,10 @@ impl Ledger {
         }
     }
 
-    /// Ends the leases of an owner that died, which is known since `now`. Its attempts ended with the
-    /// last that it wrote: when it really died nobody knows, and that is the same for all who ask.
-    fn owner_died(&mut self, now: Timestamp, free_deaths: u32) {
-        let ended_at = self.replayed_to;
+    /// Ends the leases of an owner that wrote its last records at `ended_at`, and is known to be dead since
+    /// `now`. That is when its attempts ended: when it really died nobody knows, and it must be the same
+    /// for all who ask.
+    fn owner_died(&mut self, ended_at: Timestamp, now: Timestamp, free_deaths: u32) {
         for queue in 0..self.queues.len() {
             while let Some((_, slot)) = self.queues[queue].leased.first_key_value() {
                 let slot = *slot;

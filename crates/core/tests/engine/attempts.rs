@@ -180,7 +180,9 @@ fn an_attempt_whose_owner_died_ended_with_the_last_that_it_wrote() {
         assert_eq!(times(&mut world, orders), [(started, ended)]);
         world.advance(500);
         if later == 1 {
-            world.enqueue(orders, "the opening is journaled");
+            // The opening is journaled, and what a segment begins with is in front of it.
+            world.enqueue(orders, &"b".repeat(4000));
+            assert_eq!(world.disk.len(), 2);
         }
     }
     // Nor does it matter who moved the message in between.

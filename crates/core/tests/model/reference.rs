@@ -78,6 +78,8 @@ pub enum Transition {
     Advance {
         ms: u64,
     },
+    /// Everything that was in flight when the owner died, and can be claimed, runs once, alone.
+    RunSuspects,
     /// The owner dies; `during`: while the append of this waits, of which `torn` 256ths are written.
     Crash {
         during: Option<Box<Self>>,
@@ -110,6 +112,8 @@ pub struct Message {
     pub attempt: u32,
     /// Its id is not remembered any more.
     pub forgotten: bool,
+    /// It ran when its owner died, and runs alone next time.
+    pub suspect: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -240,8 +244,10 @@ fn writing(model: &Model) -> BoxedStrategy<Transition> {
 
 pub fn transitions(model: &Model) -> BoxedStrategy<Transition> {
     let during = prop::option::of(writing(model).prop_map(Box::new));
+    let suspects = if model.has_suspects() { 6 } else { 0 };
     prop_oneof![
         24 => writing(model),
+        suspects => Just(Transition::RunSuspects),
         4 => (1..1200_u64).prop_map(|ms| Transition::Advance { ms }),
         3 => (during, any::<u8>()).prop_map(|(during, torn)| Transition::Crash { during, torn }),
     ]
@@ -271,16 +277,13 @@ impl Model {
                 .messages
                 .get(*number)
                 .is_some_and(|message| matches!(message.state, State::Leased { .. })),
-            // What runs alone after a crash must be claimable at once, so that it can be settled.
+            // A suspect that can be claimed comes first, and alone.
+            Transition::Dequeue { .. } => self.claimable_suspects().is_empty(),
+            Transition::RunSuspects => self
+                .numbers(|message| matches!(message.state, State::Leased { .. }))
+                .is_empty(),
             Transition::Crash { during, .. } => {
-                let claimable = |message: &Message| {
-                    !self.paused[message.item.queue] && !self.is_blocked(message)
-                };
-                let leased = self.numbers(|message| matches!(message.state, State::Leased { .. }));
-                leased
-                    .iter()
-                    .all(|number| claimable(&self.messages[*number]))
-                    && during.as_ref().is_none_or(|during| self.allows(during))
+                during.as_ref().is_none_or(|during| self.allows(during))
             }
             _ => true,
         }
@@ -339,6 +342,7 @@ impl Model {
                 }
             }
             Transition::Advance { ms } => self.advance(*ms),
+            Transition::RunSuspects => self.run_suspects(),
             Transition::Crash { .. } => self.crash(),
         }
         self.expire();
@@ -371,6 +375,7 @@ impl Model {
                 deadline: item.ttl.map_or(u64::MAX, |ttl| self.now + ttl),
                 attempt: 0,
                 forgotten: false,
+                suspect: false,
             });
             let ready = due <= self.now;
             receipts.push((
@@ -432,6 +437,23 @@ impl Model {
                 && (other.order < message.order || matches!(other.state, State::Leased { .. }))
         };
         group.is_none() || (!self.messages.iter().any(is_in_front) && !self.is_blocked(message))
+    }
+
+    fn has_suspects(&self) -> bool {
+        !self.suspects().is_empty()
+    }
+
+    fn suspects(&self) -> Vec<usize> {
+        self.numbers(|message| message.suspect && message.state == State::Waiting)
+    }
+
+    /// Suspects that would be claimed now.
+    pub fn claimable_suspects(&self) -> Vec<usize> {
+        let mut suspects = self.suspects();
+        suspects.retain(|number| {
+            self.is_claimable(*number) && !self.paused[self.messages[*number].item.queue]
+        });
+        suspects
     }
 
     pub fn rank(&self, number: usize) -> (u8, u64) {
@@ -507,6 +529,7 @@ impl Model {
         let sequence = self.counter;
         let message = &mut self.messages[number];
         let blocks = BLOCKS[message.item.queue] && message.item.group.is_some();
+        message.suspect = false;
         message.state = State::Dead {
             sequence,
             reason,
@@ -583,7 +606,15 @@ impl Model {
         }
     }
 
-    /// What was leased ran alone once more and was put off at no cost: the subject does the same.
+    /// Each ran once, alone, and was put off at no cost: the subject does the same.
+    fn run_suspects(&mut self) {
+        for number in self.claimable_suspects() {
+            let now = self.now;
+            let message = &mut self.messages[number];
+            (message.suspect, message.due) = (false, now);
+        }
+    }
+
     fn crash(&mut self) {
         for number in self.numbers(|message| matches!(message.state, State::Leased { .. })) {
             let message = &mut self.messages[number];
@@ -591,6 +622,7 @@ impl Model {
                 self.die(number, Reason::OwnerDied);
             } else {
                 (message.state, message.due) = (State::Waiting, message.due.min(self.now));
+                message.suspect = true;
             }
         }
     }

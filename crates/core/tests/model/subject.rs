@@ -17,6 +17,8 @@ pub struct Subject {
     tokens: BTreeMap<usize, Token>,
     /// What the model was before the last transition.
     before: Model,
+    /// Deliveries that died with the last owner.
+    interrupted: u64,
 }
 
 fn config() -> Config {
@@ -71,6 +73,7 @@ impl Subject {
             world,
             tokens: BTreeMap::new(),
             before: Model::default(),
+            interrupted: 0,
         }
     }
 
@@ -82,7 +85,8 @@ impl Subject {
                 let token = self.tokens.remove(number).expect("it is leased");
                 self.settle(token, settlement);
             }
-            Transition::Crash { during, torn } => self.crash(model, during.as_deref(), *torn),
+            Transition::RunSuspects => self.run_suspects(),
+            Transition::Crash { during, torn } => self.crash(during.as_deref(), *torn),
             Transition::Advance { ms } => {
                 self.world.advance(*ms);
             }
@@ -173,9 +177,9 @@ impl Subject {
         }
     }
 
-    /// Dies, perhaps while `during` is on its way to the disk, comes back, and lets what had been
-    /// interrupted run alone.
-    fn crash(&mut self, model: &Model, during: Option<&Transition>, torn: u8) {
+    /// Dies, perhaps while `during` is on its way to the disk, and comes back.
+    fn crash(&mut self, during: Option<&Transition>, torn: u8) {
+        let wrote = self.world.appends > 0;
         self.world.hold_appends = true;
         if let Some(during) = during {
             self.begin(during);
@@ -193,15 +197,19 @@ impl Subject {
         }
         self.world = world.reopen();
         self.tokens.clear();
-        let leased = self
-            .before
-            .numbers(|message| matches!(message.state, State::Leased { .. }));
-        assert_eq!(self.world.report().interrupted, leased.len() as u64);
-        let suspects = leased
-            .iter()
-            .filter(|number| model.messages[**number].state == State::Waiting);
-        for number in suspects {
-            let queue = queue_id(self.before.messages[*number].item.queue);
+        if wrote {
+            let leased = self
+                .before
+                .numbers(|message| matches!(message.state, State::Leased { .. }));
+            self.interrupted = leased.len() as u64;
+        }
+        // Else the owner before the one that wrote nothing is still the last that anybody knows of.
+        assert_eq!(self.world.report().interrupted, self.interrupted);
+    }
+
+    fn run_suspects(&mut self) {
+        for number in self.before.claimable_suspects() {
+            let queue = queue_id(self.before.messages[number].item.queue);
             let first = self.claim_suspect(queue);
             self.world
                 .settle(first.token, Verdict::Return)
@@ -282,7 +290,12 @@ impl Subject {
                     .collect::<Vec<usize>>()
             };
             let mut ready = of_state(MessageState::Ready);
-            ready.sort_by_key(|number| (!model.is_claimable(*number), model.rank(*number)));
+            let place = |number: usize| match model.messages[number].suspect {
+                _ if !model.is_claimable(number) => 2,
+                true => 0,
+                false => 1,
+            };
+            ready.sort_by_key(|number| (place(*number), model.rank(*number)));
             let mut scheduled = of_state(MessageState::Scheduled);
             scheduled.sort_by_key(|number| (model.messages[*number].due, *number));
             let leased = of_state(MessageState::Leased);
