@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::message::{Message, NONE, Standing};
+use super::rank::Rank;
 use super::{Ledger, history};
 use crate::command::MessageState;
 use crate::effect::{MessageInfo, QueueStats, QueueSummary};
@@ -137,6 +138,7 @@ impl Ledger {
     #[must_use]
     pub fn slots_in(&self, queue: u32, state: MessageState, limit: usize) -> Vec<u32> {
         let queue = &self.queues[queue as usize];
+        let leased;
         let slots: Box<dyn Iterator<Item = &u32>> = match state {
             MessageState::Ready => Box::new(
                 queue
@@ -146,7 +148,10 @@ impl Ledger {
                     .chain(queue.parked.values()),
             ),
             MessageState::Scheduled => Box::new(queue.scheduled.values()),
-            MessageState::Leased => Box::new(queue.leased.values()),
+            MessageState::Leased => {
+                leased = queue.leased.in_order(&self.messages);
+                Box::new(leased.iter())
+            }
             MessageState::Dead => Box::new(queue.dead.values()),
             // They are in no set: their messages are gone.
             MessageState::Completed | MessageState::Cancelled => Box::new([].iter()),
@@ -214,11 +219,11 @@ impl Ledger {
 }
 
 /// The first message of each priority in a set, of which there are at most 256.
-fn first_of_each_priority(set: &BTreeMap<(u8, u64), u32>) -> impl Iterator<Item = u32> {
-    let mut from = Some((0, 0));
+fn first_of_each_priority(set: &BTreeMap<Rank, u32>) -> impl Iterator<Item = u32> {
+    let mut from = Some(Rank::FIRST);
     std::iter::from_fn(move || {
         let (rank, slot) = set.range(from?..).next()?;
-        from = rank.0.checked_add(1).map(|next| (next, 0));
+        from = rank.of_next_priority();
         Some(*slot)
     })
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::command::{MessageState, Reason};
 use crate::journal::Place;
+use crate::ledger::rank::Rank;
 use crate::time::Timestamp;
 
 /// "No slot", "no group", "no destination".
@@ -93,6 +94,8 @@ pub struct Message {
     pub previous: u32,
     /// Neighbours in journal order.
     pub next: u32,
+    /// Where it sits among the claimed.
+    pub seat: u32,
     /// The queue's purge count when it last joined a set; lower than the queue's: purged.
     pub epoch: u32,
     /// Bytes that count against limits: id, headers and body.
@@ -138,6 +141,7 @@ impl Message {
             open: 0,
             previous: NONE,
             next: NONE,
+            seat: NONE,
             epoch: 0,
             bytes: 0,
             body_checksum: 0,
@@ -161,8 +165,8 @@ impl Message {
 
     /// Key among the claimable: higher priority first, then order.
     #[must_use]
-    pub fn rank(&self) -> (u8, u64) {
-        (u8::MAX - self.priority, self.order)
+    pub fn rank(&self) -> Rank {
+        Rank::new(self.priority, self.order)
     }
 
     /// Whether the next start would be the last one allowed.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::Ledger;
 use super::message::{Message, NONE, Standing};
+use super::rank::Rank;
 use super::recorder::{Note, Recorder};
 use super::replay::Replayed;
 use crate::journal::Record;
@@ -18,7 +19,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 struct Purge {
     queue: u32,
-    ranked: Vec<BTreeMap<(u8, u64), u32>>,
+    ranked: Vec<BTreeMap<Rank, u32>>,
     scheduled: BTreeMap<(Timestamp, u64), u32>,
 }
 

@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use crate::histogram::Recorder as HistogramRecorder;
 use crate::ledger::groups::Groups;
+use crate::ledger::rank::Rank;
+use crate::ledger::roster::Roster;
 use crate::ledger::settings::Settings;
 use crate::time::Timestamp;
 
@@ -37,15 +39,15 @@ pub struct Queue {
     /// Bit set of event kinds that someone listens to.
     pub listens: u32,
     /// Claimable messages by priority and order.
-    pub ready: BTreeMap<(u8, u64), u32>,
+    pub ready: BTreeMap<Rank, u32>,
     /// Claimable messages that run alone.
-    pub suspects: BTreeMap<(u8, u64), u32>,
+    pub suspects: BTreeMap<Rank, u32>,
     /// Due messages whose group holds them, by priority and order.
-    pub parked: BTreeMap<(u8, u64), u32>,
+    pub parked: BTreeMap<Rank, u32>,
     /// Messages that wait for their time, by time and number.
     pub scheduled: BTreeMap<(Timestamp, u64), u32>,
-    /// Claimed messages, by number.
-    pub leased: BTreeMap<u64, u32>,
+    /// Claimed messages.
+    pub leased: Roster,
     /// Dead letters by the sequence of their deaths.
     pub dead: BTreeMap<u64, u32>,
     /// Waiting messages with a time to live, by deadline and number.
@@ -83,7 +85,7 @@ impl Queue {
             suspects: BTreeMap::new(),
             parked: BTreeMap::new(),
             scheduled: BTreeMap::new(),
-            leased: BTreeMap::new(),
+            leased: Roster::default(),
             dead: BTreeMap::new(),
             expiries: BTreeMap::new(),
             histories: BTreeSet::new(),

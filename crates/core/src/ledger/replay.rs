@@ -253,8 +253,7 @@ impl Ledger {
     /// for all who ask.
     fn owner_died(&mut self, ended_at: Timestamp, now: Timestamp, free_deaths: u32) {
         for queue in 0..self.queues.len() {
-            while let Some((_, slot)) = self.queues[queue].leased.first_key_value() {
-                let slot = *slot;
+            while let Some(slot) = self.queues[queue].leased.any() {
                 self.note_attempt(slot, ended_at, Reason::OwnerDied, b"");
                 self.unlease(slot);
                 let message = &mut self.messages[slot];

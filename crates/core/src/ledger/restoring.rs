@@ -161,9 +161,10 @@ impl Ledger {
                 message.suspect = record.state == StoredState::LeasedSuspect;
                 message.standing = Standing::Leased;
                 message.started_at = Timestamp(record.started_at);
-                queue.leased.insert(message.number, slot);
-                if message.group != NONE {
-                    queue.groups.start(message.group);
+                let group = message.group;
+                queue.leased.join(&mut self.messages, slot);
+                if group != NONE {
+                    queue.groups.start(group);
                 }
                 self.join_group(slot, Timestamp(record.enqueued_at));
             }

@@ -76,11 +76,11 @@ impl Ledger {
         if message.first_delivery == Timestamp(0) {
             message.first_delivery = now;
         }
-        queue.leased.insert(message.number, slot);
-        if message.group != NONE {
-            queue.groups.start(message.group);
+        let (number, group) = (message.queue, message.group);
+        queue.leased.join(&mut self.messages, slot);
+        if group != NONE {
+            queue.groups.start(group);
         }
-        let number = message.queue;
         self.touch(number);
         self.note_change(number);
     }
@@ -92,11 +92,11 @@ impl Ledger {
         debug_assert_eq!(message.standing, Standing::Leased, "not leased");
         message.standing = Standing::Held;
         message.epoch = queue.purges;
-        queue.leased.remove(&message.number);
-        if message.group != NONE {
-            queue.groups.end(message.group);
+        let (number, group) = (message.queue, message.group);
+        queue.leased.leave(&mut self.messages, slot);
+        if group != NONE {
+            queue.groups.end(group);
         }
-        let number = message.queue;
         self.touch(number);
         self.note_change(number);
     }
