@@ -13,7 +13,7 @@ export interface Histogram {
   readonly p99Ms: number
 }
 
-/** Counters and depths of a queue. */
+/** Counters, depths and times of a queue. */
 export interface QueueStats {
   readonly name: string
   readonly paused: boolean
@@ -23,13 +23,17 @@ export interface QueueStats {
   readonly duplicates: number
   /** Deliveries started. */
   readonly delivered: number
+  /** Deliveries that ended with an acknowledgement. */
   readonly acked: number
+  /** Deliveries that ended with a throw or a rejection. */
   readonly rejected: number
+  /** Attempts that failed and were followed by another, or will be. */
   readonly retried: number
   /** Messages that became dead letters. */
   readonly dead: number
   /** Messages whose time to live ended before a delivery. */
   readonly expired: number
+  /** Deliveries whose lease ran out. */
   readonly leasesLost: number
   /** Messages that may be delivered now. */
   readonly ready: number
@@ -47,9 +51,9 @@ export interface QueueStats {
   readonly dedupWindowMs?: number
   /** Age of the oldest message that is ready; absent when none is. */
   readonly oldestReadyMs?: number
-  /** From ready to delivered. */
+  /** From when a message could be delivered (its time had come) until it was, for each delivery. */
   readonly wait: Histogram
-  /** From delivered to settled. */
+  /** From a delivery to its settlement. */
   readonly handle: Histogram
 }
 

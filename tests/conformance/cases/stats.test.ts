@@ -1,8 +1,34 @@
+import { constant, type QueueStats } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
 import { gate } from '../support/clock.ts'
 import { record } from '../support/events.ts'
+
+/** All that is told of a queue: whether it is there when nothing has happened yet. */
+const NAMES: Record<keyof QueueStats, boolean> = {
+  name: true,
+  paused: true,
+  enqueued: true,
+  duplicates: true,
+  delivered: true,
+  acked: true,
+  rejected: true,
+  retried: true,
+  dead: true,
+  expired: true,
+  leasesLost: true,
+  ready: true,
+  scheduled: true,
+  leased: true,
+  deadLetters: true,
+  bytes: true,
+  dedupEntries: true,
+  dedupWindowMs: false,
+  oldestReadyMs: false,
+  wait: true,
+  handle: true,
+}
 
 eachStorage('stats', (make) => {
   it('count what happened and what is there', async () => {
@@ -61,6 +87,46 @@ eachStorage('stats', (make) => {
     expect(wait.p50Ms).toBeGreaterThanOrEqual(2_000)
     expect(handle.p99Ms).toBeGreaterThanOrEqual(300)
     expect(wait.buckets.reduce((sum, { count }) => sum + count, 0)).toBe(2)
+  })
+
+  it('count what time ended, and measure waiting from when a message could be delivered', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<string>('jobs', { leaseMs: 1_000, backoff: constant(5_000) })
+    await queue.enqueue('too late', { ttlMs: 100 })
+    await clock.advance(200)
+    await queue.enqueue('lost', { delayMs: 1_000 })
+    await clock.advance(1_010)
+    await queue.dequeue()
+    await clock.advance(1_000 + 5_000 + 20)
+    await (await queue.dequeue())!.ack()
+    expect(await queue.stats()).toMatchObject({
+      expired: 1,
+      dead: 1,
+      leasesLost: 1,
+      retried: 1,
+      delivered: 2,
+      acked: 1,
+      rejected: 0,
+      wait: { count: 2, sumMs: 10 + 20 },
+      handle: { count: 1, sumMs: 0 },
+    })
+  })
+
+  it('are plain numbers under the names of the contract', async () => {
+    const { box } = await make()
+    const stats = await box.queue('jobs').stats()
+    expect(Object.keys(stats).sort()).toEqual(Object.keys(NAMES).filter((name) => NAMES[name as keyof QueueStats]).sort())
+    const { name, paused, wait, handle, ...numbers } = stats
+    expect({ name, paused }).toEqual({ name: 'jobs', paused: false })
+    expect(Object.values(numbers).every((value) => value === 0)).toBe(true)
+    const empty = { count: 0, sumMs: 0, p50Ms: 0, p90Ms: 0, p99Ms: 0 }
+    for (const histogram of [wait, handle]) {
+      expect(histogram).toMatchObject(empty)
+      expect(histogram.buckets.map(({ leMs }) => leMs ?? Infinity)).toEqual(
+        histogram.buckets.map(({ leMs }) => leMs ?? Infinity).sort((a, b) => a - b),
+      )
+    }
+    expect(JSON.parse(JSON.stringify(stats))).toEqual(stats)
   })
 
   it('show the box as a whole and its queues', async () => {

@@ -58,6 +58,8 @@ pub struct Lease {
     pub content: Option<Content>,
     /// When its message was accepted.
     pub enqueued_at: Timestamp,
+    /// When it could have been claimed first, but for groups, suspects and pauses.
+    pub ready_at: Timestamp,
 }
 
 /// All claimed deliveries by token.

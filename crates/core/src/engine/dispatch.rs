@@ -218,6 +218,7 @@ impl Engine {
             taken_back: false,
             content,
             enqueued_at: message.enqueued_at,
+            ready_at: message.due.max(message.enqueued_at),
         };
         if handed_over {
             lease.slot = None;

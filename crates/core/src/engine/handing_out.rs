@@ -99,9 +99,10 @@ impl Engine {
             content: lease.content.clone().expect("checked before"),
         };
         let (attempt, wait_ms) = (lease.attempt, now.since(lease.enqueued_at));
+        let ready_ms = now.since(lease.ready_at);
         let counters = &mut self.ledger.queues[queue as usize].counters;
         counters.delivered += 1;
-        counters.wait.record(wait_ms);
+        counters.wait.record(ready_ms);
         if self.listens(queue, EventKind::Started) {
             let id = delivery.id.to_string();
             let event = Event {

@@ -3,6 +3,7 @@
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
 use ackbox_core::effect::Object;
+use ackbox_core::policy::backoff::{Backoff, Jitter};
 
 use crate::support::{World, message};
 
@@ -89,6 +90,33 @@ fn waiting_and_handling_times_are_distributions() {
     );
     let counted: u64 = stats.wait.buckets.iter().map(|bucket| bucket.count).sum();
     assert_eq!(counted, 3);
+}
+
+#[test]
+fn waiting_counts_from_when_a_message_could_be_delivered() {
+    let mut world = World::new();
+    let options = QueueOptions {
+        backoff: Some(Backoff::Constant {
+            ms: 5000,
+            jitter: Jitter::None,
+        }),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world
+        .try_enqueue(Enqueue {
+            delay_ms: Some(1000),
+            ..message(orders, "x")
+        })
+        .unwrap();
+    world.advance(1007);
+    let delivery = world.dequeue(orders, 1).remove(0);
+    assert_eq!(world.stats(orders).wait.sum_ms, 7);
+    world.reject(delivery.token);
+    world.advance(5003);
+    world.dequeue(orders, 1);
+    let wait = world.stats(orders).wait;
+    assert_eq!((wait.count, wait.sum_ms), (2, 10));
 }
 
 #[test]

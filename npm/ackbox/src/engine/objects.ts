@@ -206,7 +206,7 @@ export interface Histogram {
   p99Ms: number
 }
 
-/** Counters and depths of a queue. */
+/** Counters, depths and times of a queue. */
 export interface QueueStats {
   name: string
   paused: boolean
