@@ -206,8 +206,11 @@ impl Engine {
             let Some(number) = self.waits.next_to_look_at() else {
                 return;
             };
-            let slot = self.ledger.by_number(number);
-            if slot.is_some_and(|slot| !self.ledger.is_purged(slot)) {
+            let is_there = match self.ledger.by_number(number) {
+                Some(slot) => !self.ledger.is_purged(slot),
+                None => self.ledger.handed_over(number).is_some(),
+            };
+            if is_there {
                 continue;
             }
             let waits = self.waits.take(Subject::Message(number));

@@ -168,6 +168,24 @@ fn all_who_wait_for_a_purged_message_are_told_and_no_others() {
 }
 
 #[test]
+fn a_purge_ends_nothing_that_was_handed_over() {
+    let mut world = World::new();
+    let options = QueueOptions {
+        guarantee: Some(Guarantee::AtMostOnce),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world.worker(orders, 1);
+    world.enqueue_id(orders, "a", "x");
+    let waiting = world.finished(orders, "a");
+    let token = world.delivery().token;
+    world.value(Request::Purge { queue: orders });
+    assert!(world.end(waiting).is_none());
+    world.ack(token);
+    assert_eq!(state_of(world.end(waiting)), Some(MessageState::Completed));
+}
+
+#[test]
 fn an_id_that_is_taken_again_right_after_a_purge_is_another_message() {
     let (mut world, orders) = world();
     world.enqueue_id(orders, "a", "x");
