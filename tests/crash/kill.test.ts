@@ -3,7 +3,7 @@
  *
  * The moments are drawn from a seed that is logged; ACKBOX_SEED repeats them.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -90,6 +90,9 @@ async function consume(rounds: number, conditions: Conditions): Promise<Consumer
     if (round % 5 === 4) record.take(await dieYoung('consume', `young${round}`, conditions))
   }
   record.end(await drain(conditions))
+  const ids = `${conditions.folder}.ids`
+  writeFileSync(ids, [...record.completed].join('\n'))
+  record.results(await succeed(program('results'), [conditions.folder, ids], { env: conditions.env }))
   return record
 }
 
@@ -102,7 +105,7 @@ describe.each(['native', 'wasm'] as const)('%s', (engine) => {
     expect(record.receipts).toBeGreaterThan(ROUNDS[engine] * 50)
   })
 
-  it(`a consumer that is killed ${CONSUMER_ROUNDS[engine]} times: nothing is lost, nothing completed comes back`, async () => {
+  it(`a consumer that is killed ${CONSUMER_ROUNDS[engine]} times: nothing is lost, nothing completed comes back, results stay`, async () => {
     const record = await consume(CONSUMER_ROUNDS[engine], { folder: newFolder(), env, random: seededRandom(seed + 1) })
     expect(record.violations).toEqual([])
     expect(record.completed.size).toBeGreaterThan(CONSUMER_ROUNDS[engine] * 20)

@@ -87,4 +87,16 @@ describe('lives of a consumer', () => {
     record.end(end)
     expect(record.violations).toEqual(violations)
   })
+
+  it.each<[string, string[], string[]]>([
+    ['that are right', ['result a completed true', 'result b completed true'], []],
+    ['of which one is gone', ['result a completed true', 'result b unknown false'], ["result 'unknown false' in life 1: b"]],
+    ['of which one is another', ['result a completed false', 'result b completed true'], ["result 'completed false' in life 1: a"]],
+    ['of which one is not told', ['result a completed true'], ["result 'not told' in life 1: b"]],
+  ])('results %s', (_, said, violations) => {
+    const record = new ConsumerRecord()
+    record.take([...whole('a'), ...whole('b')])
+    record.results(said)
+    expect(record.violations).toEqual(violations)
+  })
 })

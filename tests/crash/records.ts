@@ -96,6 +96,15 @@ export class ConsumerRecord {
     if (rest?.id !== EMPTY) this.#complain('left', rest?.id ?? 'nothing said')
   }
 
+  /** What `results` said of those that were completed. */
+  results(said: readonly string[]): void {
+    const results = new Map(said.map(parse).map(({ kind, id, rest }) => [id, kind === 'result' ? rest : '']))
+    for (const id of this.completed) {
+      const result = results.get(id)
+      if (result !== 'completed true') this.#complain(`result '${result ?? 'not told'}'`, id)
+    }
+  }
+
   #acceptedNow(id: string): void {
     this.#accepted.add(id)
     if (!this.#attempts.has(id)) this.#attempts.set(id, { attempt: 0, life: this.#lives })

@@ -5,6 +5,7 @@ import { open } from 'ackbox'
 
 import { bodyOf } from './drain.mjs'
 import { placeAt } from './place.mjs'
+import { resultOf } from './results.mjs'
 import { sayTo } from './say.mjs'
 
 const [folder, prefix, file] = process.argv.slice(2)
@@ -20,6 +21,7 @@ queue.process(
     say(`started ${id} ${attempt}`)
     for (let turn = 0; turn < attempt % 4; turn += 1) await new Promise((resolve) => setImmediate(resolve))
     say(`handled ${id} ${attempt}`)
+    return resultOf(id)
   },
   { concurrency: 10 },
 )
