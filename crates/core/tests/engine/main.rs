@@ -36,6 +36,7 @@ mod limits;
 mod options;
 mod outcomes;
 mod outcomes_awaited;
+mod outcomes_random;
 mod paced_redrives;
 mod pausing;
 mod priorities;
