@@ -31,6 +31,8 @@ pub struct Config {
     pub seed: Option<String>,
     /// Deaths of its owner that a message survives without cost (browsers reload daily).
     pub free_owner_deaths: u32,
+    /// The box is looked at, beside its owner or without one, and never written.
+    pub read_only: bool,
 }
 
 impl Default for Config {
@@ -41,6 +43,7 @@ impl Default for Config {
             durability: Durability::PowerLoss,
             seed: None,
             free_owner_deaths: 0,
+            read_only: false,
         }
     }
 }

@@ -5,7 +5,6 @@ import { type Clock, registerBusy } from './clock.js'
 import { nameAndOptions, type QueueDefinition } from './definition.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine/engine.js'
-import type { OpenReport } from './engine/objects.js'
 import { AckboxError } from './errors.js'
 import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
 import { Inbox } from './inbox.js'
@@ -14,6 +13,7 @@ import { type Middleware, MiddlewareStack } from './middleware.js'
 import type { QueueOptions } from './queue-options.js'
 import { EmbeddedQueue } from './queue.js'
 import type { BoxStats, Health, QueueSummary, RecoveryReport } from './stats.js'
+import { readOnlyError } from './storage/read-only.js'
 import type { SegmentInfo, Storage } from './storage/storage.js'
 import type { CloseOptions, CloseReport } from './types.js'
 
@@ -28,8 +28,10 @@ export interface BoxCore {
   readonly hasEnded: boolean
   /** Calls once when the box has ended, with the error that ended it if there is one; returns what takes it back. */
   readonly onEnd: (listener: (error?: unknown) => void) => () => void
-  /** Throws `ERR_CLOSED` unless new work may begin. */
+  /** Throws `ERR_CLOSED` unless new work may begin, and `ERR_UNSUPPORTED` in a box that is only looked at. */
   checkOpen(where: string): void
+  /** Throws `ERR_UNSUPPORTED` in a box that is only looked at. */
+  checkOwned(where: string): void
   /** Throws unless messages are accepted: handlers that finish while the box closes may still enqueue. */
   checkAccepting(where: string): void
 }
@@ -41,6 +43,7 @@ export class EmbeddedBox implements Box, BoxCore {
   readonly middleware = new MiddlewareStack()
   readonly #storage: Storage
   readonly #clock: Clock
+  readonly #readOnly: boolean
   readonly #events: Emitter<BoxEvents>
   readonly #ending = new Ending()
   readonly #deadlines: Deadlines
@@ -53,9 +56,10 @@ export class EmbeddedBox implements Box, BoxCore {
   #closing: Promise<CloseReport> | undefined
 
   /** The storage is open already; `recover` comes next. */
-  constructor(engine: Engine, clock: Clock, storage: Storage) {
+  constructor(engine: Engine, clock: Clock, storage: Storage, readOnly: boolean) {
     this.engine = engine.kind
     this.#clock = clock
+    this.#readOnly = readOnly
     this.#storage = storage
     this.inbox = new Inbox({ failed: (error) => this.#fail(error), warned: (warning) => this.#warn(warning) })
     this.driver = new Driver(engine, clock, storage, this.inbox)
@@ -85,9 +89,11 @@ export class EmbeddedBox implements Box, BoxCore {
 
   /** Reads back what the segments hold. */
   async recover(segments: readonly SegmentInfo[]): Promise<void> {
-    const { boxId, ...report } = await this.driver.request<OpenReport>({ op: 'open', segments: [...segments] })
-    this.inbox.boxId = boxId
-    if (!report.created) this.#recovered = report
+    const report = await this.driver.request<RecoveryReport>({ op: 'open', segments: [...segments] })
+    if (this.#readOnly && report.created) {
+      throw new AckboxError('ERR_NOT_FOUND', 'open: there is no box here, and with readOnly none is made')
+    }
+    if (!report.created && !this.#readOnly) this.#recovered = report
     const early = this.#early ?? []
     this.#early = undefined
     // Whoever awaits the opening listens in the same turn of the event loop.
@@ -106,7 +112,7 @@ export class EmbeddedBox implements Box, BoxCore {
   ): Queue<T, R, Out> {
     const where = 'box.queue'
     const { name, options } = nameAndOptions(given, givenOptions, where)
-    this.checkOpen(where)
+    this.#checkNotClosed(where)
     let queue = this.#queues.get(name)
     if (queue === undefined) {
       queue = new EmbeddedQueue(this, name, options)
@@ -155,11 +161,21 @@ export class EmbeddedBox implements Box, BoxCore {
   }
 
   checkOpen(where: string): void {
+    this.#checkNotClosed(where)
+    this.checkOwned(where)
+  }
+
+  checkOwned(where: string): void {
+    if (this.#readOnly) throw readOnlyError(where)
+  }
+
+  #checkNotClosed(where: string): void {
     if (this.#closing !== undefined) throw closedError(where)
     this.driver.check()
   }
 
   checkAccepting(where: string): void {
+    this.checkOwned(where)
     if (this.#closing !== undefined && this.inbox.running === 0) throw closedError(where)
     this.driver.check()
     if (this.#storage.full === true) {
@@ -239,7 +255,7 @@ export class EmbeddedBox implements Box, BoxCore {
     try {
       await this.#storage.close()
     } finally {
-      announceRelease()
+      if (!this.#readOnly) announceRelease()
     }
   }
 

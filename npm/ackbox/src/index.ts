@@ -60,7 +60,7 @@ export type { DedupOptions, QueueOptions } from './queue-options.js'
 export type { BoxStats, Health, Histogram, QueueStats, QueueSummary, RecoveryReport, WorkerStats } from './stats.js'
 export type { StandardSchemaV1 } from './standard-schema.js'
 export { memoryStorage } from './storage/memory.js'
-export type { CleanFailure, Durability, SegmentInfo, Storage } from './storage/storage.js'
+export type { CleanFailure, Durability, SegmentInfo, Storage, StorageReader } from './storage/storage.js'
 export type {
   AttemptInfo,
   CloseOptions,

@@ -8,9 +8,10 @@ import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
 import { AckboxError, invalidOption } from './errors.js'
 import { openWhenFree } from './lock-wait.js'
 import { unlessAborted } from './pending.js'
+import { ReadOnlyStorage } from './storage/read-only.js'
 import { type FileLocking, type SegmentInfo, type Storage, USE_FILE_LOCK } from './storage/storage.js'
 import type { Range } from './validate.js'
-import { checkNames, choice, duration, integer, MAX_MS, optionalSignal, unsupported } from './validate.js'
+import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal, unsupported } from './validate.js'
 
 /** Options of `open`. */
 export interface OpenOptions {
@@ -21,6 +22,14 @@ export interface OpenOptions {
   readonly whenLocked?: 'reject' | 'wait' | undefined
   /** How long `'wait'` waits, 0 or more. Default 30,000. */
   readonly lockWaitMs?: number | undefined
+  /**
+   * Looks at the box without owning it, also while its owner works: as it was on the disk when it was opened, leases
+   * included. `queue`, `queues`, `stats`, `health`, `get`, `peek` and the reading calls of `dead` work, everything else is
+   * `ERR_UNSUPPORTED`; options of queues are checked and change nothing, functions, `codec` and `schema` apart. Nothing is
+   * ever written, no lock is taken, no time passes. `ERR_NOT_FOUND` if there is no box, or no queue of a name; a
+   * storage of one's own needs `openReader`. Default false.
+   */
+  readonly readOnly?: boolean | undefined
   /**
    * Default `'auto'`: native where it loads, else WebAssembly. The environment variable `ACKBOX_ENGINE` forces one and
    * fails loudly.
@@ -40,8 +49,7 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const NAMES = ['whenLocked', 'lockWaitMs', 'engine', 'wasm', 'maxMemoryBytes', 'segmentBytes', 'clock', 'seed', 'signal']
-const LATER = ['readOnly']
+const NAMES = ['whenLocked', 'lockWaitMs', 'readOnly', 'engine', 'wasm', 'maxMemoryBytes', 'segmentBytes', 'clock', 'seed', 'signal']
 const LOCK_WAIT: Range = { min: 0, max: MAX_MS }
 const LOCK_WAIT_MS_DEFAULT = 30_000
 const MEMORY: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
@@ -52,7 +60,7 @@ const STORAGE_CALLS = ['open', 'append', 'read', 'truncate', 'remove', 'close'] 
  * Opens a box, which is created if there is none.
  *
  * @param target a folder (default `./.ackbox`), or a storage
- * @throws `ERR_LOCKED`, `ERR_CORRUPT`, `ERR_NEWER_FORMAT`, `ERR_STORAGE_FAILED`, `ERR_INVALID_OPTION`
+ * @throws `ERR_LOCKED`, `ERR_NOT_FOUND`, `ERR_CORRUPT`, `ERR_NEWER_FORMAT`, `ERR_STORAGE_FAILED`, `ERR_INVALID_OPTION`
  */
 export async function open(target?: string | Storage, options: OpenOptions = {}): Promise<Box> {
   checkOptions(options)
@@ -62,13 +70,14 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
   const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
   const engine = createEngine(module, storage, options, clock)
 
-  const segments = await takeStorage(module, storage, options, clock).catch((error: unknown) => {
+  const taking = options.readOnly === true ? lookAt(storage, signal) : take(module, storage, options, clock)
+  const taken = await taking.catch((error: unknown) => {
     engine.free()
     throw error
   })
-  const box = new EmbeddedBox(engine, clock, storage)
+  const box = new EmbeddedBox(engine, clock, taken.storage, options.readOnly === true)
   try {
-    await unlessAborted(box.recover(segments), signal)
+    await unlessAborted(box.recover(taken.segments), signal)
     signal?.throwIfAborted()
   } catch (error) {
     await box.abandon().catch(() => {})
@@ -79,13 +88,14 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
 
 function checkOptions(options: OpenOptions): void {
   const where = 'open'
-  checkNames(options, NAMES, where, LATER)
-  const { whenLocked, lockWaitMs, engine, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
+  checkNames(options, NAMES, where)
+  const { whenLocked, lockWaitMs, readOnly, engine, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
   if (whenLocked !== undefined) {
     const given = choice(whenLocked as string, ['reject', 'wait', 'share'], 'whenLocked', where)
     if (given === 'share') throw unsupported(`whenLocked '${given}'`, where)
   }
   if (lockWaitMs !== undefined) duration(lockWaitMs, LOCK_WAIT, 'lockWaitMs', where)
+  flag(readOnly, 'readOnly', where)
   if (engine !== undefined) choice(engine, ['native', 'wasm', 'auto'], 'engine', where)
   if (maxMemoryBytes !== undefined) integer(maxMemoryBytes, MEMORY, 'maxMemoryBytes', where)
   if (segmentBytes !== undefined) integer(segmentBytes, SEGMENT, 'segmentBytes', where)
@@ -118,17 +128,40 @@ function hasFunctions(object: object, names: readonly string[]): boolean {
 }
 
 function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
-  const { maxMemoryBytes, segmentBytes, seed } = options
+  const { maxMemoryBytes, segmentBytes, seed, readOnly } = options
   return module.create(clock.now(), {
     durability: storage.durability,
     ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     ...(seed === undefined ? {} : { seed: String(seed) }),
+    ...(readOnly === true ? { readOnly } : {}),
   })
 }
 
+/** A storage, and what is in it. */
+interface Taken {
+  readonly storage: Storage
+  readonly segments: SegmentInfo[]
+}
+
+/** What is in the storage now, without ownership; an opening that was given up meanwhile lets go of it. */
+async function lookAt(storage: Storage, signal: AbortSignal | undefined): Promise<Taken> {
+  if (typeof storage.openReader !== 'function') {
+    const message = 'open: readOnly: this storage can be opened by its owner only, for it has no openReader'
+    throw new AckboxError('ERR_UNSUPPORTED', message)
+  }
+  const opening = storage.openReader()
+  try {
+    const reader = await unlessAborted(opening, signal)
+    return { storage: new ReadOnlyStorage(storage.durability, reader), segments: [...reader.segments] }
+  } catch (error) {
+    if (signal?.aborted === true) void opening.then((reader) => reader.close()).catch(() => {})
+    throw storageError(error, signal)
+  }
+}
+
 /** Takes ownership of the storage; an opening that was given up meanwhile gives it back. */
-async function takeStorage(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Promise<SegmentInfo[]> {
+async function take(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Promise<Taken> {
   const { whenLocked, lockWaitMs = LOCK_WAIT_MS_DEFAULT, signal } = options
   const { lockFile } = module
   if (lockFile !== undefined && USE_FILE_LOCK in storage) {
@@ -136,7 +169,7 @@ async function takeStorage(module: EngineModule, storage: Storage, options: Open
   }
   const opening = whenLocked === 'wait' ? openWhenFree(storage, { lockWaitMs, clock, signal }) : storage.open()
   try {
-    return await unlessAborted(opening, signal)
+    return { storage, segments: await unlessAborted(opening, signal) }
   } catch (error) {
     if (signal?.aborted === true) void opening.then(() => storage.close()).catch(() => {})
     throw storageError(error, signal)

@@ -1,5 +1,5 @@
 /** The storage suite is worth its name only if it fails for storages that break the contract. */
-import { memoryStorage, type Storage } from 'ackbox'
+import { memoryStorage, type Storage, type StorageReader } from 'ackbox'
 import { storageSuite } from 'ackbox/testing'
 import { expect, test } from 'vitest'
 
@@ -109,7 +109,47 @@ const WRONG: readonly { what: string; caughtBy: string; wrap: Wrap }[] = [
       }
     },
   },
+  {
+    what: 'is looked at through its owner',
+    caughtBy: 'shows who looks at it what there was, and no more',
+    wrap: (storage) => looking(storage, () => ({ read: (...place) => storage.read(...place) })),
+  },
+  {
+    what: 'lists too late who looks at it',
+    caughtBy: 'can be looked at beside its owner, who goes on',
+    wrap: (storage) => looking(storage, () => ({ segments: [] })),
+  },
+  {
+    what: 'loses for who looks at it what its owner removes',
+    caughtBy: 'keeps for who looks at it what its owner removes',
+    wrap: (storage) => looking(storage, () => ({ read: (...place) => storage.read(...place) })),
+  },
+  {
+    what: 'is owned by who looks at it',
+    caughtBy: 'has no owner because somebody looks at it',
+    wrap: (storage) => ({
+      async openReader() {
+        await storage.open()
+        return storage.openReader!()
+      },
+    }),
+  },
 ]
+
+/** A look at a storage that is wrong in one way. */
+function looking(storage: Storage, wrong: (reader: StorageReader) => Partial<StorageReader>): Partial<Storage> {
+  return {
+    async openReader() {
+      const reader = await storage.openReader!()
+      const right = {
+        segments: reader.segments,
+        read: reader.read.bind(reader),
+        close: reader.close.bind(reader),
+      }
+      return { ...right, ...wrong(reader) }
+    },
+  }
+}
 
 function wrapped(wrap: Wrap): Storage {
   const storage = memoryStorage()
@@ -121,6 +161,7 @@ function wrapped(wrap: Wrap): Storage {
     truncate: (segment, length) => storage.truncate(segment, length),
     remove: (segment) => storage.remove(segment),
     close: () => storage.close(),
+    openReader: () => storage.openReader!(),
     ...wrap(storage),
   }
 }

@@ -89,7 +89,6 @@ impl Engine {
             token,
             to: lease.to,
             queue: QueueId(queue),
-            number: lease.number,
             attempt: lease.attempt,
             priority: letter.priority,
             enqueued_at: lease.enqueued_at,

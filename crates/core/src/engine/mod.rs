@@ -34,6 +34,7 @@ mod handing_over;
 mod handlers;
 mod inspecting;
 mod limits;
+mod looking;
 mod opening;
 mod outcomes;
 mod redriving;
@@ -165,7 +166,7 @@ impl Engine {
     /// A hot command.
     pub fn handle_command(&mut self, now: Timestamp, ticket: Ticket, command: Command<'_>) {
         self.advance_to(now);
-        if let Err(failure) = self.accepting() {
+        if let Err(failure) = self.accepting().and_then(|()| self.owned()) {
             return self.refuse_command(ticket, &command, failure);
         }
         match command {
@@ -231,6 +232,9 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.advance_to(now);
         self.more = false;
+        if self.config.read_only {
+            return self.show();
+        }
         if !matches!(self.phase, Phase::Open) {
             return;
         }

@@ -33,6 +33,16 @@ pub(super) struct Opening {
     repairs: VecDeque<Effect>,
 }
 
+/// What the segments of an existing box held.
+pub(super) struct Found {
+    /// Of the last segment that has one.
+    pub(super) header: SegmentHeader,
+    pub(super) ledger: Ledger,
+    /// Segments and their intact bytes, oldest first.
+    pub(super) segments: VecDeque<(u32, u64)>,
+    pub(super) last_frame: u64,
+}
+
 /// Turns records into a ledger.
 #[derive(Debug)]
 struct Replayer {
@@ -122,6 +132,18 @@ pub(super) fn blank(config: &Config, entropy: &[u8; 32]) -> (Ledger, Commit) {
     (ledger, commit)
 }
 
+/// What a crash left behind: segments to be removed, then the one to be cut.
+fn repairs(report: &RecoveryReport) -> VecDeque<Effect> {
+    let remove = report.remove.iter();
+    let mut repairs: VecDeque<Effect> = remove
+        .map(|segment| Effect::Remove { segment: *segment })
+        .collect();
+    if let Some((segment, bytes)) = report.truncate() {
+        repairs.push_back(Effect::Truncate { segment, bytes });
+    }
+    repairs
+}
+
 fn identity(config: &Config, entropy: &[u8; 32]) -> SegmentHeader {
     let keys = hash::Keys::draw(entropy, config.seed.as_deref());
     SegmentHeader {
@@ -200,15 +222,8 @@ impl Engine {
             return;
         }
         let report = recovery.into_report();
-        opening.repairs = report
-            .remove
-            .iter()
-            .map(|segment| Effect::Remove { segment: *segment })
-            .collect();
-        if let Some((segment, bytes)) = report.truncate() {
-            opening
-                .repairs
-                .push_back(Effect::Truncate { segment, bytes });
+        if !self.config.read_only {
+            opening.repairs = repairs(&report);
         }
         opening.report = report;
         self.repair();
@@ -250,7 +265,18 @@ impl Engine {
         let created = report.header.is_none();
         let mut interrupted = 0;
         if let (Some(header), Some(ledger)) = (&report.header, replayer.ledger) {
-            interrupted = self.take_over(*header, ledger, &report, replayer.last_token);
+            let found = Found {
+                header: *header,
+                ledger,
+                segments: report.segments.iter().copied().collect(),
+                last_frame: report.last_frame,
+            };
+            if self.config.read_only {
+                self.look_at(found);
+            } else {
+                let last_time = Timestamp(report.last_time);
+                interrupted = self.take_over(found, last_time, replayer.last_token);
+            }
         } else {
             let (ledger, commit) = blank(&self.config, &self.entropy);
             (self.ledger, self.commit) = (ledger, commit);
@@ -259,6 +285,9 @@ impl Engine {
             self.add_desk();
         }
         for queue in 0..self.ledger.queues.len() as u32 {
+            if self.config.read_only {
+                continue;
+            }
             self.rearm(queue);
             self.ledger.touch(queue);
         }
@@ -266,14 +295,10 @@ impl Engine {
     }
 
     /// Goes on where the last owner stopped; returns how many deliveries died with it.
-    fn take_over(
-        &mut self,
-        header: SegmentHeader,
-        mut ledger: Ledger,
-        report: &RecoveryReport,
-        last_token: u64,
-    ) -> u64 {
-        let last_time = Timestamp(report.last_time);
+    fn take_over(&mut self, found: Found, last_time: Timestamp, last_token: u64) -> u64 {
+        let Found {
+            header, mut ledger, ..
+        } = found;
         let now = self.now;
         let interrupted = ledger.finish_replay(now, last_time, self.config.free_owner_deaths);
         if last_time > now {
@@ -298,8 +323,8 @@ impl Engine {
             identity,
             self.config.durability,
             self.config.segment_bytes,
-            report.segments.iter().copied().collect(),
-            report.last_frame,
+            found.segments,
+            found.last_frame,
         );
         self.ledger = ledger;
         for slot in interrupted.exhausted {
@@ -319,13 +344,7 @@ impl Engine {
             self.ledger.queues.iter().map(count).sum()
         };
         let dead_letters = stats(|queue| queue.dead.len() as u64);
-        let box_id = self
-            .commit
-            .box_id()
-            .iter()
-            .map(|byte| format!("{byte:02x}"));
         let opened = OpenReport {
-            box_id: box_id.collect(),
             created,
             segments: report.segments.len() as u32,
             bytes: report.segments.iter().map(|(_, bytes)| bytes).sum(),

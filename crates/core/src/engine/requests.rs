@@ -27,6 +27,7 @@ type Requested = Result<Option<Object>, Failure>;
 
 impl Engine {
     pub(super) fn request(&mut self, ticket: Ticket, request: Request) -> Requested {
+        self.may_request(&request)?;
         match request {
             Request::Open { segments } => return self.open(ticket, &segments).map(|()| None),
             Request::Close {} => return Ok(self.close(ticket)),
@@ -185,6 +186,9 @@ impl Engine {
             let message =
                 format!("queue name: expected 1 to {QUEUE_NAME_BYTES_MAX} bytes, got {length}");
             return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        if self.config.read_only {
+            return self.known_by_name(name);
         }
         let known = self.ledger.queue_named(name);
         let (queue, changed) = match known {

@@ -207,10 +207,7 @@ impl Ledger {
             .map(|queue| queue.leased.len() as u64)
             .sum();
         self.owner_died(self.batch_at, now, free_deaths);
-        self.free_replayed_purges(now);
-        self.dedup.sort(now);
-        self.cut_histories(now);
-        self.shrink_dedup();
+        self.finish_what_time_did(now);
         let mut exhausted = Vec::new();
         let mut cursor = self.chain.head();
         while let Some(slot) = cursor {
@@ -234,6 +231,27 @@ impl Ledger {
         // In the order of acceptance, whatever cleaning has moved.
         exhausted.sort_by_key(|slot| self.messages[*slot].number);
         Interrupted { count, exhausted }
+    }
+
+    /// Ends the replay of a journal that its owner may go on with: leases stay, all waiting messages join
+    /// their sets.
+    pub fn finish_looking(&mut self, now: Timestamp) {
+        self.finish_what_time_did(now);
+        let mut cursor = self.chain.head();
+        while let Some(slot) = cursor {
+            cursor = self.chain.next(&self.messages, slot);
+            if self.messages[slot].standing == Standing::Held {
+                self.enter(slot, now);
+            }
+        }
+    }
+
+    /// What is never written, because it follows from what is.
+    fn finish_what_time_did(&mut self, now: Timestamp) {
+        self.free_replayed_purges(now);
+        self.dedup.sort(now);
+        self.cut_histories(now);
+        self.shrink_dedup();
     }
 
     /// Forgets again what was forgotten to make room: that was never written.

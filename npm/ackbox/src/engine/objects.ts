@@ -17,6 +17,8 @@ export interface Config {
   seed?: string | undefined
   /** Deaths of its owner that a message survives without cost. */
   freeOwnerDeaths?: number | undefined
+  /** The box is looked at and never written. */
+  readOnly?: boolean | undefined
 }
 
 /** How a delay is spread; a fraction in thousandths. */
@@ -109,8 +111,6 @@ export type Request =
 
 /** What recovery found. */
 export interface OpenReport {
-  /** The identity of the journal. */
-  boxId: string
   created: boolean
   segments: number
   bytes: number

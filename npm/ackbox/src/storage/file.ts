@@ -10,8 +10,8 @@
  */
 
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { type FileHandle, mkdir, open, stat, unlink } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
 
 import { type Clock, systemClock } from '../clock.js'
 import { AckboxError, invalidOption } from '../errors.js'
@@ -28,9 +28,11 @@ import {
 } from './file-io.js'
 import { type DirectoryLock, lockDirectory } from './file-lock.js'
 import { FileReaders } from './file-readers.js'
+import { openSnapshot } from './file-snapshot.js'
 import { FileSpace, type ReadSize } from './file-space.js'
 import { missingSegment, notOpen, shortRead } from './refusals.js'
-import { type FileLocking, type LockFile, type SegmentInfo, type Storage, USE_FILE_LOCK } from './storage.js'
+import { segmentPath, segmentsIn } from './segment-files.js'
+import { type FileLocking, type LockFile, type SegmentInfo, type Storage, type StorageReader, USE_FILE_LOCK } from './storage.js'
 
 export type { FileSystemSize, ReadSize } from './file-space.js'
 
@@ -194,23 +196,24 @@ class FileStorage implements Storage, FileLocking {
     await opened.lock.release()
   }
 
+  async openReader(): Promise<StorageReader> {
+    return this.#explain('could not be looked at', () => openSnapshot(this.#directory))
+  }
+
   async #takeOwnership(): Promise<DirectoryLock> {
     const outermost = await mkdir(this.#directory, { recursive: true })
     if (outermost !== undefined) await flushNewFolders(outermost, this.#directory)
     return lockDirectory(this.#directory, this.#lockFile)
   }
 
-  /** Segments are the files with exactly our names; other files are none of our business. */
   async #listSegments(): Promise<SegmentInfo[]> {
     const segments: SegmentInfo[] = []
-    for (const name of await readdir(this.#directory)) {
-      const segment = Number.parseInt(name, 10)
-      if (!(segment > 0) || name !== nameOf(segment)) continue
-      const file = await stat(join(this.#directory, name))
-      if (!file.isFile()) throw new Error(`expected ${name} to be a file, but it is not`)
+    for (const segment of await segmentsIn(this.#directory)) {
+      const path = this.#pathOf(segment)
+      const file = await stat(path)
+      if (!file.isFile()) throw new Error(`expected ${basename(path)} to be a file, but it is not`)
       segments.push({ segment, bytes: file.size })
     }
-    segments.sort((a, b) => a.segment - b.segment)
     const last = segments.at(-1)
     if (last !== undefined) await this.#settle(last.segment)
     return segments
@@ -268,7 +271,7 @@ class FileStorage implements Storage, FileLocking {
   }
 
   #pathOf(segment: number): string {
-    return join(this.#directory, nameOf(segment))
+    return segmentPath(this.#directory, segment)
   }
 
   async #explain<T>(what: string, action: () => Promise<T>): Promise<T> {
@@ -283,9 +286,4 @@ class FileStorage implements Storage, FileLocking {
     const why = cause instanceof Error ? cause.message : String(cause)
     return new AckboxError('ERR_STORAGE_FAILED', `${this.#directory}: ${what}: ${why}`, { cause })
   }
-}
-
-/** Eight digits sort by name as by number for longer than anyone will look into such a folder. */
-function nameOf(segment: number): string {
-  return `${String(segment).padStart(8, '0')}.ackbox`
 }

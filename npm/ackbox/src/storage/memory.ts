@@ -5,7 +5,7 @@
 
 import { AckboxError } from '../errors.js'
 import { missingSegment, notOpen, shortRead } from './refusals.js'
-import type { SegmentInfo, Storage } from './storage.js'
+import type { SegmentInfo, Storage, StorageReader } from './storage.js'
 
 const WHAT = 'memory storage'
 
@@ -83,6 +83,10 @@ class MemoryStorage implements Storage {
     this.#openSince = undefined
   }
 
+  async openReader(): Promise<StorageReader> {
+    return new MemoryReader(this.#segments)
+  }
+
   #checkOpen(call: string): void {
     if (this.#openSince === undefined) throw notOpen(WHAT, call)
   }
@@ -91,6 +95,30 @@ class MemoryStorage implements Storage {
     const found = this.#segments.get(segment)
     if (found === undefined) throw missingSegment(WHAT, segment)
     return found
+  }
+}
+
+/** Holds on to the segments that there are, and to what they hold. */
+class MemoryReader implements StorageReader {
+  readonly segments: readonly SegmentInfo[]
+  readonly #kept: Map<number, { readonly content: MemorySegment; readonly bytes: number }>
+
+  constructor(segments: ReadonlyMap<number, MemorySegment>) {
+    const entries = [...segments].sort(([a], [b]) => a - b)
+    this.#kept = new Map(entries.map(([segment, content]) => [segment, { content, bytes: content.bytes }]))
+    this.segments = [...this.#kept].map(([segment, { bytes }]) => ({ segment, bytes }))
+  }
+
+  async read(segment: number, offset: number, length: number): Promise<Uint8Array> {
+    const kept = this.#kept.get(segment)
+    if (kept === undefined) throw missingSegment(WHAT, segment)
+    const bytes = kept.content.slice(offset, Math.max(0, Math.min(length, kept.bytes - offset)))
+    if (bytes.byteLength < length) throw shortRead(WHAT, segment, offset, length, bytes.byteLength)
+    return bytes
+  }
+
+  async close(): Promise<void> {
+    this.#kept.clear()
   }
 }
 

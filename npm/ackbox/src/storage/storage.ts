@@ -63,6 +63,26 @@ export interface Storage {
 
   /** Waits for what is under way and gives up ownership. Idempotent. */
   close(): Promise<void>
+
+  /**
+   * Optional: looks at the segments as they are now, without ownership, beside an owner in this process or any other.
+   * Takes no lock and changes nothing. Needed for `open` with `readOnly`. Works whether or not `open` was called, and
+   * neither disturbs nor is ended by `close`.
+   */
+  openReader?(): Promise<StorageReader>
+}
+
+/** Segments as they were at one moment, while their owner goes on. */
+export interface StorageReader {
+  /**
+   * What there was, oldest first. The last one may end in the middle of an append. What is listed can be read until the
+   * reader is closed, whatever the owner removes.
+   */
+  readonly segments: readonly SegmentInfo[]
+  /** Like that of the storage, of what is listed. */
+  read(segment: number, offset: number, length: number): Promise<Uint8Array>
+  /** Idempotent. */
+  close(): Promise<void>
 }
 
 /**

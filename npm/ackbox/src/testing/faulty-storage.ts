@@ -66,11 +66,15 @@ class FaultInjector implements FaultyStorage {
   #state: 'open' | 'closed' | 'crashed' = 'closed'
   #failure: AckboxError | undefined
   #appends = 0
+  /** Where the storage beneath can be looked at, this one can. */
+  readonly openReader?: NonNullable<Storage['openReader']>
 
   constructor(beneath: Storage, options: FaultyStorageOptions) {
     this.#beneath = beneath
     this.durability = options.durability ?? beneath.durability
     for (const fault of options.faults ?? []) this.plan(fault)
+    const { openReader } = beneath
+    if (openReader !== undefined) this.openReader = () => openReader.call(beneath)
   }
 
   get appends(): number {

@@ -258,6 +258,74 @@ const PROMISES: Record<string, Run> = {
     await storage.close()
   },
 
+  'can be looked at beside its owner, who goes on': async (storage, again) => {
+    await storage.open()
+    await storage.append(1, sample(100))
+    const other = await again()
+    if (other.openReader === undefined) return
+    const reader = await other.openReader()
+    try {
+      sameList(reader.segments, [{ segment: 1, bytes: 100 }])
+      await storage.append(1, sample(50))
+      await storage.append(2, sample(10))
+      sameBytes(await reader.read(1, 20, 80), sample(100).subarray(20))
+    } finally {
+      await reader.close()
+      await reader.close()
+    }
+    sameBytes(await storage.read(1, 0, 150), joined([sample(100), sample(50)]))
+  },
+
+  'shows who looks at it what there was, and no more': async (storage) => {
+    await storage.open()
+    await storage.append(9, sample(90))
+    await storage.append(10, sample(100))
+    if (storage.openReader === undefined) return
+    const reader = await storage.openReader()
+    try {
+      await storage.append(10, sample(50))
+      sameList(reader.segments, [
+        { segment: 9, bytes: 90 },
+        { segment: 10, bytes: 100 },
+      ])
+      await rejects('a read past what was listed', reader.read(10, 60, 41))
+      await rejects('a read of a segment that was not listed', reader.read(11, 0, 1))
+    } finally {
+      await reader.close()
+    }
+    await rejects('a read after close', reader.read(9, 0, 10))
+  },
+
+  'keeps for who looks at it what its owner removes': async (storage, again) => {
+    await storage.open()
+    for (const segment of [1, 2, 3]) await storage.append(segment, sample(segment * 10))
+    const other = await again()
+    if (other.openReader === undefined) return
+    const reader = await other.openReader()
+    try {
+      await storage.remove(1)
+      sameBytes(await reader.read(1, 0, 10), sample(10))
+      sameBytes(await reader.read(3, 0, 30), sample(30))
+    } finally {
+      await reader.close()
+    }
+  },
+
+  'has no owner because somebody looks at it': async (storage, again) => {
+    await storage.open()
+    await storage.append(1, sample(10))
+    await storage.close()
+    if (storage.openReader === undefined) return
+    const reader = await storage.openReader()
+    try {
+      const owner = await again()
+      sameList(await owner.open(), [{ segment: 1, bytes: 10 }])
+      await owner.append(1, sample(5))
+    } finally {
+      await reader.close()
+    }
+  },
+
   'waits for the append under way when it is closed': async (storage, again) => {
     await storage.open()
     const appended = storage.append(1, sample(50_000))
