@@ -1,8 +1,8 @@
 /**
  * The snippets of the documents are programs that run, and print what their comments say.
  *
- * Each must end by itself with exit code 0 and write nothing to stderr. A fence for reading only names no language or
- * another one.
+ * Each must end by itself with exit code 0 and write nothing to stderr, and so it must when it is run again on what it
+ * left behind. A fence for reading only names no language or another one.
  */
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-import { differences, runSnippet, type Snippet, snippetsOf } from './snippets.ts'
+import { differences, runSnippet, type Snippet, snippetsOf, writeSnippet } from './snippets.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGES = fileURLToPath(new URL('../node_modules', import.meta.url))
@@ -50,9 +50,11 @@ describe('documents', () => {
   })
 
   it.each(snippets)('the snippet at $document:$line runs, and prints what it says', async (snippet) => {
-    const finished = await runSnippet(project, snippet)
+    const folder = await writeSnippet(project, snippet)
+    const finished = await runSnippet(folder)
     expect(finished).toMatchObject({ code: 0, stderr: '' })
     expect(differences(snippet, finished.prints)).toEqual([])
+    expect(await runSnippet(folder)).toMatchObject({ code: 0, stderr: '' })
   })
 })
 
@@ -71,7 +73,7 @@ describe('a snippet', () => {
     ['prints twice', 'js', 'for (const n of [1, 2]) console.log(n) // 1', ["a.md:8: expected '1', it printed '2'"]],
   ])('that %s', async (name, language, code, expected) => {
     const snippet = { document: 'a.md', line: 7, language, code }
-    const { prints } = await runSnippet(join(project, name.replaceAll(' ', '-')), snippet)
+    const { prints } = await runSnippet(await writeSnippet(join(project, name.replaceAll(' ', '-')), snippet))
     expect(differences(snippet, prints)).toEqual(expected)
   })
 })

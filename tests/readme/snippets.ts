@@ -69,21 +69,25 @@ const COMPILER_OPTIONS = {
   inlineSourceMap: true,
 }
 
-/** Runs a program in an empty folder below `project`, which holds its packages. A `ts` program must compile. */
-export async function runSnippet(project: string, { document, line, language, code }: Snippet): Promise<Finished & { prints: Print[] }> {
+/** Writes a program into a folder below `project`, which holds its packages; gives that folder. A `ts` program must compile. */
+export async function writeSnippet(project: string, { document, line, language, code }: Snippet): Promise<string> {
   const folder = join(project, `${document.replaceAll(/\W/g, '-')}-${line}`)
-  const cwd = join(folder, 'empty')
-  await mkdir(cwd, { recursive: true })
+  await mkdir(join(folder, 'cwd'), { recursive: true })
   await writeFile(join(folder, `snippet.${language}`), code)
   if (language === 'ts') {
     const tsconfig = { compilerOptions: COMPILER_OPTIONS, files: ['snippet.ts'] }
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(tsconfig))
     await mustRun(process.execPath, [TSC, '-p', '.'], folder)
   }
+  return folder
+}
+
+/** Runs the program in this folder. What it leaves on the disk is there when it runs again. */
+export async function runSnippet(folder: string): Promise<Finished & { prints: Print[] }> {
   const record = join(folder, 'prints')
   await writeFile(record, '')
   const args = ['--enable-source-maps', '--import', fileURLToPath(RECORDER), join(folder, 'snippet.js')]
-  const finished = await run(process.execPath, args, cwd, { ACKBOX_PRINTS: record })
+  const finished = await run(process.execPath, args, join(folder, 'cwd'), { ACKBOX_PRINTS: record })
   const lines = (await readFile(record, 'utf8')).split('\n').filter(Boolean)
   return { ...finished, prints: lines.map((text) => JSON.parse(text) as Print) }
 }

@@ -134,6 +134,8 @@ pub struct Delivery {
     pub to: Recipient,
     /// Where from.
     pub queue: QueueId,
+    /// The number of its message, which no other message of the box has.
+    pub number: u64,
     /// From 1.
     pub attempt: u32,
     /// As enqueued.
@@ -273,6 +275,8 @@ pub enum Object {
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "fields speak for themselves")]
 pub struct OpenReport {
+    /// The identity of the journal, which it keeps for ever, in hexadecimal digits.
+    pub box_id: String,
     pub created: bool,
     pub segments: u32,
     pub bytes: u64,

@@ -81,6 +81,7 @@ fn deliver(delivery: &Delivery) -> Deliver<'_> {
         ticket: to_host(ticket),
         enqueued_at: to_host(delivery.enqueued_at.0),
         lease_until: to_host(delivery.lease_until.0),
+        number: to_host(delivery.number),
         worker,
         queue: delivery.queue.0,
         attempt: delivery.attempt,

@@ -36,13 +36,15 @@ records! {
         segment: u32,
     }
     /// Hand a message to a handler or to a waiting dequeue.
-    Deliver<'a> = 37, key token, bytes 80 {
+    Deliver<'a> = 37, key token, bytes 88 {
         /// The dequeue that waits for it, 0 for a worker.
         ticket: f64,
         /// When it was accepted.
         enqueued_at: f64,
         /// When the lease ends; infinite where the engine renews it.
         lease_until: f64,
+        /// The number of its message, which no other message of the box has.
+        number: f64,
         /// The worker whose slot it takes; not used for a dequeue.
         worker: u32,
         /// Where from.

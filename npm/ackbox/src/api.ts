@@ -58,7 +58,9 @@ export interface Box extends AsyncDisposable {
   readonly on: Listen<BoxEvents>
   /**
    * Returns what was dequeued and not settled, stops claiming, lets handlers finish, then aborts them and returns
-   * their messages without costing an attempt, flushes, and gives up the storage. Idempotent.
+   * their messages without costing an attempt, flushes, and gives up the storage. Idempotent. A handler that runs on
+   * although its signal aborted is not waited for; no other handler of this process gets its message before it has
+   * returned, or `leaseMs` of the queue have passed.
    */
   close(options?: CloseOptions): Promise<CloseReport>
 }

@@ -5,6 +5,7 @@ import { type Clock, registerBusy } from './clock.js'
 import { nameAndOptions, type QueueDefinition } from './definition.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine/engine.js'
+import type { OpenReport } from './engine/objects.js'
 import { AckboxError } from './errors.js'
 import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
 import { Inbox } from './inbox.js'
@@ -89,7 +90,8 @@ export class EmbeddedBox implements Box, BoxCore {
 
   /** Reads back what the segments hold. */
   async recover(segments: readonly SegmentInfo[]): Promise<void> {
-    const report = await this.driver.request<RecoveryReport>({ op: 'open', segments: [...segments] })
+    const { boxId, ...report } = await this.driver.request<OpenReport>({ op: 'open', segments: [...segments] })
+    this.inbox.boxId = boxId
     if (this.#readOnly && report.created) {
       throw new AckboxError('ERR_NOT_FOUND', 'open: there is no box here, and with readOnly none is made')
     }

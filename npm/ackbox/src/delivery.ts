@@ -5,6 +5,7 @@ import type { Driver } from './driver.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
 import { encodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
+import { outlive, type Outliving, outliving } from './outliving.js'
 import type { LocalOptions } from './queue-options.js'
 import { parse, type Parsed } from './schema.js'
 import type { Range } from './validate.js'
@@ -19,6 +20,12 @@ export interface DeliverySource {
   readonly name: string
   readonly local: LocalOptions
   readonly maxResultBytes: number
+  /** How long a claim lasts, and a message waits for a handler that was told to stop. */
+  readonly leaseMs: number
+  /** The identity of the journal. */
+  readonly boxId: string
+  /** No handler starts. */
+  readonly isPaused: boolean
 }
 
 /**
@@ -42,6 +49,8 @@ export class ActiveDelivery implements Delivery<unknown> {
   body: unknown
   /** @internal The worker whose slot it takes; `undefined` for a dequeue. */
   readonly worker: number | undefined
+  /** Of its message. */
+  readonly #number: number
   readonly #driver: Driver
   readonly #source: DeliverySource
   readonly #headersText: string
@@ -53,12 +62,15 @@ export class ActiveDelivery implements Delivery<unknown> {
   #controller: AbortController | undefined
   /** A handler or a caller has it: at-most-once cannot be taken back any more. */
   #seen = false
+  /** To be called when a handler that was told to stop has returned. */
+  #outlived: (() => void) | undefined
 
   /** Copies what outlives the step out of the output area; `prepare` decodes the body. */
   constructor(driver: Driver, source: DeliverySource, view: DeliverView) {
     this.#driver = driver
     this.#source = source
     this.token = view.token
+    this.#number = view.number
     this.id = view.id()
     this.attempt = view.attempt
     this.priority = view.priority
@@ -157,8 +169,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** @internal Its lease is gone. */
   lose(reason: AckboxError): void {
     if (this.#state === 'open') this.#state = 'lost'
-    this.#lostTo ??= reason
-    this.#controller?.abort(reason)
+    this.#stop(reason)
     if (this.worker === undefined) this.#driver.forget(this.token)
   }
 
@@ -184,8 +195,7 @@ export class ActiveDelivery implements Delivery<unknown> {
     const { token } = this
     this.#driver.forget(token)
     this.#driver.post((input) => input.abandoned({ token }))
-    this.#lostTo ??= reason
-    this.#controller?.abort(reason)
+    this.#stop(reason)
   }
 
   /** @internal Gives back what was dequeued and not settled. Whether it was: at-most-once cannot come back. */
@@ -197,8 +207,7 @@ export class ActiveDelivery implements Delivery<unknown> {
     }
     const returned = this.#settle(Verdict.return, {})
     this.#state = 'abandoned'
-    this.#lostTo ??= reason
-    this.#controller?.abort(reason)
+    this.#stop(reason)
     return returned.then(
       () => true,
       () => false,
@@ -207,12 +216,14 @@ export class ActiveDelivery implements Delivery<unknown> {
 
   /** @internal The handler returned: acknowledged, unless it was settled by hand or lost. */
   handlerReturned(encodedResult: string): void {
+    this.#outlived?.()
     if (this.#state !== 'open') return this.#handlerDone()
     this.#end(Verdict.ack, { result: encodedResult })
   }
 
   /** @internal The handler threw: rejected as `said`, or as the error says, unless it was settled by hand or lost. */
   handlerThrew(thrown: unknown, said?: Consequence): void {
+    this.#outlived?.()
     if (this.#state !== 'open') return this.#handlerDone()
     const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
     const now = this.#driver.now()
@@ -227,6 +238,25 @@ export class ActiveDelivery implements Delivery<unknown> {
       default:
         return this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
     }
+  }
+
+  /** @internal The handler of an earlier delivery of its message that runs on in this process. */
+  outliving(): Outliving | undefined {
+    return outliving(() => this.#run)
+  }
+
+  /** Its message, among those of all boxes. */
+  get #run(): string {
+    return `${this.#source.boxId} ${this.#number}`
+  }
+
+  /** Tells whoever handles it. */
+  #stop(reason: AckboxError): void {
+    this.#lostTo ??= reason
+    if (this.#seen && this.worker !== undefined) {
+      this.#outlived ??= outlive(this.#run, this.#driver.clock, this.#source.leaseMs)
+    }
+    this.#controller?.abort(reason)
   }
 
   /** The lease may be lost while the schema takes its time. */

@@ -40,6 +40,8 @@ export class Inbox {
   readonly deliveries = new Deliveries()
   /** Ends the waiting of each dequeue that waits. */
   readonly waiting = new Set<() => void>()
+  /** The identity of the journal, once the box is open. */
+  boxId = ''
   /** Handlers that run. */
   running = 0
   /** When a message was last handed out. */

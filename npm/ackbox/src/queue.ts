@@ -46,6 +46,8 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   local: LocalOptions = {}
   /** @internal */
   readonly admission = new Admission()
+  /** @internal The engine may have handed out messages before it knew. */
+  isPaused = false
   readonly #core: BoxCore
   readonly #watchers = new Set<() => void>()
   #inForce: EngineOptions = {}
@@ -70,6 +72,16 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   /** @internal Bytes of one result at most. */
   get maxResultBytes(): number {
     return this.#inForce.maxResultBytes ?? Infinity
+  }
+
+  /** @internal */
+  get leaseMs(): number {
+    return this.#inForce.leaseMs ?? 0
+  }
+
+  /** @internal */
+  get boxId(): string {
+    return this.#core.inbox.boxId
   }
 
   /** @internal The number in the engine, under the name that records use. */
@@ -185,10 +197,12 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   }
 
   async pause(): Promise<void> {
+    this.isPaused = true
     await this.driver.request({ op: 'pauseQueue', queue: this.number })
   }
 
   async resume(): Promise<void> {
+    this.isPaused = false
     await this.driver.request({ op: 'resumeQueue', queue: this.number })
   }
 

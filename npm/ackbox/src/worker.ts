@@ -8,6 +8,7 @@ import { AckboxError } from './errors.js'
 import { Emitter, type WorkerEvents } from './events.js'
 import type { Inbox } from './inbox.js'
 import type { MiddlewareStack } from './middleware.js'
+import { DelayedStarts } from './outliving.js'
 import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
 import { isThenable } from './validate.js'
@@ -44,6 +45,7 @@ export class ActiveWorker implements Worker {
   #failed = 0
   #leasesLost = 0
   #warnedOfResult = false
+  readonly #delayed: DelayedStarts
 
   constructor(parts: WorkerParts) {
     const { driver, inbox, source, name } = parts
@@ -52,6 +54,7 @@ export class ActiveWorker implements Worker {
     this.#where = `queue '${source.name}', worker '${name}'`
     this.#events = new Emitter(this.#where, EVENTS, (warning) => driver.warn(warning))
     this.#deadlines = new Deadlines(driver.clock, () => this.expire())
+    this.#delayed = new DelayedStarts(driver.clock)
     inbox.keepAlive.hold()
   }
 
@@ -66,6 +69,7 @@ export class ActiveWorker implements Worker {
     if (this.#paused) return
     this.#parts.driver.call({ op: 'pauseWorker', worker: this.#parts.number })
     this.#paused = true
+    this.#delayed.flush()
     this.#events.emit('paused', {})
   }
 
@@ -93,6 +97,7 @@ export class ActiveWorker implements Worker {
   async close(options: CloseOptions = {}): Promise<CloseReport> {
     checkCloseOptions(options, `${this.#where}: close`)
     const closing = (this.#closing ??= this.#close())
+    this.#delayed.flush()
     this.#deadlines.add(options)
     return closing
   }
@@ -117,6 +122,8 @@ export class ActiveWorker implements Worker {
   start(delivery: ActiveDelivery): void {
     if (!delivery.isOpen) return delivery.handlerReturned('')
     if (this.#isStopped) return delivery.decline()
+    const outliving = delivery.outliving()
+    if (outliving !== undefined) return this.#delayed.add(outliving, () => this.start(delivery))
     const prepared = delivery.prepare()
     if (prepared === true) this.#handle(delivery)
     else if (prepared !== false) void prepared.then((isPrepared) => isPrepared && this.#handle(delivery))
@@ -124,8 +131,9 @@ export class ActiveWorker implements Worker {
 
   /** It was paused or closed, which the engine did not know yet as it handed out what is to start now. */
   get #isStopped(): boolean {
-    return this.#paused || this.#closing !== undefined
+    return this.#paused || this.#closing !== undefined || this.#parts.source.isPaused
   }
+
 
   #handle(delivery: ActiveDelivery): void {
     if (this.#isStopped) return delivery.decline()
@@ -165,6 +173,7 @@ export class ActiveWorker implements Worker {
   /** @internal The box has ended: nothing can be settled any more. */
   kill(error: AckboxError): void {
     this.#deadlines.end()
+    this.#delayed.flush()
     if (!this.#parts.inbox.workers.delete(this.#parts.number)) return
     this.#parts.inbox.keepAlive.release()
     this.#ending.reject(error)

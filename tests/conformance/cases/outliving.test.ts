@@ -2,9 +2,11 @@
 import type { Box, Queue, Worker } from 'ackbox'
 import { expect, it } from 'vitest'
 
-import { eachStorage } from '../support/boxes.ts'
-import { gate, turns, type Gate } from '../support/clock.ts'
-import { record } from '../support/events.ts'
+import { eachStorage, openOn, type Site } from '../support/boxes.ts'
+import { gate, manualClock, turns, type Gate } from '../support/clock.ts'
+import { refusal } from '../support/errors.ts'
+import { record, type Recorder } from '../support/events.ts'
+import { InjectedStorage } from '../support/injected-storage.ts'
 
 const LEASE_MS = 5_000
 
@@ -79,4 +81,91 @@ eachStorage('a handler that outlives its worker', (make) => {
     await queue.enqueue(2, { id: 'a' })
     expect(await seen.until('completed')).toMatchObject({ id: 'a', attempt: 1 })
   })
+})
+
+eachStorage('a handler that outlives its box', (make) => {
+  /** Closes the box with a handler running, and opens it again. */
+  const reopened = async (): Promise<{ site: Site; queue: Queue<number>; seen: Recorder; mayReturn: Gate }> => {
+    const site = await make()
+    const { mayReturn } = await stuckHandler(site.box)
+    expect(await site.box.close({ timeoutMs: 0 })).toEqual({ returned: 1 })
+    const queue = (await site.reopen()).queue<number>('jobs')
+    return { site, queue, seen: record(queue), mayReturn }
+  }
+  const handled: string[] = []
+  const handler = ({ id }: { id: string }): void => void handled.push(id)
+
+  it('keeps its message from running beside it, and no other message', async () => {
+    const { site, queue, seen, mayReturn } = await reopened()
+    handled.length = 0
+    queue.process(handler, { concurrency: 2 })
+    await queue.enqueue(2, { id: 'b' })
+    expect(await seen.until('completed')).toMatchObject({ id: 'b' })
+    await site.clock.advance(LEASE_MS - 1)
+    expect(handled).toEqual(['b'])
+    mayReturn.open()
+    expect(await seen.until('completed', 2)).toMatchObject({ id: 'a', attempt: 1 })
+  })
+
+  it('does so for one lease at most', async () => {
+    const { site, queue, seen } = await reopened()
+    handled.length = 0
+    queue.process(handler)
+    await site.clock.advance(LEASE_MS - 1)
+    expect(handled).toEqual([])
+    await site.clock.advance(1)
+    expect(await seen.until('completed')).toMatchObject({ id: 'a', attempt: 1 })
+  })
+
+  it('does so over any number of openings', async () => {
+    const { site, mayReturn } = await reopened()
+    const queue = (await site.reopen()).queue<number>('jobs')
+    handled.length = 0
+    queue.process(handler)
+    await site.clock.advance(LEASE_MS - 1)
+    expect(handled).toEqual([])
+    const seen = record(queue)
+    mayReturn.open()
+    expect(await seen.until('completed')).toMatchObject({ id: 'a', attempt: 1 })
+  })
+
+  it.each(['paused', 'closed'] as const)('gives its message up at once when the worker is %s that waits for it', async (how) => {
+    const { queue } = await reopened()
+    handled.length = 0
+    const worker = queue.process(handler)
+    await turns()
+    expect(await queue.get('a')).toMatchObject({ state: 'leased' })
+    if (how === 'paused') worker.pause()
+    else expect(await worker.close()).toEqual({ returned: 1 })
+    await turns()
+    expect(await queue.get('a')).toMatchObject({ state: 'ready', attempt: 0 })
+    expect(handled).toEqual([])
+  })
+
+  it('does not keep a message back that was cancelled and enqueued anew', async () => {
+    const { queue, seen } = await reopened()
+    expect(await queue.cancel('a')).toBe(true)
+    await queue.enqueue(3, { id: 'a' })
+    queue.process(handler)
+    expect(await seen.until('completed')).toMatchObject({ id: 'a', attempt: 1 })
+  })
+})
+
+it('a handler that outlives a box whose storage failed keeps its message from running beside it', async () => {
+  const clock = manualClock()
+  const storage = new InjectedStorage()
+  const box = await openOn(storage, { clock })
+  box.on('error', () => {})
+  const { queue, mayReturn } = await stuckHandler(box)
+  storage.failNext(new Error('no disk'))
+  await refusal(queue.enqueue(2), 'ERR_STORAGE_FAILED')
+  await box.close()
+  const again = (await openOn(storage, { clock })).queue<number>('jobs')
+  const seen = record(again)
+  let handled = 0
+  again.process(() => void (handled += 1))
+  await clock.advance(LEASE_MS - 1)
+  expect(handled).toBe(0)
+  mayReturn.open()
+  expect(await seen.until('completed')).toMatchObject({ id: 'a', attempt: 2 })
 })

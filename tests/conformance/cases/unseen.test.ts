@@ -123,6 +123,25 @@ describe.each(['at-most-once', 'at-least-once'] as const)('%s', (guarantee) => {
     expect(handled).toEqual([1, 2])
   })
 
+  it('a queue that a handler pauses starts nothing that came with it', async () => {
+    const { queue } = await make()
+    const bodies: number[] = []
+    const paused = gate()
+    queue.process(
+      ({ body }) => {
+        bodies.push(body)
+        if (body === 1) void queue.pause().then(paused.open)
+      },
+      { concurrency: 2 },
+    )
+    await paused.promise
+    expect(bodies).toEqual([1])
+    expect(await queue.stats()).toMatchObject({ ready: 1, leased: 0, delivered: 1 })
+    await queue.resume()
+    await turns()
+    expect(bodies).toEqual([1, 2])
+  })
+
   it.each(['box', 'worker'] as const)('a %s that closes starts nothing that was claimed before', async (what) => {
     const site = await make()
     handled.length = 0

@@ -134,6 +134,12 @@ impl Commit {
         self.opening.is_none()
     }
 
+    /// The identity of the journal.
+    #[must_use]
+    pub(super) fn box_id(&self) -> &[u8; 16] {
+        &self.identity.box_id
+    }
+
     /// Begins an atomic unit: what is written until it ends goes into one frame. Returns where it
     /// begins.
     pub(super) fn begin_unit(&mut self) -> UnitMark {

@@ -89,6 +89,7 @@ impl Engine {
             token,
             to: lease.to,
             queue: QueueId(queue),
+            number: lease.number,
             attempt: lease.attempt,
             priority: letter.priority,
             enqueued_at: lease.enqueued_at,

@@ -344,7 +344,13 @@ impl Engine {
             self.ledger.queues.iter().map(count).sum()
         };
         let dead_letters = stats(|queue| queue.dead.len() as u64);
+        let box_id = self
+            .commit
+            .box_id()
+            .iter()
+            .map(|byte| format!("{byte:02x}"));
         let opened = OpenReport {
+            box_id: box_id.collect(),
             created,
             segments: report.segments.len() as u32,
             bytes: report.segments.iter().map(|(_, bytes)| bytes).sum(),

@@ -94,3 +94,23 @@ fn a_failed_attempt_is_retried_after_its_backoff_until_it_dies() {
     let again = world.delivery();
     assert_eq!((again.attempt, again.id.as_str()), (1, "o-1"));
 }
+
+#[test]
+fn a_message_is_known_over_reopening_by_the_box_and_its_number() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.enqueue_id(orders, "a", "x");
+    let first = world.dequeue(orders, 1).remove(0);
+    let box_id = world.report().box_id.clone();
+    assert_eq!(box_id.len(), 32);
+    let mut world = world.reopen();
+    assert_eq!(world.report().box_id, box_id);
+    let again = world.dequeue(orders, 1).remove(0);
+    assert_eq!(again.number, first.number);
+    world.ack(again.token);
+    let id = "a".to_owned();
+    world.value(Request::Forget { queue: orders, id });
+    world.enqueue_id(orders, "a", "x");
+    let other = world.dequeue(orders, 1).remove(0);
+    assert_ne!(other.number, first.number, "another message of that id");
+}

@@ -37,6 +37,7 @@ mod looking;
 mod options;
 mod outcomes;
 mod outcomes_awaited;
+mod outcomes_random;
 mod paced_redrives;
 mod pausing;
 mod priorities;

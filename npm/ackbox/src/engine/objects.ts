@@ -111,6 +111,8 @@ export type Request =
 
 /** What recovery found. */
 export interface OpenReport {
+  /** The identity of the journal. */
+  boxId: string
   created: boolean
   segments: number
   bytes: number

@@ -623,66 +623,71 @@ export class DeliverView extends RecordView {
     return this.from.f64[(this.from.start + 32) >>> 3]!
   }
 
+  /** The number of its message, which no other message of the box has. */
+  get number(): number {
+    return this.from.f64[(this.from.start + 40) >>> 3]!
+  }
+
   /** The worker whose slot it takes; not used for a dequeue. */
   get worker(): number {
-    return this.from.u32[(this.from.start + 40) >>> 2]!
+    return this.from.u32[(this.from.start + 48) >>> 2]!
   }
 
   /** Where from. */
   get queue(): number {
-    return this.from.u32[(this.from.start + 44) >>> 2]!
+    return this.from.u32[(this.from.start + 52) >>> 2]!
   }
 
   /** From 1. */
   get attempt(): number {
-    return this.from.u32[(this.from.start + 48) >>> 2]!
+    return this.from.u32[(this.from.start + 56) >>> 2]!
   }
 
   /** As enqueued. */
   get priority(): number {
-    return this.from.u32[(this.from.start + 52) >>> 2]!
+    return this.from.u32[(this.from.start + 60) >>> 2]!
   }
 
   /** Its identity. */
   id(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 80, u32[(start + 56) >>> 2]!)
+    return this.from.text(start + 88, u32[(start + 64) >>> 2]!)
   }
 
   /** Ordering key. */
   group(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 80 + u32[(start + 56) >>> 2]!, u32[(start + 60) >>> 2]!)
+    return this.from.text(start + 88 + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
   }
 
   /** What it goes to. */
   destination(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]!, u32[(start + 64) >>> 2]!)
+    return this.from.text(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]!, u32[(start + 72) >>> 2]!)
   }
 
   /** Encoded headers. A view: copy it before anything else is asked of the engine. */
   headers(): Uint8Array {
     const { start, u32 } = this.from
-    return this.from.view(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
+    return this.from.view(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]!, u32[(start + 76) >>> 2]!)
   }
 
   /** Encoded headers. Decoded as UTF-8. */
   headersText(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
+    return this.from.text(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]!, u32[(start + 76) >>> 2]!)
   }
 
   /** Encoded body. A view: copy it before anything else is asked of the engine. */
   body(): Uint8Array {
     const { start, u32 } = this.from
-    return this.from.view(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]!, u32[(start + 72) >>> 2]!)
+    return this.from.view(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]! + u32[(start + 76) >>> 2]!, u32[(start + 80) >>> 2]!)
   }
 
   /** Encoded body. Decoded as UTF-8. */
   bodyText(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 80 + u32[(start + 56) >>> 2]! + u32[(start + 60) >>> 2]! + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]!, u32[(start + 72) >>> 2]!)
+    return this.from.text(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]! + u32[(start + 76) >>> 2]!, u32[(start + 80) >>> 2]!)
   }
 }
 
