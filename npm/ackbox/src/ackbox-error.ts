@@ -6,6 +6,7 @@
  * `instanceof`.
  */
 
+import { hasBrand } from './brand.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
 
 /** Every code an `AckboxError` can have. */
@@ -104,8 +105,7 @@ export class AckboxError<C extends ErrorCode = ErrorCode> extends Error {
    * ```
    */
   static is<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is AckboxErrorOf<C> {
-    if (typeof error !== 'object' || error === null || !(BRAND in error)) return false
-    return code === undefined || ('code' in error && error.code === code)
+    return hasBrand(error, BRAND) && (code === undefined || (error as AckboxError).code === code)
   }
 }
 Object.defineProperty(AckboxError.prototype, BRAND, { value: true })

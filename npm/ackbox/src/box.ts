@@ -8,6 +8,7 @@ import type { Engine } from './engine/engine.js'
 import type { OpenReport } from './engine/objects.js'
 import { AckboxError } from './errors.js'
 import { type BoxEvents, defaultReport, Emitter, type Warning } from './events.js'
+import type { GuardedClock } from './guarded-clock.js'
 import { Inbox } from './inbox.js'
 import { announceRelease } from './lock-wait.js'
 import { type Middleware, MiddlewareStack } from './middleware.js'
@@ -57,13 +58,14 @@ export class EmbeddedBox implements Box, BoxCore {
   #closing: Promise<CloseReport> | undefined
 
   /** The storage is open already; `recover` comes next. */
-  constructor(engine: Engine, clock: Clock, storage: Storage, readOnly: boolean) {
+  constructor(engine: Engine, clock: GuardedClock, storage: Storage, readOnly: boolean) {
     this.engine = engine.kind
     this.#clock = clock
     this.#readOnly = readOnly
     this.#storage = storage
     this.inbox = new Inbox({ failed: (error) => this.#fail(error), warned: (warning) => this.#warn(warning) })
     this.driver = new Driver(engine, clock, storage, this.inbox)
+    clock.guard((error) => this.driver.die(error))
     this.#events = new Emitter<BoxEvents>('box', EVENTS, (warning) => this.#warn(warning))
     this.#deadlines = new Deadlines(clock, () => this.#expire())
     this.#unregister = registerBusy(clock, () => this.driver.busy())

@@ -165,11 +165,12 @@ export class Driver {
   #call(ticket: number, request: Request): CallResult {
     this.check()
     this.#step()
+    const now = this.clock.now()
     this.check()
     try {
-      return this.#engine.call(this.clock.now(), ticket, request)
+      return this.#engine.call(now, ticket, request)
     } catch (cause) {
-      throw this.#die(cause)
+      throw this.die(cause)
     } finally {
       this.#schedule()
     }
@@ -225,6 +226,7 @@ export class Driver {
   #step(): void {
     const { input, output } = this.#engine
     const now = (this.#steppedAt = this.clock.now())
+    if (this.#ended !== undefined) return
     try {
       let more: boolean
       do {
@@ -234,7 +236,7 @@ export class Driver {
       } while (more || input.length > 0)
       this.#arm()
     } catch (cause) {
-      this.#die(cause)
+      this.die(cause)
       return
     }
     this.#storage.start()
@@ -290,8 +292,8 @@ export class Driver {
     this.#takes.push(() => this.#inbox.notice(this.#engine.take(number) as Notice))
   }
 
-  /** Whatever a call of the engine throws means that the engine is dead. */
-  #die(cause: unknown): AckboxError {
+  /** The engine cannot go on: whatever it throws means that, and so does a clock that fails. */
+  die(cause: unknown): AckboxError {
     const error = engineFailure(cause)
     this.end(() => new AckboxError('ERR_ENGINE', error.message, { cause: error }))
     this.#inbox.failed(error)
@@ -309,6 +311,7 @@ export class Driver {
     const delay = Math.min(Math.max(wakeup - this.clock.now(), 0), MAX_TIMEOUT_MS)
     this.#timer = this.clock.setTimeout(this.#wake, delay)
     this.#timer.unref()
+    if (this.#ended !== undefined) this.#clearTimer()
   }
 
   readonly #wake = (): void => {

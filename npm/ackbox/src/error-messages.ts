@@ -10,15 +10,22 @@ export function describe(value: unknown): string {
     case 'function':
       return 'a function'
     case 'object':
-      if (value === null) return 'null'
-      if (Array.isArray(value)) return `an array of ${value.length}`
-      if (value instanceof Date)
-        return Number.isNaN(value.getTime()) ? 'an invalid Date' : `Date ${value.toISOString()}`
-      return 'an object'
+      return value === null ? 'null' : describeObject(value)
     case 'bigint':
       return `${value}n`
     default:
       return Object.is(value, -0) ? '-0' : String(value)
+  }
+}
+
+function describeObject(value: object): string {
+  try {
+    if (Array.isArray(value)) return `an array of ${value.length}`
+    if (!(value instanceof Date)) return 'an object'
+    return Number.isNaN(value.getTime()) ? 'an invalid Date' : `Date ${value.toISOString()}`
+  } catch {
+    // Looking at it may run code of the user, or be impossible (a proxy that was revoked).
+    return 'an object'
   }
 }
 

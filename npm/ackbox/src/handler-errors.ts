@@ -2,6 +2,7 @@
  * What a handler throws to say more than "it failed". Neither counts as a failure of a circuit breaker.
  */
 
+import { hasBrand } from './brand.js'
 import { invalidOption } from './error-messages.js'
 import { delayUntil, type HeadersLike, isHeadersLike, type RetryTime, retryTimeOf } from './retry-after.js'
 import { checkNames, flag } from './validate.js'
@@ -19,7 +20,7 @@ export class PermanentError extends Error {
 
   /** True for a `PermanentError` of any copy of this package. */
   static is(error: unknown): error is PermanentError {
-    return isBranded(error, PERMANENT)
+    return hasBrand(error, PERMANENT)
   }
 }
 Object.defineProperty(PermanentError.prototype, PERMANENT, { value: true })
@@ -69,14 +70,10 @@ export class RetryAfterError extends Error {
 
   /** True for a `RetryAfterError` of any copy of this package. */
   static is(error: unknown): error is RetryAfterError {
-    return isBranded(error, RETRY_AFTER)
+    return hasBrand(error, RETRY_AFTER)
   }
 }
 Object.defineProperty(RetryAfterError.prototype, RETRY_AFTER, { value: true })
-
-function isBranded(error: unknown, brand: symbol): boolean {
-  return typeof error === 'object' && error !== null && brand in error
-}
 
 /** A time that the handler names itself. */
 function ownTime(when: unknown): RetryTime | undefined {

@@ -6,8 +6,10 @@ import { EmbeddedBox } from './box.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
 import { AckboxError, invalidOption } from './errors.js'
+import { GuardedClock } from './guarded-clock.js'
 import { openWhenFree } from './lock-wait.js'
 import { unlessAborted } from './pending.js'
+import { checkSegments } from './storage-port.js'
 import { ReadOnlyStorage } from './storage/read-only.js'
 import { type FileLocking, type SegmentInfo, type Storage, USE_FILE_LOCK } from './storage/storage.js'
 import type { Range } from './validate.js'
@@ -64,7 +66,8 @@ const STORAGE_CALLS = ['open', 'append', 'read', 'truncate', 'remove', 'close'] 
  */
 export async function open(target?: string | Storage, options: OpenOptions = {}): Promise<Box> {
   checkOptions(options)
-  const { signal, clock = systemClock() } = options
+  const { signal } = options
+  const clock = new GuardedClock(options.clock ?? systemClock())
   signal?.throwIfAborted()
   const storage = typeof target === 'object' && target !== null ? checkStorage(target) : namedStorage(target)
   const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
@@ -77,7 +80,7 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
   })
   const box = new EmbeddedBox(engine, clock, taken.storage, options.readOnly === true)
   try {
-    await unlessAborted(box.recover(taken.segments), signal)
+    await unlessAborted(box.recover(checkSegments(taken.segments)), signal)
     signal?.throwIfAborted()
   } catch (error) {
     await box.abandon().catch(() => {})
@@ -167,13 +170,18 @@ async function take(module: EngineModule, storage: Storage, options: OpenOptions
   if (lockFile !== undefined && USE_FILE_LOCK in storage) {
     ;(storage as Storage & FileLocking)[USE_FILE_LOCK](lockFile)
   }
-  const opening = whenLocked === 'wait' ? openWhenFree(storage, { lockWaitMs, clock, signal }) : storage.open()
+  const opening = whenLocked === 'wait' ? openWhenFree(storage, { lockWaitMs, clock, signal }) : openNow(storage)
   try {
     return { storage, segments: await unlessAborted(opening, signal) }
   } catch (error) {
     if (signal?.aborted === true) void opening.then(() => storage.close()).catch(() => {})
     throw storageError(error, signal)
   }
+}
+
+/** An injected storage may throw where it should reject. */
+async function openNow(storage: Storage): Promise<SegmentInfo[]> {
+  return storage.open()
 }
 
 /** What the storage says in codes of the contract stays; everything else is a failure of the storage. */

@@ -3,8 +3,8 @@
  * because a storage may be code of the user; each is answered into the engine's input when it is done.
  */
 import type { AppendView, ReadView, RemoveView, TruncateView, Writer } from './engine/wire.gen.js'
-import { AckboxError } from './errors.js'
-import { isCleanFailure, type Storage } from './storage/storage.js'
+import { AckboxError, describe } from './errors.js'
+import { isCleanFailure, type SegmentInfo, type Storage } from './storage/storage.js'
 
 /** Smallest buffer for appends; it doubles until the largest append fits. */
 const BUFFER_BYTES_MIN = 64 << 10
@@ -123,10 +123,22 @@ export class StoragePort {
 }
 
 /** The engine counts on whole chunks; an injected storage may err. */
-function checkLength(bytes: Uint8Array, segment: number, offset: number, length: number): void {
-  if (bytes.byteLength === length) return
+function checkLength(bytes: unknown, segment: number, offset: number, length: number): asserts bytes is Uint8Array {
+  // Those of other realms are bytes too.
+  const isBytes = Object.prototype.toString.call(bytes) === '[object Uint8Array]'
+  if (isBytes && (bytes as Uint8Array).byteLength === length) return
+  const got = isBytes ? (bytes as Uint8Array).byteLength : describe(bytes)
   throw new AckboxError(
     'ERR_STORAGE_FAILED',
-    `storage.read: expected ${length} bytes at offset ${offset} of segment ${segment}, got ${bytes.byteLength}`,
+    `storage.read: expected ${length} bytes at offset ${offset} of segment ${segment}, got ${got}`,
   )
+}
+
+/** What `storage.open` has to list. */
+export function checkSegments(segments: unknown): SegmentInfo[] {
+  const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0
+  const isSegment = (info: Partial<SegmentInfo> | null | undefined): boolean => isCount(info?.segment) && isCount(info?.bytes)
+  if (Array.isArray(segments) && segments.every(isSegment)) return segments
+  const got = Array.isArray(segments) ? describe(segments.find((info) => !isSegment(info))) : describe(segments)
+  throw new AckboxError('ERR_STORAGE_FAILED', `storage.open: expected a list of { segment, bytes }, got ${got}`)
 }

@@ -113,12 +113,13 @@ it('drain is bounded as a whole: what runs is aborted and returned without cost'
   expect(await queue.get('2')).toMatchObject({ state: 'ready', attempt: 0, history: [] })
 })
 
-it('drain that is done in time leaves no deadline behind', async () => {
+it('drain that is done in time leaves neither deadline nor worker behind', async () => {
   const { box, clock } = await makeInMemory()
   const queue = box.queue<number>('jobs')
   await queue.enqueue(1)
   expect(await queue.drain(() => {}, { drainTimeoutMs: 60_000, signal: new AbortController().signal })).toMatchObject({ completed: 1 })
   expect(await clock.next()).toBeUndefined()
+  expect(box.health()).toMatchObject({ workers: 0, running: 0, waiting: 0 })
 })
 
 it('drain ends with its signal, whose reason it rejects with', async () => {
