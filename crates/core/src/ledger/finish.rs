@@ -55,10 +55,10 @@ impl Ledger {
                 number,
                 handed_over,
                 entry: key,
-                // Only an entry needs to be told: the message itself is gone.
+                // Without an entry nobody can ask for them: the message itself is gone.
                 attempt: if remembers { attempt } else { 0 },
                 history: &history,
-                result,
+                result: if remembers { result } else { b"" },
             },
             note,
         );

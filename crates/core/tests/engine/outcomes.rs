@@ -135,6 +135,19 @@ fn results_take_no_memory() {
 }
 
 #[test]
+fn the_result_of_a_generated_id_is_not_written() {
+    let (mut world, orders) = world();
+    world.enqueue(orders, "x");
+    let before = world.disk_bytes();
+    let token = world.delivery().token;
+    let result = vec![b'r'; 60_000];
+    world
+        .settle_with(token, Verdict::Ack, true, &result, b"")
+        .unwrap();
+    assert!(world.disk_bytes() < before + 1000);
+}
+
+#[test]
 fn results_survive_cleaning_and_a_crash_in_the_midst_of_it() {
     let mut world = World::with_config(Config {
         segment_bytes: 16 << 10,
