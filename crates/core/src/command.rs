@@ -96,6 +96,9 @@ pub enum Command<'a> {
         /// Which one.
         queue: QueueId,
     },
+    /// Give a dead letter another content. Answered by a value: 1, or 0 if there is no dead letter with
+    /// this id.
+    EditDead(EditDead<'a>),
     /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has. Or a
     /// waiting [`Command::Finished`] or [`Command::Idle`]: it is answered with 0. Or a paced
     /// [`Request::Redrive`]: it is answered with what it has done.
@@ -127,6 +130,19 @@ pub struct Enqueue<'a> {
     pub headers: &'a [u8],
     /// Encoded by the host, opaque here.
     pub body: &'a [u8],
+}
+
+/// Another content for a dead letter; none leaves a part as it is.
+#[derive(Clone, Debug)]
+pub struct EditDead<'a> {
+    /// Where it is.
+    pub queue: QueueId,
+    /// Its id.
+    pub id: &'a str,
+    /// Encoded by the host, opaque here.
+    pub headers: Option<&'a [u8]>,
+    /// Encoded by the host, opaque here.
+    pub body: Option<&'a [u8]>,
 }
 
 /// The end of a delivery.

@@ -1,7 +1,7 @@
 //! From input records to what the core takes.
 
 use ackbox_core::command::{
-    Command, Completion, Enqueue, QueueId, ReadId, Settle, Ticket, Token, Verdict,
+    Command, Completion, EditDead, Enqueue, QueueId, ReadId, Settle, Ticket, Token, Verdict,
 };
 
 use crate::codes;
@@ -113,6 +113,15 @@ impl<'a> Iterator for Messages<'a> {
                 Command::Idle {
                     queue: QueueId(record.queue),
                 },
+            ),
+            Input::EditDead(record) => command(
+                record.ticket,
+                Command::EditDead(EditDead {
+                    queue: QueueId(record.queue),
+                    id: record.id,
+                    headers: record.has_headers.then_some(record.headers),
+                    body: record.has_body.then_some(record.body),
+                }),
             ),
             Input::StopWaiting(record) => command(record.ticket, Command::StopWaiting),
             Input::Appended(_) => Message::Completion(Completion::Appended),

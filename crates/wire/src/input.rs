@@ -98,6 +98,23 @@ records! {
     /// No code of the user saw a delivery, and none will: it is taken back as if it had not been handed out.
     Declined = 11, key token, bytes 16 {}
 
+    /// Give a dead letter another content. Answered by a reply: 1, or 0 if there is none with this id.
+    EditDead<'a> = 12, key ticket, bytes 40 {
+        /// Where it is.
+        queue: u32,
+        /// The headers are replaced.
+        has_headers: bool,
+        /// The body is replaced.
+        has_body: bool,
+        ;
+        /// Of the letter.
+        id: &'a str,
+        /// Encoded headers.
+        headers: &'a [u8],
+        /// Encoded body.
+        body: &'a [u8],
+    }
+
     /// The one append in flight is durable.
     Appended = 16, bytes 16 {}
     /// The one append in flight failed.

@@ -257,7 +257,13 @@ export interface DeadLetters<T = unknown> {
    * in front of their group. Idempotent.
    */
   redrive(options?: RedriveOptions): Promise<RedriveReport>
-  /** Removes dead letters for good; `{}` means all. Resolves with their number. */
+  /**
+   * Replaces the body, the headers or both, and nothing else; resolves when that is durable. False if there is no dead
+   * letter with this id. The id stays taken by the body that it was enqueued with: whoever enqueues that again finds a
+   * duplicate.
+   */
+  edit(id: string, changes: DeadLetterEdit<T>): Promise<boolean>
+  /** Removes dead letters for good and frees their ids; `{}` means all. Resolves with their number. */
   remove(filter: DeadFilter): Promise<number>
 }
 
@@ -294,6 +300,13 @@ export interface RedriveOptions extends DeadFilter {
   readonly steps?: 'keep' | 'forget' | undefined
   /** Ends a redrive at a pace. */
   readonly signal?: AbortSignal | undefined
+}
+
+/** Another content for a dead letter; what is not named stays as it is, and something must be named. */
+export interface DeadLetterEdit<T = unknown> {
+  readonly body?: T | undefined
+  /** All headers; `{}` for none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 export interface RedriveReport {

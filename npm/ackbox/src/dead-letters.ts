@@ -1,11 +1,20 @@
 /** The dead letters of one queue. */
-import type { DeadFilter, DeadLetterPage, DeadLetters, DeadList, PageOptions, RedriveOptions, RedriveReport } from './api.js'
+import type {
+  DeadFilter,
+  DeadLetterEdit,
+  DeadLetterPage,
+  DeadLetters,
+  DeadList,
+  PageOptions,
+  RedriveOptions,
+  RedriveReport,
+} from './api.js'
 import type { BoxCore } from './box.js'
 import type { DeadFilter as EngineFilter, DeadPage } from './engine/objects.js'
+import { edit, type EditTarget } from './edit.js'
 import { reasonNames } from './engine/wire.gen.js'
 import { invalidOption } from './errors.js'
 import { askForInfos, deadLetter } from './inspect.js'
-import type { LocalOptions } from './queue-options.js'
 import { REDRIVE_NAMES, redrive } from './redrive.js'
 import type { DeadLetter } from './types.js'
 import type { Range } from './validate.js'
@@ -21,10 +30,8 @@ export const PAGE: Range = { min: 1, max: 1_000 }
 export const PAGE_DEFAULT = 100
 
 /** What the queue lends. */
-export interface DeadLettersOf {
+export interface DeadLettersOf extends EditTarget {
   readonly where: string
-  readonly number: number
-  readonly local: LocalOptions
 }
 
 export class QueueDeadLetters implements DeadLetters<unknown> {
@@ -66,6 +73,10 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
   async redrive(options: RedriveOptions = {}): Promise<RedriveReport> {
     const filter = this.#filter(options, 'redrive', REDRIVE_NAMES)
     return redrive(this.#core, this.#queue.number, filter, options, this.#where('redrive'))
+  }
+
+  edit(id: string, changes: DeadLetterEdit<unknown>): Promise<boolean> {
+    return edit(this.#core, this.#queue, id, changes, this.#where('edit'))
   }
 
   async remove(filter: DeadFilter): Promise<number> {

@@ -4,6 +4,7 @@ export type { OpenOptions } from './open.js'
 export type {
   Box,
   DeadFilter,
+  DeadLetterEdit,
   DeadLetterPage,
   DeadLetters,
   DeadList,

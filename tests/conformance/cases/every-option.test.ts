@@ -80,6 +80,7 @@ const DEAD: Calls<DeadLetters> = {
   count: ({ queue }, options) => queue.dead.count(options),
   redrive: ({ queue }, options) => queue.dead.redrive(options),
   remove: ({ queue }, options) => queue.dead.remove(options),
+  edit: ({ queue }, changes) => queue.dead.edit('a', changes),
   get: 'none',
 }
 
@@ -207,7 +208,7 @@ const CONTRACT: [string, Call, object[]][] = [
   [
     'queue.dead.redrive',
     DEAD.redrive as Call,
-    [{ ids: ['a'] }, { reason: 'expired' }, { before: 1 }, { after: 1 }, { limit: 1 }, { perSecond: 1 }, { to: 'jobs' }, { steps: 'forget' }],
+    [{ ids: ['a'] }, { reason: 'expired' }, { before: 1 }, { after: 1 }, { limit: 1 }, { perSecond: 1 }, { to: 'jobs' }, { steps: 'forget' }, { signal: new AbortController().signal }],
   ],
   ['exponential', FUNCTIONS['exponential']!, [{ jitter: 'decorrelated' }, { jitter: 'full' }, { jitter: 'none' }]],
 ]

@@ -200,6 +200,7 @@ describe('a box that is looked at', () => {
       get: 'works',
       count: 'works',
       redrive: () => dead.redrive({}),
+      edit: () => dead.edit('dead', { headers: {} }),
       remove: () => dead.remove({}),
     }
     for (const calls of [boxCalls, queueCalls, deadCalls]) {

@@ -242,7 +242,7 @@ impl Engine {
             Purpose::MoveEntry { entry, number } => {
                 self.loaded_entry(entry, number, loaded.payload.ok())
             }
-            Purpose::Deliver(_) | Purpose::Inspect { .. } => {
+            Purpose::Deliver(_) | Purpose::Edit { .. } | Purpose::Inspect { .. } => {
                 unreachable!("sorted out by the caller")
             }
         }

@@ -218,6 +218,12 @@ impl Commit {
             && (self.on_hold || self.staged.iter().all(|staged| staged.frame.is_empty()))
     }
 
+    /// Whether what is staged found no room, and waits until something else is written.
+    #[must_use]
+    pub(super) fn is_on_hold(&self) -> bool {
+        self.on_hold
+    }
+
     /// Bytes of records that wait to be sealed.
     #[must_use]
     pub(super) fn staged_bytes(&self) -> usize {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::Engine;
 use super::deadpages::DeadPaging;
+use super::editing::Editing;
 use super::redriving::EachRedrive;
 use crate::command::{DeadFilter, Ticket};
 use crate::effect::{Answer, Object, Redriven};
@@ -22,6 +23,7 @@ const STAGED_BYTES: usize = 4 << 20;
 
 #[derive(Debug)]
 pub(super) enum Work {
+    Edit(Editing),
     Page(DeadPaging),
     Count {
         query: DeadQuery,
@@ -42,6 +44,16 @@ pub(super) enum Work {
     Purge,
 }
 
+/// What became of a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    Done,
+    /// Another turn brings it on.
+    GoesOn,
+    /// It waits for the storage, whose answer brings the next step.
+    Waits,
+}
+
 #[derive(Debug)]
 struct Job {
     ticket: Ticket,
@@ -51,31 +63,50 @@ struct Job {
 
 /// Jobs in order; only the first one is under way.
 #[derive(Debug, Default)]
-pub(super) struct DeadJobs(VecDeque<Job>);
+pub(super) struct DeadJobs {
+    jobs: VecDeque<Job>,
+    /// Bytes of edits that wait to be written.
+    edit_bytes: usize,
+}
 
 impl DeadJobs {
     /// Whether dead letters of a queue are being redriven: nothing else may touch them.
     #[must_use]
     pub(super) fn is_redriving(&self, queue: u32) -> bool {
-        self.is_redriving_any() && self.0[0].queue == queue
+        self.is_redriving_any() && self.jobs[0].queue == queue
     }
 
     /// Whether one record has redriven more than was carried out yet.
     #[must_use]
     pub(super) fn is_redriving_any(&self) -> bool {
-        let first = self.0.front();
+        let first = self.jobs.front();
         first.is_some_and(|job| matches!(job.work, Work::Redrive(_)))
     }
 
     /// Whether there is nothing to do.
     #[must_use]
     pub(super) fn is_idle(&self) -> bool {
-        self.0.is_empty()
+        self.jobs.is_empty()
+    }
+
+    /// The edit that is under way, if it is its turn.
+    pub(super) fn edit_under_way(&mut self) -> Option<&mut Editing> {
+        match self.jobs.front_mut().map(|job| &mut job.work) {
+            Some(Work::Edit(editing)) => Some(editing),
+            _ => None,
+        }
+    }
+
+    /// Bytes of edits that wait to be written.
+    #[must_use]
+    pub(super) fn edit_bytes(&self) -> usize {
+        self.edit_bytes
     }
 
     /// The tickets of all jobs that will not be done.
     pub(super) fn abandon(&mut self) -> Vec<Ticket> {
-        std::mem::take(&mut self.0)
+        std::mem::take(self)
+            .jobs
             .into_iter()
             .map(|job| job.ticket)
             .collect()
@@ -131,11 +162,14 @@ impl Engine {
         queue: u32,
         work: Work,
     ) -> Result<(), Failure> {
-        if self.dead_jobs.0.len() >= JOBS_MAX {
+        if self.dead_jobs.jobs.len() >= JOBS_MAX {
             let message = format!("{JOBS_MAX} jobs on dead letters wait, more must not");
             return Err(Failure::new(ErrorCode::QueueFull, message));
         }
-        self.dead_jobs.0.push_back(Job {
+        if let Work::Edit(editing) = &work {
+            self.dead_jobs.edit_bytes += editing.bytes();
+        }
+        self.dead_jobs.jobs.push_back(Job {
             ticket,
             queue,
             work,
@@ -150,15 +184,19 @@ impl Engine {
         if self.is_choked() {
             return;
         }
-        let Some(mut job) = self.dead_jobs.0.pop_front() else {
+        let Some(mut job) = self.dead_jobs.jobs.pop_front() else {
             return;
         };
-        if self.work_on(&mut job) {
+        let turn = self.work_on(&mut job);
+        if turn == Turn::Done {
             self.ledger.touch(job.queue);
+            if let Work::Edit(editing) = &job.work {
+                self.dead_jobs.edit_bytes -= editing.bytes();
+            }
         } else {
-            self.dead_jobs.0.push_front(job);
+            self.dead_jobs.jobs.push_front(job);
         }
-        self.more |= !self.dead_jobs.is_idle();
+        self.more |= turn != Turn::Waits && !self.dead_jobs.is_idle();
     }
 
     /// Whether so many records wait for the storage that no job writes more of them.
@@ -166,19 +204,20 @@ impl Engine {
         self.commit.staged_bytes() >= STAGED_BYTES
     }
 
-    /// One slice of a job; true if it is done.
-    fn work_on(&mut self, job: &mut Job) -> bool {
+    /// One slice of a job.
+    fn work_on(&mut self, job: &mut Job) -> Turn {
         let mut budget = super::SLICE;
         if matches!(job.work, Work::Limit { .. }) && !self.begin_redrive(job) {
-            return false;
+            return Turn::GoesOn;
         }
         let answer = match &mut job.work {
+            Work::Edit(editing) => return self.work_on_edit(job.ticket, job.queue, editing),
             Work::Page(paging) => {
-                let done = paging.gather(&self.ledger, budget);
-                if done {
-                    self.show_dead_page(job.ticket, job.queue, paging);
+                if !paging.gather(&self.ledger, budget) {
+                    return Turn::GoesOn;
                 }
-                return done;
+                self.show_dead_page(job.ticket, job.queue, paging);
+                return Turn::Done;
             }
             Work::Count { query, count } => {
                 while query.next(&self.ledger, &mut budget).is_some() {
@@ -211,9 +250,9 @@ impl Engine {
         match answer {
             Some(answer) => {
                 self.reply(job.ticket, Ok(answer));
-                true
+                Turn::Done
             }
-            None => false,
+            None => Turn::GoesOn,
         }
     }
 

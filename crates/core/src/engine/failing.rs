@@ -29,7 +29,8 @@ impl Engine {
             match *note {
                 Note::Accepted { slot, number }
                 | Note::Moved { slot, number }
-                | Note::TakenBack { slot, number } => {
+                | Note::TakenBack { slot, number }
+                | Note::Edited { slot, number } => {
                     let over = self.ledger.cached_bytes > self.config.max_memory_bytes;
                     if over && self.ledger.is_tenant(slot, number) {
                         self.ledger.uncache(slot);
@@ -62,6 +63,7 @@ impl Engine {
             Gate::Settled(worker, claims) => self.settled_for(worker, claims),
             Gate::Emptied(segment) => self.output.push_back(Effect::Remove { segment }),
             Gate::Ended(ended) => self.ended(*ended),
+            Gate::Edited(edited) => self.edited(&edited),
         }
     }
 
@@ -143,6 +145,7 @@ impl Engine {
                     self.refuse(ticket, failure);
                 }
                 Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
+                Gate::Edited(edited) => self.refuse(edited.ticket, failure.clone()),
                 Gate::Ended(ended) => {
                     for ticket in ended.tickets() {
                         self.refuse(ticket, failure.clone());
@@ -178,6 +181,9 @@ impl Engine {
                 Purpose::Inspect { job, index, part } => {
                     let payload: Option<Rc<[u8]>> = loaded.payload.ok();
                     self.loaded_for_inspection(job, index, part, payload);
+                }
+                Purpose::Edit { death, details } => {
+                    self.loaded_for_edit(death, details, loaded.payload.ok());
                 }
                 Purpose::Move { .. } | Purpose::MoveEntry { .. } => self.loaded_for_move(loaded),
             }

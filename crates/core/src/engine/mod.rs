@@ -26,6 +26,7 @@ mod deadjobs;
 mod deadpages;
 mod deliveries;
 mod dispatch;
+mod editing;
 mod ending;
 mod enqueueing;
 mod failing;
@@ -188,6 +189,7 @@ impl Engine {
             } => {
                 self.dequeue(ticket, queue, max, lease_ms, wait_ms);
             }
+            Command::EditDead(edit) => self.edit_dead(ticket, &edit),
             Command::Finished { queue, id } => match self.known_to_show(queue) {
                 Ok(queue) => self.finished(ticket, queue, id),
                 Err(failure) => self.refuse(ticket, failure),

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
+use super::editing::Edited;
 use super::staging::{Gate, Retracted};
 use crate::command::Ticket;
 use crate::effect::Effect;
@@ -18,17 +19,23 @@ use crate::ledger::Note;
 impl Engine {
     /// Takes the append in flight back.
     pub(super) fn retract_append(&mut self) {
-        let frames = self.commit.retract();
+        let mut frames = self.commit.retract();
         let gone = gone_with(&frames);
+        let edits = frames[0].edits().next().is_some();
+        let can_unedit = |edited: &Edited| self.can_unedit(edited);
         // Deaths are counted in records, so a message whose death is written cannot be taken back.
-        let is_final = if gone.is_empty() {
+        let is_final = if gone.is_empty() && !edits {
             frames[0].is_awaited()
         } else {
-            has_died(&frames, &gone)
+            let mut edited = frames.iter().flat_map(Retracted::edits);
+            has_died(&frames, &gone) || (edits && !edited.all(can_unedit))
         };
         if is_final {
             self.stage_again(frames, &BTreeSet::new());
             return self.fail_storage("the storage has no room even for settlements");
+        }
+        if edits {
+            self.unedit(frames.iter_mut().flat_map(Retracted::take_edits).collect());
         }
         self.forget_leases_of(&gone);
         for number in gone.iter().rev() {
@@ -186,6 +193,23 @@ fn receipts(frames: &[Retracted]) -> impl Iterator<Item = (Ticket, u64, bool)> {
 }
 
 impl Retracted {
+    /// The edits of dead letters that wait for it.
+    fn edits(&self) -> impl Iterator<Item = &Edited> {
+        self.gates.iter().filter_map(|gate| match gate {
+            Gate::Edited(edited) => Some(edited),
+            _ => None,
+        })
+    }
+
+    /// Takes these edits out, with their records.
+    fn take_edits(&mut self) -> Vec<Edited> {
+        let edits = self.edits().copied().collect();
+        self.gates.retain(|gate| !matches!(gate, Gate::Edited(_)));
+        self.records
+            .retain(|(note, _)| !matches!(note, Note::Edited { .. }));
+        edits
+    }
+
     /// The messages that it would have accepted.
     fn accepted(&self) -> impl Iterator<Item = u64> {
         self.records.iter().filter_map(|(note, _)| match note {

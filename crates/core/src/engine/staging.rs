@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::editing::Edited;
 use super::outcomes::Ended;
 use super::totals::Totals;
 use crate::effect::Effect;
@@ -23,6 +24,8 @@ pub(super) enum Gate {
     Emptied(u32),
     /// A message has ended that somebody waits for.
     Ended(Box<Ended>),
+    /// A dead letter was edited.
+    Edited(Edited),
 }
 
 impl Gate {

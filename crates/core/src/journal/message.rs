@@ -105,6 +105,13 @@ pub(super) mod flag {
 }
 
 impl<'a> MessageRecord<'a> {
+    /// Bytes that count against limits: id, headers and body.
+    #[must_use]
+    pub fn counted_bytes(&self) -> u32 {
+        let bytes = self.id.map_or(0, str::len) + self.headers.len() + self.body.len();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
     /// Appends its bytes: kind and flags in one word (so that what follows the kind is three bytes
     /// of flags), the fixed fields, the flagged ones, the body to the end.
     pub(super) fn encode(&self, kind: u8, out: &mut Vec<u8>) {

@@ -35,7 +35,7 @@ mod transfer;
 pub use accept::Accepted;
 pub use dead::DeadQuery;
 pub use finish::Failed;
-pub use moving::Live;
+pub use moving::{Edit, Live};
 pub use purge::Purges;
 pub use recorder::{Note, Recorder};
 pub use redrive::Redrive;
@@ -323,6 +323,14 @@ impl Ledger {
         message
     }
 
+    /// A message takes another number of bytes now.
+    pub fn resize(&mut self, slot: u32, bytes: u32) {
+        let message = &mut self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        queue.bytes = queue.bytes - u64::from(message.bytes) + u64::from(bytes);
+        message.bytes = bytes;
+    }
+
     /// Keeps a content in memory.
     pub fn cache(&mut self, slot: u32, content: Rc<[u8]>) {
         let message = &mut self.messages[slot];
@@ -345,7 +353,8 @@ impl Ledger {
             Note::None => {}
             Note::Accepted { slot, number }
             | Note::Moved { slot, number }
-            | Note::TakenBack { slot, number } => {
+            | Note::TakenBack { slot, number }
+            | Note::Edited { slot, number } => {
                 if self.is_tenant(slot, number) {
                     self.place_message(slot, place);
                 }

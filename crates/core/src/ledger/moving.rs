@@ -21,6 +21,31 @@ pub enum Live {
     Entry(u32),
 }
 
+/// Another content for a message; none leaves a part as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Edit<'a> {
+    /// Encoded headers.
+    pub headers: Option<&'a [u8]>,
+    /// Encoded body.
+    pub body: Option<&'a [u8]>,
+}
+
+impl Edit<'_> {
+    /// What a message counts with this content; none if `payload` is no message's record.
+    #[must_use]
+    pub fn counted_bytes(&self, payload: &[u8]) -> Option<u32> {
+        let Ok(Record::Message(stored)) = Record::decode(payload) else {
+            return None;
+        };
+        let edited = MessageRecord {
+            headers: self.headers.unwrap_or(stored.headers),
+            body: self.body.unwrap_or(stored.body),
+            ..stored
+        };
+        Some(edited.counted_bytes())
+    }
+}
+
 impl Ledger {
     /// Whether anything in this segment must survive it.
     #[must_use]
@@ -79,6 +104,43 @@ impl Ledger {
         note: Note,
         out: &mut impl Recorder,
     ) -> bool {
+        self.write_edited(slot, payload, death, &Edit::default(), note, out)
+    }
+
+    /// Writes a dead letter again with another content. Its id stays taken by the body that it was
+    /// enqueued with: who enqueues that again is told of a duplicate. False: the bytes make no message.
+    pub fn edit(
+        &mut self,
+        slot: u32,
+        payload: &[u8],
+        death: Option<&[u8]>,
+        edit: &Edit<'_>,
+        out: &mut impl Recorder,
+    ) -> bool {
+        let number = self.messages[slot].number;
+        let note = Note::Edited { slot, number };
+        self.note_change(self.messages[slot].queue);
+        self.write_edited(slot, payload, death, edit, note, out)
+    }
+
+    /// Takes an edit back whose record will never be durable: the letter is still stored as it was, and
+    /// counted `bytes`.
+    pub fn unedit(&mut self, slot: u32, bytes: u32) {
+        self.uncache(slot);
+        self.resize(slot, bytes);
+        self.messages[slot].moving = false;
+        self.note_change(self.messages[slot].queue);
+    }
+
+    fn write_edited(
+        &mut self,
+        slot: u32,
+        payload: &[u8],
+        death: Option<&[u8]>,
+        edit: &Edit<'_>,
+        note: Note,
+        out: &mut impl Recorder,
+    ) -> bool {
         let Ok(Record::Message(stored)) = Record::decode(payload) else {
             return false;
         };
@@ -123,10 +185,14 @@ impl Ledger {
             // A message that came from another queue is still stored as it was there.
             queue: message.queue,
             id: message.id.as_deref(),
+            headers: edit.headers.unwrap_or(stored.headers),
+            body: edit.body.unwrap_or(stored.body),
             ..stored
         };
+        let bytes = record.counted_bytes();
         out.write(&Record::Message(record), note);
         self.messages[slot].moving = true;
+        self.resize(slot, bytes);
         true
     }
 
@@ -183,12 +249,9 @@ impl Ledger {
         };
         let number = message.number;
         out.write(&Record::Message(record), Note::Moved { slot, number });
-        let bytes = record_bytes(self.messages[slot].id.as_deref(), raw);
-        let message = &mut self.messages[slot];
-        let queue = &mut self.queues[message.queue as usize];
-        queue.bytes = queue.bytes - u64::from(message.bytes) + u64::from(bytes);
-        message.bytes = bytes;
-        message.moving = true;
+        let bytes = record.counted_bytes();
+        self.resize(slot, bytes);
+        self.messages[slot].moving = true;
     }
 
     /// The fingerprint under which deduplication knows a message; 0 if its id is not taken.
@@ -288,9 +351,4 @@ impl Ledger {
     pub fn id_hash(&self, queue: u32, id: &str) -> u128 {
         hash::id_hash(&self.hash_key, queue, id.as_bytes())
     }
-}
-
-/// Bytes that count against limits for a message whose body is `raw`.
-fn record_bytes(id: Option<&str>, raw: &[u8]) -> u32 {
-    u32::try_from(id.map_or(0, str::len) + raw.len()).unwrap_or(u32::MAX)
 }

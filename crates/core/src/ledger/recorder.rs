@@ -28,6 +28,13 @@ pub enum Note {
         /// Its number.
         number: u64,
     },
+    /// A dead letter whose content was edited.
+    Edited {
+        /// Its slot.
+        slot: u32,
+        /// Its number.
+        number: u64,
+    },
     /// The death of a message, with error and history.
     Death {
         /// Its slot.

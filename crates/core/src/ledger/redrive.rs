@@ -194,6 +194,7 @@ impl Ledger {
                 self.promote(from, group, now);
             }
             self.touch(from);
+            self.note_change(from);
         }
         let message = &mut self.messages[slot];
         message.epoch = self.queues[message.queue as usize].purges;

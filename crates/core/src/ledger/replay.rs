@@ -74,6 +74,8 @@ impl Ledger {
                 let slot = self.replay_message(&message)?;
                 let number = message.number;
                 self.place(Note::Moved { slot, number }, place);
+                // An earlier record of it may have another content.
+                self.uncache(slot);
                 if self.cached_bytes + payload.len() as u64 <= cache_limit {
                     self.cache(slot, Rc::from(payload));
                 }

@@ -55,6 +55,7 @@ impl Ledger {
         if dies && moved.is_some() {
             self.leave_to_die(slot);
         }
+        self.resize(slot, record.counted_bytes());
         let queue = &self.queues[record.queue as usize];
         let purges = queue.purges;
         let message = &mut self.messages[slot];
@@ -101,7 +102,6 @@ impl Ledger {
         } else {
             queue.groups.ensure(record.group)
         };
-        let bytes = record.id.map_or(0, str::len) + record.headers.len() + record.body.len();
         let message = Message {
             number: record.number,
             queue: record.queue,
@@ -112,7 +112,7 @@ impl Ledger {
             id: record.id.map(Rc::from),
             group,
             destination: self.destinations.acquire(record.destination),
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            bytes: record.counted_bytes(),
             body_checksum: match record.id {
                 Some(_) => 0,
                 None => crc32fast::hash(record.body),

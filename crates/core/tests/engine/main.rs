@@ -22,6 +22,7 @@ mod deduplication;
 mod dequeueing;
 mod determinism;
 mod draining;
+mod editing;
 mod events;
 mod fencing;
 mod gates;

@@ -16,6 +16,7 @@ export const InputKind = {
   finished: 9,
   idle: 10,
   declined: 11,
+  editDead: 12,
   appended: 16,
   appendFailed: 17,
   chunk: 18,
@@ -338,6 +339,23 @@ export interface Declined {
   token: number
 }
 
+/** Give a dead letter another content. Answered by a reply: 1, or 0 if there is none with this id. */
+export interface EditDead {
+  ticket: number
+  /** Where it is. */
+  queue: number
+  /** The headers are replaced. */
+  hasHeaders: boolean
+  /** The body is replaced. */
+  hasBody: boolean
+  /** Of the letter. */
+  id?: string | undefined
+  /** Encoded headers. */
+  headers?: string | Uint8Array | undefined
+  /** Encoded body. */
+  body?: string | Uint8Array | undefined
+}
+
 /** The one append in flight failed. */
 export interface AppendFailed {
   /** It wrote nothing at all, so the box lives on. */
@@ -479,6 +497,23 @@ export class Writer extends RecordWriter {
     const start = this.begin(11, 16)
     this.f64[(start + 8) >>> 3] = record.token
     this.finish(start, start + 16)
+  }
+
+  /** Give a dead letter another content. Answered by a reply: 1, or 0 if there is none with this id. */
+  editDead(record: EditDead): void {
+    const id = record.id ?? ''
+    const headers = record.headers ?? ''
+    const body = record.body ?? ''
+    const start = this.begin(12, 40 + roomFor(id) + roomFor(headers) + roomFor(body))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.u32[(start + 16) >>> 2] = record.queue
+    this.u32[(start + 20) >>> 2] = record.hasHeaders ? 1 : 0
+    this.u32[(start + 24) >>> 2] = record.hasBody ? 1 : 0
+    let end = start + 40
+    end += this.u32[(start + 28) >>> 2] = this.put(end, id)
+    end += this.u32[(start + 32) >>> 2] = this.put(end, headers)
+    end += this.u32[(start + 36) >>> 2] = this.put(end, body)
+    this.finish(start, end)
   }
 
   /** The one append in flight is durable. */
