@@ -60,10 +60,17 @@ export class Tickets {
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
   return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason)
-    if (signal.aborted) abort()
+    const off = (): void => signal.removeEventListener('abort', abort)
+    const abort = (): void => {
+      off()
+      reject(signal.reason)
+    }
     signal.addEventListener('abort', abort)
-    const done = (): void => signal.removeEventListener('abort', abort)
-    promise.then(resolve, reject).finally(done)
+    if (signal.aborted) abort()
+    const settled = (settle: () => void): void => {
+      off()
+      settle()
+    }
+    promise.then((value) => settled(() => resolve(value)), (error) => settled(() => reject(error)))
   })
 }

@@ -146,8 +146,10 @@ describe('around an enqueue', () => {
     const { box } = await makeInMemory()
     const queue = box.queue<number>('jobs')
     const slow = gate()
+    let entered = 0
     box.use({
       async enqueue(_, next) {
+        entered++
         await slow.promise
         return next()
       },
@@ -157,6 +159,7 @@ describe('around an enqueue', () => {
     stop.abort('enough')
     await expect(enqueued).rejects.toBe('enough')
     await expect(queue.enqueue(1, { signal: stop.signal })).rejects.toBe('enough')
+    expect(entered).toBe(1)
     slow.open()
     await refusal(queue.enqueue(1, { signal: 'now' as never }), 'ERR_INVALID_OPTION', /signal/)
   })
