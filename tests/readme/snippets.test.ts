@@ -18,10 +18,13 @@ const PACKAGES = fileURLToPath(new URL('../node_modules', import.meta.url))
 /** Folders whose Markdown is read, their subfolders included; and single documents. */
 const DOCUMENTS = ['README.md', 'npm/ackbox/README.md', 'npm/ackbox/docs', 'npm/examples']
 
+/** Not ours; and the reference, whose examples are fragments that the declarations show. */
+const NO_PROGRAMS = /node_modules|^reference/
+
 async function markdownOf(path: string): Promise<string[]> {
   if (path.endsWith('.md')) return [path]
   const entries = await readdir(join(ROOT, path), { recursive: true }).catch(() => [])
-  return entries.filter((name) => name.endsWith('.md') && !name.includes('node_modules')).map((name) => join(path, name))
+  return entries.filter((name) => name.endsWith('.md') && !NO_PROGRAMS.test(name)).map((name) => join(path, name))
 }
 
 const documents = (await Promise.all(DOCUMENTS.map(markdownOf))).flat()
