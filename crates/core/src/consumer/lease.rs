@@ -1,5 +1,6 @@
 //! Deliveries that were claimed and are not over.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::command::Token;
@@ -48,11 +49,11 @@ pub struct Lease {
     pub delivered: bool,
     /// What has become of it.
     pub progress: Progress,
-    /// A message that waits again, but not before the handler returned.
+    /// A message that waits again, but not before the handler returned: see [`Leases::hold`].
     pub held: Option<u32>,
     /// Its handler is not waited for: see [`Leases::detach`].
     pub detached: bool,
-    /// It is nobody's any more, and taken back once its content is there.
+    /// It is nobody's any more, and taken back once its content is there: see [`Leases::take_back`].
     pub taken_back: bool,
     /// Its content, once loaded.
     pub content: Option<Content>,
@@ -68,6 +69,10 @@ pub struct Leases {
     leases: Slab<(Token, Lease)>,
     by_token: Index,
     detached: usize,
+    /// Those that hold a message, by queue.
+    holding: BTreeSet<(u32, Token)>,
+    /// Those that are on their way back, by queue.
+    taken_back: BTreeSet<(u32, Token)>,
 }
 
 impl Leases {
@@ -101,6 +106,12 @@ impl Leases {
         self.by_token.remove(spread(token.0), key);
         let (_, lease) = self.leases.remove(key);
         self.detached -= usize::from(lease.detached);
+        if lease.held.is_some() {
+            self.holding.remove(&(lease.queue, token));
+        }
+        if lease.taken_back {
+            self.taken_back.remove(&(lease.queue, token));
+        }
         Some(lease)
     }
 
@@ -113,49 +124,53 @@ impl Leases {
         self.detached += usize::from(newly);
     }
 
-    /// The delivery in flight of a message.
-    #[must_use]
-    pub fn of_slot(&self, slot: u32) -> Option<Token> {
-        let mut leases = self.leases.iter();
-        leases
-            .find(|(_, (_, lease))| lease.slot == Some(slot))
-            .map(|(_, (token, _))| *token)
+    /// A message waits again, but not before the handler of its delivery returned.
+    ///
+    /// # Panics
+    /// When there is no such delivery.
+    pub fn hold(&mut self, token: Token, slot: u32) {
+        let lease = self.get_mut(token).expect("a delivery in flight");
+        lease.held = Some(slot);
+        let queue = lease.queue;
+        self.holding.insert((queue, token));
     }
 
-    /// The payload that a delivery of a message works on, if it has been loaded.
+    /// A claim is nobody's any more; it ends once its content is there.
+    ///
+    /// # Panics
+    /// When there is no such delivery.
+    pub fn take_back(&mut self, token: Token) {
+        let lease = self.get_mut(token).expect("a delivery in flight");
+        lease.taken_back = true;
+        let queue = lease.queue;
+        self.taken_back.insert((queue, token));
+    }
+
+    /// The payload that the delivery of a message works on, if it has been loaded. `token`: that of its
+    /// last delivery, which may be over.
     #[must_use]
-    pub fn content_of(&self, slot: u32) -> Option<Rc<[u8]>> {
-        let mut leases = self.iter();
-        let lease = leases.find(|lease| lease.slot == Some(slot) || lease.held == Some(slot))?;
+    pub fn content_of(&self, slot: u32, token: Token) -> Option<Rc<[u8]>> {
+        let lease = self
+            .get(token)
+            .filter(|lease| lease.slot == Some(slot) || lease.held == Some(slot))?;
         lease
             .content
             .as_ref()
             .map(|content| Rc::clone(&content.bytes))
     }
 
-    /// Messages that wait for their handlers to return, with their numbers.
+    /// Messages of a queue that wait for their handlers to return, with their numbers.
     #[must_use]
-    pub fn held(&self) -> Vec<(u32, u64)> {
-        self.iter()
+    pub fn held(&self, queue: u32) -> Vec<(u32, u64)> {
+        let leases = of_queue(&self.holding, queue).filter_map(|token| self.get(token));
+        leases
             .filter_map(|lease| Some((lease.held?, lease.number)))
             .collect()
     }
 
     /// Claims of a queue that are taken back once their contents are there, oldest first.
-    #[must_use]
-    pub fn taken_back(&self, queue: u32) -> Vec<Token> {
-        let leases = self.leases.iter().map(|(_, lease)| lease);
-        let mut tokens: Vec<Token> = leases
-            .filter(|(_, lease)| lease.taken_back && lease.queue == queue)
-            .map(|(token, _)| *token)
-            .collect();
-        tokens.sort_unstable();
-        tokens
-    }
-
-    /// In no order that means anything; the same for equal inputs.
-    fn iter(&self) -> impl Iterator<Item = &Lease> {
-        self.leases.iter().map(|(_, (_, lease))| lease)
+    pub fn taken_back(&self, queue: u32) -> impl Iterator<Item = Token> {
+        of_queue(&self.taken_back, queue)
     }
 
     /// All tokens, oldest first.
@@ -183,4 +198,9 @@ impl Leases {
     pub fn is_empty(&self) -> bool {
         self.leases.is_empty()
     }
+}
+
+fn of_queue(set: &BTreeSet<(u32, Token)>, queue: u32) -> impl Iterator<Item = Token> {
+    let tokens = set.range((queue, Token(0))..(queue + 1, Token(0)));
+    tokens.map(|(_, token)| *token)
 }

@@ -4,4 +4,6 @@
 pub mod desk;
 pub mod lease;
 pub mod suspects;
+pub mod turns;
+pub mod waiters;
 pub mod worker;

@@ -65,6 +65,8 @@ pub struct Worker {
     pub claims: u64,
     returned: u32,
     ahead: u32,
+    /// The end of the next append means something to it.
+    counts: bool,
 }
 
 impl Worker {
@@ -84,6 +86,7 @@ impl Worker {
             claims: 0,
             returned: 0,
             ahead: 0,
+            counts: false,
         }
     }
 
@@ -107,6 +110,14 @@ impl Worker {
         }
     }
 
+    /// A claim is not its any more.
+    pub fn forget_claim(&mut self, token: Token) {
+        // Tokens ascend, and so do claims in the order of their hand-out.
+        if let Ok(at) = self.claimed.binary_search(&token) {
+            self.claimed.remove(at);
+        }
+    }
+
     /// Whether it has nothing to do at this moment.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
@@ -119,14 +130,18 @@ impl Worker {
         self.running < self.concurrency
     }
 
-    /// A handler returned.
-    pub fn handler_returned(&mut self) {
+    /// A handler returned. True if it is to be told of the end of the next append, and was not before.
+    pub fn handler_returned(&mut self) -> bool {
         self.running -= 1;
         self.returned = self.returned.saturating_add(1);
+        !std::mem::replace(&mut self.counts, true)
     }
 
-    /// An append ended: what returned meanwhile is what may be written ahead from now on.
-    pub fn append_ended(&mut self) {
+    /// An append ended: what returned meanwhile is what may be written ahead from now on. True if it is
+    /// to be told of the end of the next one as well.
+    pub fn append_ended(&mut self) -> bool {
         self.ahead = std::mem::take(&mut self.returned).min(AHEAD_MAX);
+        self.counts = self.ahead > 0;
+        self.counts
     }
 }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::Engine;
 use super::contents::{Loaded, Purpose};
 use super::staging::Gate;
-use crate::command::Reason;
+use crate::command::{Reason, Token};
 use crate::effect::Effect;
 use crate::journal::{EntryRecord, Place, Record};
 use crate::ledger::Live;
@@ -192,7 +192,8 @@ impl Engine {
         match self.ledger.messages[slot].standing {
             Standing::Leased | Standing::Held => {
                 // Its delivery has the content, or finds the damage itself: until then it stays.
-                if let Some(payload) = self.leases.content_of(slot) {
+                let token = Token(self.ledger.messages[slot].token);
+                if let Some(payload) = self.leases.content_of(slot, token) {
                     self.rewrite(slot, &payload, None);
                 }
             }

@@ -6,8 +6,10 @@
 
 use super::{Engine, Phase};
 use crate::command::{Ticket, WorkerId};
+use crate::consumer::worker::Worker;
 use crate::effect::{AbortReason, Answer, Effect, Object, Recipient};
 use crate::error::{ErrorCode, Failure};
+use crate::meter::look;
 
 /// A closing under way.
 #[derive(Debug)]
@@ -102,6 +104,7 @@ impl Engine {
         };
         worker.closing.push(ticket);
         let queue = worker.queue;
+        self.leaving.insert(id);
         self.desks[queue as usize]
             .workers
             .retain(|worker| *worker != id);
@@ -110,19 +113,25 @@ impl Engine {
         Ok(())
     }
 
+    /// Workers that drain or are being closed and of which something else holds.
+    pub(super) fn leaving_workers(&self, holds: impl Fn(&Worker) -> bool) -> Vec<WorkerId> {
+        let leaving = self.leaving.iter().copied();
+        leaving
+            .filter(|id| {
+                look();
+                self.workers.get(id).is_some_and(&holds)
+            })
+            .collect()
+    }
+
     /// Answers those who wait for workers or the box to be done.
     pub(super) fn check_closing(&mut self) {
-        let closed = |worker: &&crate::consumer::worker::Worker| {
+        let closed = |worker: &Worker| {
             !worker.closing.is_empty() && worker.is_at_rest() && worker.drain.is_none()
         };
-        let done: Vec<WorkerId> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| closed(worker))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in done {
+        for id in self.leaving_workers(closed) {
             let worker = self.workers.remove(&id).expect("listed just now");
+            self.leaving.remove(&id);
             for ticket in worker.closing {
                 self.reply(ticket, Ok(Answer::Value(worker.given_back)));
             }

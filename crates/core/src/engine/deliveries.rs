@@ -68,7 +68,7 @@ impl Engine {
         lease.slot = None;
         if stays && runs_on {
             // One process never runs a message twice at once: it waits until the handler returned.
-            lease.held = Some(slot);
+            self.leases.hold(token, slot);
         } else if stays {
             self.ledger.enter(slot, self.now);
         }
@@ -208,7 +208,6 @@ impl Engine {
 
     pub(super) fn settled_suspect(&mut self, token: Token) {
         if self.suspects.settled(token) {
-            self.held_back = true;
             self.release_held_back();
         }
     }

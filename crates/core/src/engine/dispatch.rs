@@ -12,6 +12,7 @@ use crate::consumer::suspects::hold_ms;
 use crate::effect::Recipient;
 use crate::journal::Record;
 use crate::ledger::{Note, Recorder};
+use crate::meter::look;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -20,35 +21,45 @@ impl Engine {
         if self.suspects.expire(self.now) {
             self.release_held_back();
         }
-        self.dispatch_changed();
-        if self.ledger.has_dirty() {
-            // Claims change their own queue, and the end of a suspect's turn changes all.
+        while self.may_claim()
+            && let Some(queue) = self.stalled.take()
+        {
+            self.ledger.touch(queue);
             self.dispatch_changed();
         }
-        self.more |= self.ledger.has_dirty();
+        self.dispatch_changed();
+        if self.ledger.has_dirty() {
+            // Claims change their own queue, and the end of the suspects' turns all that waited.
+            self.dispatch_changed();
+        }
+        let is_released = self.released && !self.held_back.is_empty();
+        self.more |= self.ledger.has_dirty() || is_released;
     }
 
     fn dispatch_changed(&mut self) {
         let mut touched = Vec::new();
         while let Some(queue) = self.ledger.take_dirty() {
+            look();
             self.note_suspects(queue);
             touched.push(queue);
         }
         self.dispatch_suspects();
+        if std::mem::take(&mut self.released) && !self.is_held_back() {
+            for queue in std::mem::take(&mut self.held_back) {
+                self.ledger.touch(queue);
+            }
+        }
         for queue in touched {
-            self.pump(queue);
-            self.answer_waiters(queue);
+            if self.pump(queue) {
+                self.answer_waiters(queue);
+            }
             self.rearm(queue);
         }
     }
 
-    /// Makes every queue try again that could not claim because of a suspect.
+    /// What could not be claimed because of a suspect may be tried again, after other suspects.
     pub(super) fn release_held_back(&mut self) {
-        if std::mem::take(&mut self.held_back) {
-            for queue in 0..self.ledger.queues.len() as u32 {
-                self.ledger.touch(queue);
-            }
-        }
+        self.released = true;
     }
 
     fn note_suspects(&mut self, queue: u32) {
@@ -62,15 +73,17 @@ impl Engine {
     /// Starts the next suspect if one can be claimed and nothing else runs.
     fn dispatch_suspects(&mut self) {
         if self.suspects.holds(self.now) {
-            self.held_back = true;
             return;
         }
-        let queues: Vec<u32> = self.suspect_queues.iter().copied().collect();
-        for queue in queues {
+        let mut from = 0;
+        while let Some(queue) = self.suspect_queues.range(from..).next().copied() {
+            look();
+            from = queue + 1;
             let Some((_, slot)) = self.ledger.queues[queue as usize]
                 .suspects
                 .first_key_value()
             else {
+                self.suspect_queues.remove(&queue);
                 continue;
             };
             let slot = *slot;
@@ -81,26 +94,34 @@ impl Engine {
                 continue;
             }
             let Some(to) = self.recipient(queue, false) else {
+                // Whatever brings it one touches the queue.
+                self.suspect_queues.remove(&queue);
                 continue;
             };
-            let hold = self.hold_of(slot);
-            let mut may_start = self
-                .suspects
-                .may_start(self.now, !self.leases.is_empty(), hold);
-            if !may_start {
-                self.take_back_claimed();
-                may_start = self.leases.is_empty();
-            }
-            if may_start {
-                let token = self.claim(slot, to);
-                self.suspects.start(token, self.now, hold);
-                self.note_suspects(queue);
-            }
-            self.held_back = true;
-            return;
+            return self.start_suspect(queue, slot, to);
         }
         if self.suspects.give_up_waiting() {
             self.release_held_back();
+        }
+    }
+
+    /// Starts a suspect, or has it wait until nothing else runs.
+    fn start_suspect(&mut self, queue: u32, slot: u32, to: Recipient) {
+        if !self.may_claim() {
+            return self.stalled.add(queue);
+        }
+        let hold = self.hold_of(slot);
+        let mut may_start = self
+            .suspects
+            .may_start(self.now, !self.leases.is_empty(), hold);
+        if !may_start {
+            self.take_back_claimed();
+            may_start = self.leases.is_empty();
+        }
+        if may_start {
+            let token = self.claim(slot, to);
+            self.suspects.start(token, self.now, hold);
+            self.note_suspects(queue);
         }
     }
 
@@ -117,19 +138,19 @@ impl Engine {
         self.suspects.next_change() > self.now && self.suspects.next_change() != Timestamp::NEVER
     }
 
-    /// Claims as much of a queue as its consumers take.
-    fn pump(&mut self, queue: u32) {
+    /// Claims as much of a queue as its consumers take, or a slice of that; true if that was all.
+    fn pump(&mut self, queue: u32) -> bool {
         for _ in 0..super::SLICE {
             if self.is_held_back() {
-                self.held_back = true;
-                return;
+                self.held_back.insert(queue);
+                return true;
             }
             let target = &self.ledger.queues[queue as usize];
             if target.paused || self.closing.is_some() {
-                return;
+                return true;
             }
             let Some((_, slot)) = target.ready.first_key_value() else {
-                return;
+                return true;
             };
             let slot = *slot;
             let message = &self.ledger.messages[slot];
@@ -137,15 +158,20 @@ impl Engine {
                 self.expire(slot);
                 continue;
             }
+            if !self.may_claim() {
+                self.stalled.add(queue);
+                return true;
+            }
             let ahead =
                 target.settings.guarantee != Guarantee::AtMostOnce && !message.is_on_last_attempt();
             let Some(to) = self.recipient(queue, ahead) else {
-                return;
+                return true;
             };
             self.claim(slot, to);
         }
         self.ledger.touch(queue);
         self.more = true;
+        false
     }
 
     /// Who takes the next message of a queue: a waiting dequeue, else a worker with room, in turn.
@@ -153,14 +179,10 @@ impl Engine {
         if self.closing.is_some() || self.ledger.queues[queue as usize].paused {
             return None;
         }
-        let desk = &mut self.desks[queue as usize];
-        let waiter = desk
-            .waiters
-            .iter()
-            .find(|waiter| !waiter.closed && waiter.claimed() < waiter.max);
-        if let Some(waiter) = waiter {
-            return Some(Recipient::Dequeue(waiter.ticket));
+        if let Some(ticket) = self.waiters.next_hungry(queue) {
+            return Some(Recipient::Dequeue(ticket));
         }
+        let desk = &mut self.desks[queue as usize];
         for ahead in [false, ahead] {
             let workers = &self.workers;
             let has_room =
@@ -177,7 +199,7 @@ impl Engine {
     /// Claims a message: its start, or in at-most-once its settlement, is on its way to the journal.
     fn claim(&mut self, slot: u32, to: Recipient) -> Token {
         let token = self.next_token();
-        self.ledger.lease(slot, self.now);
+        self.ledger.lease(slot, token, self.now);
         let message = &self.ledger.messages[slot];
         let (queue, number, place) = (message.queue, message.number, message.place);
         let settings = &self.ledger.queues[queue as usize].settings;
@@ -185,11 +207,12 @@ impl Engine {
         let manual_lease = match to {
             Recipient::Worker(_) => None,
             Recipient::Dequeue(ticket) => {
-                let waiter = self.desks[queue as usize]
-                    .waiter(ticket)
-                    .expect("it was chosen just now");
-                waiter.pending.insert(token);
-                Some(waiter.lease_ms.unwrap_or(settings.lease_ms))
+                let named = self.waiters.change(ticket, |waiter| {
+                    waiter.pending.insert(token);
+                    waiter.lease_ms
+                });
+                let named = named.expect("it was chosen just now");
+                Some(named.unwrap_or(settings.lease_ms))
             }
         };
         let content = message

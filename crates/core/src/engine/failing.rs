@@ -19,9 +19,7 @@ impl Engine {
     pub(super) fn appended(&mut self) {
         let mut done = self.commit.appended();
         self.cleaning.append_ended();
-        for worker in self.workers.values_mut() {
-            worker.append_ended();
-        }
+        self.tell_workers_of_append();
         let mut asked = Vec::new();
         for (note, span) in &done.notes {
             self.ledger
@@ -48,10 +46,18 @@ impl Engine {
         }
         self.ask_again(asked);
         self.commit.recycle(done);
-        for queue in 0..self.desks.len() {
-            if !self.desks[queue].workers.is_empty() {
-                self.ledger.touch(queue as u32);
+    }
+
+    /// Workers whose handlers returned during an append may claim ahead from now on, others no more.
+    fn tell_workers_of_append(&mut self) {
+        for id in std::mem::take(&mut self.returned) {
+            let Some(worker) = self.workers.get_mut(&id) else {
+                continue;
+            };
+            if worker.append_ended() {
+                self.returned.push(id);
             }
+            self.ledger.touch(worker.queue);
         }
     }
 
@@ -111,9 +117,7 @@ impl Engine {
                 .filter_map(|worker| worker.drain.take())
                 .map(|drain| drain.ticket),
         );
-        for desk in &mut self.desks {
-            tickets.extend(desk.waiters.drain(..).map(|waiter| waiter.ticket));
-        }
+        tickets.extend(self.waiters.abandon());
         if let Some(closing) = self.closing.take() {
             tickets.extend(closing.tickets());
         }

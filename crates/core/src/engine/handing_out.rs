@@ -1,13 +1,13 @@
 //! Handing out what was claimed: when its start is durable, its content is loaded and somebody is free.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Engine;
 use super::contents::content_of;
 use crate::command::{QueueId, Reason, Ticket, Token, WorkerId};
-use crate::consumer::desk::Waiter;
+
 use crate::consumer::lease::Lease;
+use crate::consumer::waiters::Waiter;
 use crate::effect::{Answer, Delivery, Effect, Event, EventKind, Recipient};
 use crate::id_text::IdText;
 
@@ -40,11 +40,11 @@ impl Engine {
                 if lease.durable && lease.content.is_some() {
                     let queue = lease.queue;
                     self.deliver(token);
-                    if let Some(waiter) = self.desks[queue as usize].waiter(ticket) {
+                    self.waiters.change(ticket, |waiter| {
                         waiter.pending.remove(&token);
                         waiter.delivered += 1;
-                    }
-                    self.answer_waiters(queue);
+                    });
+                    self.answer_served(queue);
                 }
             }
         }
@@ -177,20 +177,12 @@ impl Engine {
         lease_ms: Option<u64>,
         wait_ms: u64,
     ) {
-        if let Err(failure) = self.known(queue) {
+        if let Err(failure) = self.known(queue).and_then(|_| self.room_to_dequeue(max)) {
             return self.refuse(ticket, failure);
         }
         let until = self.now.plus(wait_ms);
-        let waiter = Waiter {
-            ticket,
-            max,
-            lease_ms,
-            until,
-            pending: BTreeSet::new(),
-            delivered: 0,
-            closed: false,
-        };
-        self.desks[queue.0 as usize].waiters.push_back(waiter);
+        let waiter = Waiter::new(ticket, max, lease_ms, until);
+        self.waiters.add(queue.0, waiter);
         self.ledger.touch(queue.0);
     }
 
@@ -203,31 +195,29 @@ impl Engine {
         if self.stop_paced_redrive(ticket) {
             return;
         }
-        for queue in 0..self.desks.len() {
-            if let Some(waiter) = self.desks[queue].waiter(ticket) {
-                waiter.until = self.now;
-                for token in std::mem::take(&mut waiter.pending) {
-                    self.take_claim_back(token);
-                }
-                self.answer_waiters(queue as u32);
+        if let Some(queue) = self.waiters.queue_of(ticket) {
+            let now = self.now;
+            let pending = self.waiters.change(ticket, |waiter| {
+                waiter.until = now;
+                std::mem::take(&mut waiter.pending)
+            });
+            for token in pending.into_iter().flatten() {
+                self.take_claim_back(token);
             }
+            return self.answer_waiters(queue);
         }
         self.stop_waiting_for_idle(ticket);
     }
 
     /// Answers dequeues that have what they wanted, or waited long enough.
     pub(super) fn answer_waiters(&mut self, queue: u32) {
-        let now = self.now;
-        let closing = self.closing.is_some();
-        for waiter in &mut self.desks[queue as usize].waiters {
-            waiter.closed |= closing || waiter.claimed() > 0 || waiter.until <= now;
-        }
-        let done = |waiter: &Waiter| waiter.closed && waiter.pending.is_empty();
-        while let Some(at) = self.desks[queue as usize].waiters.iter().position(done) {
-            let waiter = self.desks[queue as usize]
-                .waiters
-                .remove(at)
-                .expect("found just now");
+        self.waiters.close(queue, self.now, self.closing.is_some());
+        self.answer_served(queue);
+    }
+
+    /// Answers dequeues that got everything that was claimed for them.
+    fn answer_served(&mut self, queue: u32) {
+        while let Some(waiter) = self.waiters.take_done(queue) {
             let result = Ok(Answer::Value(waiter.delivered.into()));
             self.output.push_back(Effect::Reply {
                 ticket: waiter.ticket,

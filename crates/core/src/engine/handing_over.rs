@@ -137,7 +137,7 @@ impl Engine {
 
     /// Withdraws the messages of a queue that are on their way back.
     pub(super) fn drop_hand_overs_on_their_way_back(&mut self, queue: u32) -> u64 {
-        let tokens = self.leases.taken_back(queue);
+        let tokens: Vec<Token> = self.leases.taken_back(queue).collect();
         let dropped = tokens
             .into_iter()
             .filter(|token| self.drop_hand_over(*token));

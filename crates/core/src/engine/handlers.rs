@@ -5,7 +5,7 @@
 //! that was told to stop holds them for a lease at most, and nobody waits for its slot.
 
 use super::Engine;
-use crate::command::{Settle, Ticket, Token, Verdict};
+use crate::command::{Settle, Ticket, Token, Verdict, WorkerId};
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::Recipient;
 use crate::ledger::message::Standing;
@@ -50,10 +50,7 @@ impl Engine {
         self.leases.detach(token, until);
         let desk = &mut self.desks[queue as usize];
         desk.lease_ends.insert((until, token.0));
-        if let Some(worker) = self.workers.get_mut(&worker) {
-            worker.handler_returned();
-        }
-        self.fill_slots(worker);
+        self.free_slot(worker);
         self.ledger.touch(queue);
     }
 
@@ -112,11 +109,19 @@ impl Engine {
         desk.lease_ends.remove(&(lease.until, token.0));
         if let Recipient::Worker(id) = lease.to
             && !lease.detached
-            && let Some(worker) = self.workers.get_mut(&id)
         {
-            worker.handler_returned();
-            self.fill_slots(id);
+            self.free_slot(id);
         }
         Some(lease)
+    }
+
+    fn free_slot(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.handler_returned() {
+            self.returned.push(id);
+        }
+        self.fill_slots(id);
     }
 }

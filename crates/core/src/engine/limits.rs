@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | records that wait for the storage | 64 MiB | `ERR_QUEUE_FULL`; claims and the work of time wait |
 //! | answers and events that wait for it | a million | the same |
-//! | deliveries that are not over | 200,000 | a dequeue gets `ERR_QUEUE_FULL`; workers wait |
+//! | deliveries that are not over | 100,000 | a dequeue gets `ERR_QUEUE_FULL`; workers wait |
 //! | dequeues that are not answered | 100,000 | `ERR_QUEUE_FULL` |
 //! | open workers | 10,000 | `ERR_QUEUE_FULL` |
 //! | messages that are being shown | 100,000 | `ERR_QUEUE_FULL` |
@@ -21,6 +21,10 @@ use crate::error::{ErrorCode, Failure};
 const STAGED_BYTES_MAX: usize = 64 << 20;
 /// Answers and events that may wait for it.
 const GATES_MAX: usize = 1_000_000;
+/// Deliveries that are not over.
+const LEASES_MAX: usize = 100_000;
+/// Dequeues that are not answered.
+const WAITERS_MAX: usize = 100_000;
 /// Workers of a box.
 const WORKERS_MAX: usize = 10_000;
 /// Handlers of one worker at once, and messages of one dequeue.
@@ -33,6 +37,12 @@ impl Engine {
     #[must_use]
     pub(super) fn is_stage_full(&self) -> bool {
         self.commit.staged_bytes() >= STAGED_BYTES_MAX || self.commit.gates() >= GATES_MAX
+    }
+
+    /// Whether a message may be claimed.
+    #[must_use]
+    pub(super) fn may_claim(&self) -> bool {
+        self.leases.len() < LEASES_MAX && !self.is_stage_full()
     }
 
     /// Whether something may be written that nobody is owed.
@@ -58,6 +68,23 @@ impl Engine {
             return Ok(());
         }
         self.room_to_stage()
+    }
+
+    /// Whether one dequeue more may wait, for at most `max` messages.
+    pub(super) fn room_to_dequeue(&self, max: u32) -> Result<(), Failure> {
+        if !(1..=CLAIMS_MAX).contains(&max) {
+            let message = format!("max: expected 1 to {CLAIMS_MAX}, got {max}");
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        if self.leases.len() >= LEASES_MAX {
+            return Err(full(format!(
+                "{LEASES_MAX} deliveries are not settled, more must not be"
+            )));
+        }
+        if self.waiters.len() >= WAITERS_MAX {
+            return Err(full(format!("{WAITERS_MAX} dequeues wait, more must not")));
+        }
+        Ok(())
     }
 
     /// Whether one worker more may be opened.

@@ -55,6 +55,8 @@ use crate::config::Config;
 use crate::consumer::desk::Desk;
 use crate::consumer::lease::Leases;
 use crate::consumer::suspects::Suspects;
+use crate::consumer::turns::Turns;
+use crate::consumer::waiters::Waiters;
 use crate::consumer::worker::Worker;
 use crate::effect::{Answer, Effect, Event, EventKind, Notice, Object};
 use crate::error::{ErrorCode, Failure};
@@ -111,10 +113,20 @@ pub struct Engine {
     last_token: u64,
     workers: BTreeMap<WorkerId, Worker>,
     last_worker: u32,
+    /// Workers that drain or are being closed.
+    leaving: BTreeSet<WorkerId>,
     desks: Vec<Desk>,
+    waiters: Waiters,
     suspects: Suspects,
     suspect_queues: BTreeSet<u32>,
-    held_back: bool,
+    /// Queues that could not claim because of a suspect.
+    held_back: BTreeSet<u32>,
+    /// The suspect that held them back may be the last one.
+    released: bool,
+    /// Queues that could not claim because too much waits or runs.
+    stalled: Turns,
+    /// Workers that the end of the next append means something to.
+    returned: Vec<WorkerId>,
     agenda: BTreeSet<(Timestamp, u32)>,
     wakes: Vec<Timestamp>,
     inspections: Inspections,
@@ -146,10 +158,15 @@ impl Engine {
             last_token: 0,
             workers: BTreeMap::new(),
             last_worker: 0,
+            leaving: BTreeSet::new(),
             desks: Vec::new(),
+            waiters: Waiters::default(),
             suspects: Suspects::default(),
             suspect_queues: BTreeSet::new(),
-            held_back: false,
+            held_back: BTreeSet::new(),
+            released: false,
+            stalled: Turns::default(),
+            returned: Vec::new(),
             agenda: BTreeSet::new(),
             wakes: Vec::new(),
             inspections: Inspections::default(),
@@ -402,6 +419,7 @@ impl Engine {
         let next = target
             .next_change()
             .min(self.desks[queue as usize].next_change())
+            .min(self.waiters.next_change(queue))
             .min(self.ledger.next_entry_expiry(queue))
             .min(excess)
             .min(retention);

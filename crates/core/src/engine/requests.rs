@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::limits::CLAIMS_MAX;
 use super::selecting::Selection;
 use super::{Engine, Phase};
-use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, WorkerId};
+use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, Token, WorkerId};
 use crate::config::QueueOptions;
 use crate::consumer::desk::Desk;
 use crate::consumer::worker::Worker;
@@ -307,7 +307,7 @@ impl Engine {
         let dropped = self.drop_hand_overs_on_their_way_back(queue);
         let count = dropped + self.ledger.purge(queue, &mut self.commit);
         self.waits.purged();
-        for (slot, number) in self.leases.held() {
+        for (slot, number) in self.leases.held(queue) {
             self.ledger.free_if_purged(slot, number, self.now);
         }
         count
@@ -320,9 +320,8 @@ impl Engine {
         match self.ledger.messages[slot].standing {
             Standing::Dead => return false,
             Standing::Leased => {
-                if let Some(token) = self.leases.of_slot(slot) {
-                    self.lose_lease(token, AbortReason::LeaseLost);
-                }
+                let token = Token(self.ledger.messages[slot].token);
+                self.lose_lease(token, AbortReason::LeaseLost);
                 self.ledger.unlease(slot);
             }
             _ => self.ledger.leave(slot),

@@ -83,18 +83,13 @@ impl Engine {
             ticket,
             rest: Rest::Busy,
         });
+        self.leaving.insert(id);
         Ok(())
     }
 
     fn check_drains(&mut self) {
         let drains = |worker: &Worker| worker.drain.is_some() && worker.is_at_rest();
-        let resting: Vec<WorkerId> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| drains(worker))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in resting {
+        for id in self.leaving_workers(drains) {
             let worker = &self.workers[&id];
             if worker.closing.is_empty() && self.could_claim(worker.queue) {
                 self.set_rest(id, Rest::Busy);
@@ -146,6 +141,7 @@ impl Engine {
             self.workers.get_mut(&id).expect("looked up above").drain = None;
         } else {
             self.workers.remove(&id);
+            self.leaving.remove(&id);
             let desk = &mut self.desks[queue as usize];
             desk.workers.retain(|worker| *worker != id);
         }
@@ -213,6 +209,6 @@ impl Engine {
         target.ready_count() == 0
             && target.leased.is_empty()
             && !self.workers.values().any(runs)
-            && self.leases.taken_back(queue).is_empty()
+            && self.leases.taken_back(queue).next().is_none()
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::editing::Edited;
 use super::staging::{Gate, Retracted};
-use crate::command::Ticket;
+use crate::command::{Ticket, Token};
 use crate::effect::Effect;
 use crate::error::{ErrorCode, Failure};
 use crate::journal::Record;
@@ -51,12 +51,15 @@ impl Engine {
 
     /// A message that is taken back may have been claimed, or even settled (at-most-once).
     fn forget_leases_of(&mut self, gone: &BTreeSet<u64>) {
-        for token in self.leases.tokens() {
-            let lease = self.leases.get(token).expect("listed just now");
-            if !gone.contains(&lease.number) {
+        let mut tokens: Vec<Token> = gone
+            .iter()
+            .filter_map(|number| self.ledger.last_token_of(*number))
+            .collect();
+        tokens.sort_unstable();
+        for token in tokens {
+            let Some(lease) = self.forget_claim(token) else {
                 continue;
-            }
-            let lease = self.forget_claim(token).expect("listed just now");
+            };
             if lease.handed_over {
                 self.unawait_handed_over(lease.queue, lease.number);
                 self.ledger.retract_handed_over(lease.number);

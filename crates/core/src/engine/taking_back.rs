@@ -27,15 +27,15 @@ impl Engine {
         match lease.to {
             Recipient::Worker(id) => {
                 if let Some(worker) = self.workers.get_mut(&id) {
-                    worker.claimed.retain(|claimed| *claimed != token);
+                    worker.forget_claim(token);
                 }
                 self.fill_slots(id);
             }
             Recipient::Dequeue(ticket) => {
-                if let Some(waiter) = self.desks[queue as usize].waiter(ticket) {
+                self.waiters.change(ticket, |waiter| {
                     waiter.pending.remove(&token);
                     waiter.closed = false;
-                }
+                });
             }
         }
         self.ledger.touch(queue);
@@ -49,9 +49,7 @@ impl Engine {
         };
         if lease.slot.is_none() && lease.content.is_none() {
             self.release_consumer(token);
-            let lease = self.leases.get_mut(token).expect("looked up just now");
-            lease.taken_back = true;
-            return;
+            return self.leases.take_back(token);
         }
         let lease = self.forget_claim(token).expect("looked up just now");
         self.give_lease_back(&lease);
@@ -92,14 +90,9 @@ impl Engine {
 
     /// Takes back what the consumers of a queue have claimed and was not handed out.
     pub(super) fn take_back_queue(&mut self, queue: u32) {
-        let desk = &mut self.desks[queue as usize];
+        let desk = &self.desks[queue as usize];
         let workers: Vec<WorkerId> = desk.workers.iter().copied().collect();
-        let pending: Vec<Token> = desk
-            .waiters
-            .iter_mut()
-            .flat_map(|waiter| std::mem::take(&mut waiter.pending))
-            .collect();
-        for token in pending {
+        for token in self.waiters.pending(queue) {
             self.take_claim_back(token);
         }
         for worker in workers {

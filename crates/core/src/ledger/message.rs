@@ -94,6 +94,8 @@ pub struct Message {
     pub previous: u32,
     /// Neighbours in journal order.
     pub next: u32,
+    /// The token of its last delivery, 0 if there was none in this run.
+    pub token: u64,
     /// Where it sits among the claimed.
     pub seat: u32,
     /// The queue's purge count when it last joined a set; lower than the queue's: purged.
@@ -141,6 +143,7 @@ impl Message {
             open: 0,
             previous: NONE,
             next: NONE,
+            token: 0,
             seat: NONE,
             epoch: 0,
             bytes: 0,

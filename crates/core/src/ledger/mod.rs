@@ -44,6 +44,7 @@ pub use replay::Interrupted;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::command::Token;
 use crate::effect::EventKind;
 use crate::hash;
 use crate::id::GeneratedId;
@@ -230,6 +231,16 @@ impl Ledger {
     pub fn by_number(&self, number: u64) -> Option<u32> {
         self.numbers
             .find(spread(number), |slot| self.messages[slot].number == number)
+    }
+
+    /// The token of the last delivery of a message, if there was one in this run.
+    #[must_use]
+    pub fn last_token_of(&self, number: u64) -> Option<Token> {
+        let token = match self.by_number(number) {
+            Some(slot) => Token(self.messages[slot].token),
+            None => self.handed_over(number)?.token,
+        };
+        (token.0 > 0).then_some(token)
     }
 
     /// Finds an unfinished or dead message of a queue by its id.

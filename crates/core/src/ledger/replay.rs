@@ -14,7 +14,7 @@ use super::dedup::End;
 use super::finish::parse_death;
 use super::message::{NONE, Standing};
 use super::{Ledger, Note, redrive};
-use crate::command::{MessageState, Reason};
+use crate::command::{MessageState, Reason, Token};
 use crate::journal::{AttemptRecord, EntryRecord, Place, Record};
 use crate::time::Timestamp;
 
@@ -80,11 +80,11 @@ impl Ledger {
                     self.cache(slot, Rc::from(payload));
                 }
             }
-            Record::Started { number, .. } => {
+            Record::Started { number, token } => {
                 let Some(slot) = self.waiting(number)? else {
                     return Ok(());
                 };
-                self.lease(slot, time);
+                self.lease(slot, Token(token), time);
             }
             Record::Returned { number } => {
                 let Some(slot) = self.leased(number)? else {

@@ -2,6 +2,7 @@
 
 use super::Ledger;
 use super::message::{NONE, Standing};
+use crate::command::Token;
 use crate::time::Timestamp;
 
 impl Ledger {
@@ -66,12 +67,13 @@ impl Ledger {
     }
 
     /// Claims a ready message: one more attempt, from now on.
-    pub fn lease(&mut self, slot: u32, now: Timestamp) {
+    pub fn lease(&mut self, slot: u32, token: Token, now: Timestamp) {
         self.leave(slot);
         let message = &mut self.messages[slot];
         let queue = &mut self.queues[message.queue as usize];
         message.standing = Standing::Leased;
         message.attempt += 1;
+        message.token = token.0;
         message.started_at = now;
         if message.first_delivery == Timestamp(0) {
             message.first_delivery = now;

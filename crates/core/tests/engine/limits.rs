@@ -498,3 +498,77 @@ fn workers_and_their_handlers_are_limited() {
     world.value(Request::CloseWorker { worker: first });
     open(&mut world, 1).expect("there is room again");
 }
+
+fn dequeue(world: &mut World, queue: QueueId, max: u32) -> u64 {
+    world.command(Command::Dequeue {
+        queue,
+        max,
+        lease_ms: None,
+        wait_ms: 1000,
+    })
+}
+
+#[test]
+fn dequeues_that_wait_are_limited() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    for max in [0, 100_001] {
+        let ticket = dequeue(&mut world, orders, max);
+        let refused = world.answer(ticket).expect("at once").unwrap_err();
+        assert_eq!(refused.code, ErrorCode::InvalidOption);
+        assert!(refused.message.contains(&max.to_string()));
+    }
+    for _ in 0..100_000 {
+        dequeue(&mut world, orders, 1);
+    }
+    assert!(world.replies.is_empty(), "all of them wait");
+    let ticket = dequeue(&mut world, orders, 1);
+    let refused = world.answer(ticket).expect("at once").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QueueFull);
+    world.advance(1000);
+    assert_eq!(world.replies.len(), 100_000);
+    world.enqueue(orders, "x");
+    dequeue(&mut world, orders, 1);
+    assert_eq!(world.delivered(), ["x"], "there is room again");
+}
+
+#[test]
+fn deliveries_that_are_not_over_are_limited() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let mails = world.define("mails", QueueOptions::default());
+    for _ in 0..10 {
+        let items = (0..10_000).map(|_| message(orders, "x")).collect();
+        world.command(Command::EnqueueMany(items));
+    }
+    let claimed = world.dequeue(orders, 100_000);
+    assert_eq!(claimed.len(), 100_000);
+    let ticket = dequeue(&mut world, orders, 1);
+    let refused = world.answer(ticket).expect("at once").unwrap_err();
+    assert_eq!(refused.code, ErrorCode::QueueFull);
+    // Workers just wait, each queue for its turn.
+    for queue in [mails, orders] {
+        world.worker(queue, 10);
+        world.enqueue(queue, "y");
+        world.enqueue(queue, "y");
+    }
+    assert!(world.deliveries.is_empty());
+    let turns: Vec<u32> = claimed[..4]
+        .iter()
+        .map(|delivery| {
+            world.ack(delivery.token);
+            world.delivery().queue.0
+        })
+        .collect();
+    assert_eq!(turns, [mails.0, orders.0, mails.0, orders.0]);
+}
+
+#[test]
+fn nothing_is_claimed_while_too_much_waits_for_the_storage() {
+    let (mut world, orders, _) = full_stage();
+    world.worker(orders, 5);
+    assert_eq!(world.stats(orders).leased, 1, "that of the dequeue");
+    land_all(&mut world);
+    assert_eq!(world.stats(orders).leased, 6);
+    assert_eq!(world.deliveries.len(), 5);
+}

@@ -11,6 +11,7 @@ mod abandoned;
 mod at_most_once;
 mod attempts;
 mod batches;
+mod bounded_work;
 mod cleaning;
 mod clock;
 mod closing;
