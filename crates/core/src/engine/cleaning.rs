@@ -102,11 +102,12 @@ impl Engine {
             && !self.ledger.is_purging()
     }
 
-    /// The bound is twice the live bytes and a segment. A quarter is left for what others write while
-    /// everything live is moved once, and room for the segment that is there twice until it is removed.
+    /// The bound is twice the live bytes and a segment. A quarter of what lives, or half a segment
+    /// where little lives, is left for what others write while everything live is moved once, and room
+    /// for the segment that is there twice until it is removed.
     fn is_worth_cleaning(&self) -> bool {
         let live = self.ledger.live_bytes;
-        let allowed = live + live.max(self.config.segment_bytes.into()) / 4 * 3;
+        let allowed = live + (live / 4 * 3).max(u64::from(self.config.segment_bytes) / 2);
         self.commit.total_bytes() - self.commit.bytes_in_flight() > allowed
     }
 
@@ -243,7 +244,10 @@ impl Engine {
             Purpose::MoveEntry { entry, number } => {
                 self.loaded_entry(entry, number, loaded.payload.ok())
             }
-            Purpose::Deliver(_) | Purpose::Edit { .. } | Purpose::Inspect { .. } => {
+            Purpose::Deliver(_)
+            | Purpose::Die(_)
+            | Purpose::Edit { .. }
+            | Purpose::Inspect { .. } => {
                 unreachable!("sorted out by the caller")
             }
         }
