@@ -127,6 +127,17 @@ pub struct HistoryOptions {
     pub max_entries: Option<u64>,
 }
 
+/// What the bytes of a queue's bodies are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Bodies {
+    /// JSON text.
+    #[default]
+    Json,
+    /// Whatever a codec of the host makes.
+    Encoded,
+}
+
 /// Named options of a queue. `u32::MAX` / `u64::MAX` mean without limit.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -158,4 +169,10 @@ pub struct QueueOptions {
     pub dead: Option<DeadOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<HistoryOptions>,
+    /// Name of the queue that is told of dead letters, empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_letter_to: Option<String>,
+    /// What bodies are, for those who are told of dead letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bodies: Option<Bodies>,
 }

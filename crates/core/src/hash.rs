@@ -31,6 +31,14 @@ pub fn jitter(seed: &[u8; 16], id: &[u8], attempt: u32) -> u64 {
     hasher.finish()
 }
 
+/// Names one death of one message for ever: SipHash-2-4-128 of the queue's number (four bytes), the
+/// sequence of the death (eight bytes) and the id.
+#[must_use]
+pub fn death_hash(key: &[u8; 16], queue: u32, death: u64, id: &[u8]) -> u128 {
+    let death = [&death.to_le_bytes()[..], id].concat();
+    hash128(key, &queue.to_le_bytes(), &death)
+}
+
 /// Tells a cursor that this box gave for a queue's dead letters from any other text: the low
 /// 32 bits of the SipHash-2-4-128 of the queue's number (four bytes) and the two numbers of the cursor.
 #[must_use]

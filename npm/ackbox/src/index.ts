@@ -67,6 +67,7 @@ export type {
   CloseOptions,
   CloseReport,
   DeadLetter,
+  DeathNotice,
   EnqueueItem,
   EnqueueOptions,
   ErrorInfo,

@@ -11,13 +11,14 @@ const ENDLESS: readonly unknown[] = [undefined, ENDLESS_ATTEMPTS, Number.MAX_SAF
 export function describeChanges(changes: readonly OptionChange[]): string[] {
   const lines: string[] = []
   for (const { option, from, to } of changes) {
-    const [before, now] = [show(from), show(to)]
+    const [before, now] = [show(option, from), show(option, to)]
     if (before !== now) lines.push(`${option} from ${before} to ${now}`)
   }
   return lines
 }
 
-function show(value: unknown): string {
+function show(option: string, value: unknown): string {
+  if (option === 'deadLetterTo' && value === undefined) return 'none'
   if (ENDLESS.includes(value)) return 'Infinity'
   if (typeof value !== 'object' || value === null) return typeof value === 'string' ? `'${value}'` : String(value)
   return describeBackoff(value as EngineBackoff)

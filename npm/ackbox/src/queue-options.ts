@@ -2,11 +2,12 @@
 import { exponential, toEngineBackoff, type Backoff, type BackoffFunction } from './backoff.js'
 import { checkCodec, type Codec } from './codec.js'
 import type { QueueOptions as EngineOptions } from './engine/objects.js'
+import { KEY_BYTES_MAX } from './enqueue-options.js'
 import { checkSchema } from './schema.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
-import type { Guarantee } from './types.js'
+import type { DeathNotice, Guarantee } from './types.js'
 import type { Range } from './validate.js'
-import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, unsupported } from './validate.js'
+import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, text, unsupported } from './validate.js'
 
 /**
  * Options of `queue`, for bodies that are enqueued as `T` and delivered as `Out`. Named, they apply from now on and
@@ -51,6 +52,12 @@ export interface QueueOptions<T = unknown, Out = T> {
   readonly maxResultBytes?: number | undefined
   /** `'block'`: a group waits until its dead letter is redriven or removed. Default `'continue'`. */
   readonly groupOnDead?: 'continue' | 'block' | undefined
+  /**
+   * The name of a queue that gets a {@link DeathNotice} for every dead letter, durable with it: for compensation that
+   * nothing loses. It is created when there is none. Where it is full, the dead letter stands alone and a `warning` tells.
+   * Another queue, and no row of queues that leads back here; `null`: none again. Default: none.
+   */
+  readonly deadLetterTo?: string | null | undefined
   /** `retainMs`: how long dead letters are kept, or `Infinity`. Default: until they are removed. */
   readonly dead?: { readonly retainMs?: number | undefined } | undefined
   /**
@@ -108,21 +115,20 @@ const RESULT: Range = { min: 0, max: 8 << 20 }
 
 const ENGINE_NAMES = [
   'guarantee', 'maxAttempts', 'maxRetryMs', 'backoff', 'leaseMs', 'dedup', 'maxDepth', 'maxBytes', 'maxBodyBytes',
-  'maxResultBytes', 'groupOnDead', 'dead', 'history',
+  'maxResultBytes', 'groupOnDead', 'dead', 'history', 'deadLetterTo',
 ] as const
 const LOCAL_NAMES = ['id', 'group', 'destination', 'codec', 'schema'] as const
 const NAMES = [...ENGINE_NAMES, ...LOCAL_NAMES]
-const LATER = ['deadLetterTo']
 
 /** Checks the options and splits them; options that are not named are absent in both parts. */
 export function splitQueueOptions(options: QueueOptions<never, unknown>, where: string): { engine: EngineOptions; local: LocalOptions } {
-  checkNames(options, NAMES, where, LATER)
+  checkNames(options, NAMES, where)
   return { engine: engineOptions(options, where), local: localOptions(options, where) }
 }
 
 function engineOptions(options: QueueOptions<never, unknown>, where: string): EngineOptions {
   const engine: EngineOptions = {}
-  const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, history, maxBytes, groupOnDead } = options
+  const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, history, maxBytes, groupOnDead, deadLetterTo } = options
   if (guarantee !== undefined) {
     choice(guarantee, ['at-most-once', 'at-least-once', 'exactly-once'], 'guarantee', where)
     if (guarantee === 'exactly-once') throw unsupported("guarantee 'exactly-once'", where)
@@ -144,6 +150,12 @@ function engineOptions(options: QueueOptions<never, unknown>, where: string): En
   if (options.maxResultBytes !== undefined) {
     engine.maxResultBytes = integer(options.maxResultBytes, RESULT, 'maxResultBytes', where)
   }
+  if (deadLetterTo !== undefined) {
+    if (deadLetterTo !== null) text(deadLetterTo, KEY_BYTES_MAX, 'deadLetterTo', where)
+    engine.deadLetterTo = deadLetterTo ?? ''
+  }
+  // A codec lives in this process; that there is one, the engine must know: it writes of dead letters by itself.
+  if (options.codec !== undefined) engine.bodies = 'encoded'
   if (groupOnDead !== undefined) engine.groupOnDead = choice(groupOnDead, ['continue', 'block'], 'groupOnDead', where)
   if (dedup !== undefined) engine.dedup = dedupOptions(dedup, `${where}: dedup`)
   if (dead !== undefined) {

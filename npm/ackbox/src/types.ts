@@ -165,6 +165,20 @@ export interface DeadLetter<T = unknown> extends MessageInfo<T> {
   readonly deadAt: number
 }
 
+/** The body of a message that a queue gets by `deadLetterTo`: one for each death, with an id of its own for ever. */
+export interface DeathNotice<T = unknown> {
+  /** Where the letter is. */
+  readonly queue: string
+  readonly id: string
+  /** Of the letter, if it is JSON. */
+  readonly body?: T
+  /** Of a letter whose body is no JSON, that of a queue with a codec say: its bytes. */
+  readonly bodyBase64?: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly reason: Reason
+  readonly error?: ErrorInfo
+}
+
 /** How a box or worker closes. */
 export interface CloseOptions {
   /** How long handlers may finish before their signals abort and their messages are returned. Default 25,000. */

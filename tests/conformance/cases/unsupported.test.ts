@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 
-it.each([{ guarantee: 'exactly-once' }, { deadLetterTo: 'graveyard' }])(
+it.each([{ guarantee: 'exactly-once' }])(
   'the queue option %j',
   async (options) => {
     const box = await open(memoryStorage())

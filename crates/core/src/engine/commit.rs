@@ -75,7 +75,26 @@ impl Recorder for Commit {
     }
 }
 
+/// Writes into the frame of the record that was written last: both become durable together.
+pub(super) struct Joined<'a>(&'a mut Commit);
+
+impl Recorder for Joined<'_> {
+    fn write(&mut self, record: &Record<'_>, note: Note) {
+        self.0.push(record, note);
+    }
+
+    fn last_payload(&self) -> &[u8] {
+        self.0.last_payload()
+    }
+}
+
 impl Commit {
+    /// For what must not become durable without the record that was written last, nor that without it.
+    pub(super) fn joined(&mut self) -> Joined<'_> {
+        debug_assert!(!self.staged.is_empty(), "a record was written just now");
+        Joined(self)
+    }
+
     /// A journal that ends with `segments`, after `frames` frames. `identity` names the box;
     /// `last_token` is the last one of the runs before.
     #[must_use]

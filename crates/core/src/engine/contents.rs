@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     Move { number: u64, details: bool },
     /// Cleaning moves the dedup entry of the message with this number.
     MoveEntry { entry: u32, number: u64 },
+    /// The message with this number is about to die.
+    Die(u64),
     /// A dead letter is to be edited: its content, or the record of its death.
     Edit { death: u64, details: bool },
     /// An inspection shows it as this entry of its answer.

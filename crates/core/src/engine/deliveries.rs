@@ -59,7 +59,14 @@ impl Engine {
         self.settled_suspect(token);
         self.ledger.unlease(slot);
         self.note_handling(token);
+        let lent = match settle.verdict {
+            Verdict::Ack | Verdict::Return => None,
+            _ => self.lend_content(token),
+        };
         let stays = self.apply(token, slot, settle.verdict, result, settle.error);
+        if let Some(slot) = lent {
+            self.ledger.uncache(slot);
+        }
         self.count_outcome(to, settle.verdict, stays);
         let runs_on =
             !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));

@@ -68,9 +68,13 @@ impl Engine {
             reason: AbortReason::LeaseLost,
         });
         if let Some(slot) = slot {
+            let lent = self.lend_content(token);
             self.ledger.unlease(slot);
             if self.fail_attempt(slot, Reason::LeaseExpired, None, b"") {
                 self.ledger.enter(slot, self.now);
+            }
+            if let Some(slot) = lent {
+                self.ledger.uncache(slot);
             }
             self.promote_group_of(slot);
         }
@@ -102,7 +106,7 @@ impl Engine {
         self.ledger.leave(slot);
         let queue = self.ledger.messages[slot].queue;
         self.ledger.queues[queue as usize].counters.expired += 1;
-        self.kill(slot, Reason::Expired, false, b"");
+        self.kill_undelivered(slot, Reason::Expired);
     }
 
     /// Makes a held message a dead letter and tells so.
@@ -112,8 +116,10 @@ impl Engine {
         self.tell_dead(slot, reason, error);
     }
 
-    /// Tells of a death, as an event and to those who wait for it.
+    /// Tells of a death whose record was written just now: to the queue that is told of dead letters,
+    /// as an event, and to those who wait for it.
     pub(super) fn tell_dead(&mut self, slot: u32, reason: Reason, error: &[u8]) {
+        self.compensate(slot, reason, error);
         let message = &self.ledger.messages[slot];
         let (queue, attempt) = (message.queue, message.attempt);
         if self.listens(queue, EventKind::Dead) {

@@ -26,6 +26,7 @@ impl Engine {
                 .place(*note, span.at(done.segment, done.frame_offset));
             match *note {
                 Note::Accepted { slot, number }
+                | Note::Owed { slot, number }
                 | Note::Moved { slot, number }
                 | Note::TakenBack { slot, number }
                 | Note::Edited { slot, number } => {
@@ -186,6 +187,7 @@ impl Engine {
                     let payload: Option<Rc<[u8]>> = loaded.payload.ok();
                     self.loaded_for_inspection(job, index, part, payload);
                 }
+                Purpose::Die(number) => self.loaded_for_death(number, loaded.payload.ok()),
                 Purpose::Edit { death, details } => {
                     self.loaded_for_edit(death, details, loaded.payload.ok());
                 }

@@ -21,9 +21,11 @@
 mod cleaning;
 mod closing;
 mod commit;
+mod compensating;
 mod contents;
 mod deadjobs;
 mod deadpages;
+mod definitions;
 mod deliveries;
 mod dispatch;
 mod editing;
@@ -65,6 +67,7 @@ use crate::time::Timestamp;
 use cleaning::Cleaning;
 use closing::Closing;
 use commit::Commit;
+use compensating::Dying;
 use contents::Reads;
 use deadjobs::DeadJobs;
 use inspecting::Inspections;
@@ -131,6 +134,7 @@ pub struct Engine {
     wakes: Vec<Timestamp>,
     inspections: Inspections,
     waits: Waits,
+    dying: Dying,
     dead_jobs: DeadJobs,
     paced_redrives: PacedRedrives,
     idle_waits: IdleWaits,
@@ -171,6 +175,7 @@ impl Engine {
             wakes: Vec::new(),
             inspections: Inspections::default(),
             waits: Waits::default(),
+            dying: Dying::default(),
             dead_jobs: DeadJobs::default(),
             paced_redrives: PacedRedrives::default(),
             idle_waits: IdleWaits::default(),
@@ -265,6 +270,7 @@ impl Engine {
         self.dispatch();
         self.clean();
         self.check_rest();
+        self.read_for_deaths();
         self.reads.begin(&mut self.output);
         self.seal();
         self.tell_changes();

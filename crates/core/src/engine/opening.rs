@@ -328,7 +328,7 @@ impl Engine {
         );
         self.ledger = ledger;
         for slot in interrupted.exhausted {
-            self.kill(slot, Reason::OwnerDied, false, b"");
+            self.kill_undelivered(slot, Reason::OwnerDied);
         }
         interrupted.count
     }

@@ -6,22 +6,12 @@ use super::limits::CLAIMS_MAX;
 use super::selecting::Selection;
 use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, Token, WorkerId};
-use crate::config::QueueOptions;
-use crate::consumer::desk::Desk;
 use crate::consumer::worker::Worker;
-use crate::effect::{
-    AbortReason, Answer, BoxStats, Defined, Event, EventKind, Object, WorkerOpened,
-};
+use crate::effect::{AbortReason, Answer, BoxStats, Event, EventKind, Object, WorkerOpened};
 use crate::error::{ErrorCode, Failure};
 use crate::journal::Record;
 use crate::ledger::message::Standing;
-use crate::ledger::queue::Queue;
-use crate::ledger::settings::Settings;
-use crate::ledger::{Note, QUEUES_MAX, Recorder};
-use crate::time::Timestamp;
-
-/// Bytes of a queue's name.
-const QUEUE_NAME_BYTES_MAX: usize = 256;
+use crate::ledger::{Note, Recorder};
 
 type Requested = Result<Option<Object>, Failure>;
 
@@ -178,77 +168,6 @@ impl Engine {
     pub(super) fn known_to_show(&self, queue: QueueId) -> Result<u32, Failure> {
         self.room_to_show()?;
         self.known(queue)
-    }
-
-    fn define(&mut self, name: &str, options: QueueOptions) -> Result<Object, Failure> {
-        if name.is_empty() || name.len() > QUEUE_NAME_BYTES_MAX {
-            let length = name.len();
-            let message =
-                format!("queue name: expected 1 to {QUEUE_NAME_BYTES_MAX} bytes, got {length}");
-            return Err(Failure::new(ErrorCode::InvalidOption, message));
-        }
-        if self.config.read_only {
-            return self.known_by_name(name);
-        }
-        let known = self.ledger.queue_named(name);
-        let (queue, changed) = match known {
-            Some(queue) => {
-                let target = &self.ledger.queues[queue as usize];
-                let settings = target.settings.amend(options)?;
-                let changed = target.settings.changes(&settings);
-                self.check_switch(queue, &settings)?;
-                if settings.named != target.settings.named {
-                    self.ledger.queues[queue as usize].settings = settings;
-                    self.ledger.write_queue(queue, &mut self.commit);
-                }
-                (queue, changed)
-            }
-            None => (self.create_queue(name, options)?, Vec::new()),
-        };
-        self.ledger.touch(queue);
-        Ok(Object::Defined(Defined {
-            queue: QueueId(queue),
-            created: known.is_none(),
-            changed,
-            options: self.ledger.queues[queue as usize].settings.in_force(),
-        }))
-    }
-
-    fn create_queue(&mut self, name: &str, options: QueueOptions) -> Result<u32, Failure> {
-        let settings = Settings::resolve(options)?;
-        if self.ledger.queues.len() >= QUEUES_MAX {
-            let message = format!("a box holds at most {QUEUES_MAX} queues");
-            return Err(Failure::new(ErrorCode::QueueFull, message));
-        }
-        let queue = self.ledger.add_queue(Queue::new(name, settings));
-        self.add_desk();
-        self.ledger.write_queue(queue, &mut self.commit);
-        Ok(queue)
-    }
-
-    pub(super) fn add_desk(&mut self) {
-        self.desks.push(Desk::default());
-        self.wakes.push(Timestamp::NEVER);
-    }
-
-    /// A queue becomes exactly-once only when every unfinished message has an id of its caller's.
-    fn check_switch(&self, queue: u32, settings: &Settings) -> Result<(), Failure> {
-        let target = &self.ledger.queues[queue as usize];
-        let exactly_once = crate::config::Guarantee::ExactlyOnce;
-        if settings.guarantee != exactly_once || target.settings.guarantee == exactly_once {
-            return Ok(());
-        }
-        let without = self.ledger.messages.iter().any(|(slot, message)| {
-            message.queue == queue && message.id.is_none() && !self.ledger.is_purged(slot)
-        });
-        if !without {
-            return Ok(());
-        }
-        let message = format!(
-            "queue '{}' cannot become exactly-once: it holds unfinished messages without an id of the caller's",
-            target.name
-        );
-        Err(Failure::new(ErrorCode::IdRequired, message))
     }
 
     fn open_worker(&mut self, queue: QueueId, concurrency: u32) -> Result<Object, Failure> {

@@ -52,6 +52,18 @@ impl Ledger {
         out: &mut impl Recorder,
     ) -> Result<Accepted, Failure> {
         self.check(enqueue)?;
+        self.take_in(now, enqueue, false, out)
+    }
+
+    /// Accepts a message whose parts were checked. `owed`: not by a caller, who could be refused later,
+    /// but for what is written in front of it.
+    pub(super) fn take_in(
+        &mut self,
+        now: Timestamp,
+        enqueue: &Enqueue<'_>,
+        owed: bool,
+        out: &mut impl Recorder,
+    ) -> Result<Accepted, Failure> {
         let identity = match enqueue.id {
             Some(id) => {
                 if let Some(known) = self.recognise(now, enqueue, id)? {
@@ -71,7 +83,13 @@ impl Ledger {
             }
         };
         let slot = self.admit(now, enqueue, identity);
-        self.record_accepted(slot, enqueue, identity, out);
+        let number = self.messages[slot].number;
+        let note = if owed {
+            Note::Owed { slot, number }
+        } else {
+            Note::Accepted { slot, number }
+        };
+        self.record_accepted(slot, enqueue, identity, note, out);
         self.queues[enqueue.queue.0 as usize].counters.enqueued += 1;
         self.join_group(slot, now);
         self.enter(slot, now);
@@ -390,6 +408,7 @@ impl Ledger {
         slot: u32,
         enqueue: &Enqueue<'_>,
         identity: Option<Identity>,
+        note: Note,
         out: &mut impl Recorder,
     ) {
         let message = &self.messages[slot];
@@ -418,8 +437,7 @@ impl Ledger {
             started_at: 0,
             body: enqueue.body,
         };
-        let number = message.number;
-        out.write(&Record::Message(record), Note::Accepted { slot, number });
+        out.write(&Record::Message(record), note);
         let content = Rc::from(out.last_payload());
         self.cache(slot, content);
     }
@@ -430,6 +448,6 @@ impl Enqueue<'_> {
     #[must_use]
     pub fn stored_bytes(&self) -> u32 {
         let bytes = self.id.map_or(0, str::len) + self.headers.len() + self.body.len();
-        u32::try_from(bytes).expect("a body is at most 8 MiB")
+        u32::try_from(bytes).expect("a body is at most 8 MiB, in Base64 at most 11")
     }
 }

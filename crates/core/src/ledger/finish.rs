@@ -204,10 +204,13 @@ impl Ledger {
         }
         let blocks = self.would_block(slot);
         let message = &self.messages[slot];
+        // Its error stands in the history, and as the death's.
+        let attempt = attempted
+            .then(|| attempt_record(message.attempt, message.started_at, now, reason, b""));
         let record = Record::Dead {
             number: message.number,
             reason: death_code(reason, blocks),
-            attempt: None,
+            attempt,
             error: history::cut(error),
             history: &message.history,
         };

@@ -8,6 +8,7 @@
 mod accept;
 mod chain;
 mod changes;
+mod compensation;
 mod dead;
 pub mod dedup;
 mod describe;
@@ -33,6 +34,7 @@ mod standing;
 mod transfer;
 
 pub use accept::Accepted;
+pub use compensation::Compensation;
 pub use dead::DeadQuery;
 pub use finish::Failed;
 pub use moving::{Edit, Live};
@@ -363,6 +365,7 @@ impl Ledger {
         match note {
             Note::None => {}
             Note::Accepted { slot, number }
+            | Note::Owed { slot, number }
             | Note::Moved { slot, number }
             | Note::TakenBack { slot, number }
             | Note::Edited { slot, number } => {

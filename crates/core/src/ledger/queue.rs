@@ -34,6 +34,10 @@ pub struct Queue {
     pub name: Rc<str>,
     /// Its options.
     pub settings: Settings,
+    /// Nobody has defined it: another queue tells it of dead letters.
+    pub implied: bool,
+    /// It was full when it was to be told of a dead letter last.
+    pub missed_letter: bool,
     /// Delivers nothing.
     pub paused: bool,
     /// Bit set of event kinds that someone listens to.
@@ -52,7 +56,7 @@ pub struct Queue {
     pub dead: BTreeMap<u64, u32>,
     /// Waiting messages with a time to live, by deadline and number.
     pub expiries: BTreeMap<(Timestamp, u64), u32>,
-    /// Finished messages whose histories are shown, by end and number: see [`super::past`].
+    /// Finished messages whose histories are shown, by end and number: see the module `past`.
     pub histories: BTreeSet<(Timestamp, u64)>,
     /// Ordering groups.
     pub groups: Groups,
@@ -79,6 +83,8 @@ impl Queue {
         Self {
             name: Rc::from(name),
             settings,
+            implied: false,
+            missed_letter: false,
             paused: false,
             listens: 0,
             ready: BTreeMap::new(),

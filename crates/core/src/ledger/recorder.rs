@@ -14,6 +14,13 @@ pub enum Note {
         /// Its number: the slot may have another tenant by the time the record has a place.
         number: u64,
     },
+    /// A message that was accepted because of the record in front of it, and stands or falls with it.
+    Owed {
+        /// Its slot.
+        slot: u32,
+        /// Its number.
+        number: u64,
+    },
     /// A message that cleaning writes again.
     Moved {
         /// Its slot.

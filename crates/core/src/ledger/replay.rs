@@ -126,16 +126,18 @@ impl Ledger {
             Record::Dead {
                 number,
                 reason,
+                attempt,
                 error,
                 history,
-                ..
             } => {
                 let Some(slot) = self.known(number)? else {
                     // Deaths are counted without a gap: later ones keep their sequences.
                     self.last_death += 1;
                     return Ok(());
                 };
-                self.replay_death(slot, reason, time, error, history)?;
+                // The frame was sealed when the append before it was done: the attempt knows better.
+                let at = attempt.map_or(time, |attempt| Timestamp(attempt.ended_at));
+                self.replay_death(slot, reason, at, error, history)?;
                 self.place(
                     Note::Death {
                         slot,

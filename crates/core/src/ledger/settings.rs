@@ -3,7 +3,7 @@
 //! Options that a user names are journaled and survive reopening; the journal therefore keeps the
 //! named ones only ([`Settings::named`]), so that a later default applies to boxes of today.
 
-use crate::config::{Compare, GroupOnDead, Guarantee, QueueOptions, WhenFull};
+use crate::config::{Bodies, Compare, GroupOnDead, Guarantee, QueueOptions, WhenFull};
 use crate::error::{ErrorCode, Failure};
 use crate::policy::backoff::Backoff;
 
@@ -33,6 +33,8 @@ pub struct Settings {
     pub dead_retain_ms: Option<u64>,
     pub history_window_ms: u64,
     pub history_max_entries: u64,
+    pub dead_letter_to: Option<String>,
+    pub bodies: Bodies,
     /// What was named by a user, now or in an earlier run.
     pub named: QueueOptions,
 }
@@ -64,6 +66,8 @@ impl Settings {
             dead_retain_ms: named.dead.as_ref().and_then(|dead| dead.retain_ms),
             history_window_ms: history.window_ms.unwrap_or(0),
             history_max_entries: history.max_entries.unwrap_or(0),
+            dead_letter_to: named.dead_letter_to.clone().filter(|name| !name.is_empty()),
+            bodies: named.bodies.unwrap_or_default(),
             named,
         };
         settings.check()?;
@@ -147,6 +151,8 @@ impl Settings {
             group_on_dead: newer.group_on_dead.or(old.group_on_dead),
             dead: newer.dead.or(old.dead),
             history,
+            dead_letter_to: newer.dead_letter_to.or(old.dead_letter_to),
+            bodies: newer.bodies.or(old.bodies),
         })
     }
 
@@ -177,6 +183,9 @@ impl Settings {
                 window_ms: Some(self.history_window_ms),
                 max_entries: Some(self.history_max_entries),
             }),
+            dead_letter_to: self.dead_letter_to.clone(),
+            // The host knows, and nobody is to be told of a change.
+            bodies: None,
         }
     }
 

@@ -16,6 +16,8 @@ mod cleaning;
 mod clock;
 mod closing;
 mod cold_backlog;
+mod compensation;
+mod compensation_hindered;
 mod corruption;
 mod crash_points;
 mod dead_pages;

@@ -52,6 +52,10 @@ export interface QueueOptions {
   groupOnDead?: 'continue' | 'block' | undefined
   dead?: { retainMs?: number | undefined } | undefined
   history?: { windowMs?: number | undefined; maxEntries?: number | undefined } | undefined
+  /** Empty for none. */
+  deadLetterTo?: string | undefined
+  /** What the bytes of bodies are. */
+  bodies?: 'json' | 'encoded' | undefined
 }
 
 /** One stored segment. */
