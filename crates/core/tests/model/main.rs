@@ -7,6 +7,7 @@
 )]
 
 mod reference;
+mod strategies;
 mod subject;
 #[allow(dead_code, reason = "shared with the tests of single behaviours")]
 #[path = "../engine/support.rs"]
@@ -30,7 +31,7 @@ impl ReferenceStateMachine for Machine {
     }
 
     fn transitions(model: &Model) -> BoxedStrategy<Transition> {
-        reference::transitions(model)
+        strategies::transitions(model)
     }
 
     fn apply(mut model: Model, transition: &Transition) -> Model {
