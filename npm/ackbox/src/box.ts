@@ -1,7 +1,7 @@
 /** An embedded box: one engine on one storage, from its opening until it is closed or has failed. */
 import type { Box, Queue } from './api.js'
 import { checkCloseOptions, Deadlines, Ending } from './closing.js'
-import { type Clock, registerBusy } from './clock.js'
+import { type Clock, platform, registerBusy } from './clock.js'
 import { nameAndOptions, type QueueDefinition } from './definition.js'
 import { Driver } from './driver.js'
 import type { Engine } from './engine/engine.js'
@@ -101,7 +101,7 @@ export class EmbeddedBox implements Box, BoxCore {
     const early = this.#early ?? []
     this.#early = undefined
     // Whoever awaits the opening listens in the same turn of the event loop.
-    if (early.length > 0) setTimeout(() => early.forEach((warning) => this.#warn(warning)), 0)
+    if (early.length > 0) platform.setTimeout(() => early.forEach((warning) => this.#warn(warning)), 0)
   }
 
   /** Opening was given up: ends everything without writing. */

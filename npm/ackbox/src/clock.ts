@@ -1,7 +1,6 @@
 /**
  * Time as the package sees it: one `Clock`, injected. Nothing else in the package reads a clock or sets a timer.
  */
-
 /** A timer that was set. */
 export interface TimerHandle {
   /** The timer keeps the process alive (the default). */
@@ -23,6 +22,26 @@ export interface Clock {
 /** The longest delay the timers of JavaScript can hold; who waits longer sets the timer again. */
 export const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
+/**
+ * Time and timers of the platform as they were when the package was loaded. Fake timers of test runners are installed
+ * later, and stand still until a test moves them: a box must not hang on them. Time that tests move is injected as a
+ * `Clock`.
+ *
+ * @internal
+ */
+export const platform = Object.freeze({
+  wallNow: Date.now.bind(Date),
+  monotonicNow: performance.now.bind(performance),
+  setTimeout: setTimeout.bind(globalThis),
+  clearTimeout: clearTimeout.bind(globalThis),
+  setInterval: setInterval.bind(globalThis),
+  clearInterval: clearInterval.bind(globalThis),
+  queueMicrotask: queueMicrotask.bind(globalThis),
+  /** Of Node alone. */
+  setImmediate: (globalThis as { setImmediate?: (fn: () => void) => unknown }).setImmediate?.bind(globalThis),
+  MessageChannel: globalThis.MessageChannel,
+})
+
 /** A wall clock this far ahead means that the machine slept; less is only drift between the two clocks. */
 const SUSPEND_MS = 1000
 
@@ -32,12 +51,13 @@ const SUSPEND_MS = 1000
  * wall clock is more than a second ahead, time jumps forward to it.
  */
 export function systemClock(): Clock {
-  let wallAnchor = Date.now()
-  let monotonicAnchor = performance.now()
+  const { wallNow, monotonicNow, setTimeout, clearTimeout } = platform
+  let wallAnchor = wallNow()
+  let monotonicAnchor = monotonicNow()
 
   function now(): number {
-    const wall = Date.now()
-    const monotonic = performance.now()
+    const wall = wallNow()
+    const monotonic = monotonicNow()
     const counted = wallAnchor + Math.floor(monotonic - monotonicAnchor)
     if (wall - counted <= SUSPEND_MS) return counted
     wallAnchor = wall
@@ -47,9 +67,9 @@ export function systemClock(): Clock {
 
   return {
     now,
-    setTimeout: (fn, ms) => new SystemTimer(globalThis.setTimeout(fn, Math.min(ms, MAX_TIMEOUT_MS))),
+    setTimeout: (fn, ms) => new SystemTimer(setTimeout(fn, Math.min(ms, MAX_TIMEOUT_MS))),
     clearTimeout: (handle) => {
-      if (handle instanceof SystemTimer) globalThis.clearTimeout(handle.id)
+      if (handle instanceof SystemTimer) clearTimeout(handle.id)
     },
   }
 }

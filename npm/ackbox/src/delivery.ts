@@ -1,6 +1,7 @@
 /** One attempt at handling a message, from its delivery until it is settled or lost. */
 import type { Delivery, RejectOptions } from './api.js'
 import { decodeBody, decodeHeaders, encodeResult } from './codec.js'
+import { checkExtension, checkReject, DELAY } from './delivery-options.js'
 import type { Driver } from './driver.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
 import { encodeError } from './error-info.js'
@@ -8,12 +9,8 @@ import { AckboxError } from './errors.js'
 import { outlive, type Outliving, outliving } from './outliving.js'
 import type { LocalOptions } from './queue-options.js'
 import { parse, type Parsed } from './schema.js'
-import type { Range } from './validate.js'
-import { checkNames, duration, flag, MAX_MS } from './validate.js'
+import { duration } from './validate.js'
 import { type Consequence, consequenceOf } from './verdict.js'
-
-const DELAY: Range = { min: 0, max: MAX_MS }
-const EXTENSION: Range = { min: 1, max: MAX_MS }
 
 /** The queue that a delivery comes from. */
 export interface DeliverySource {
@@ -102,22 +99,15 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   async reject(reason?: unknown, options: RejectOptions = {}): Promise<void> {
-    const where = this.#where('reject')
-    checkNames(options, ['delayMs', 'dead'], where)
-    const { delayMs } = options
-    const delay = delayMs === undefined ? undefined : duration(delayMs, DELAY, 'delayMs', where)
-    const dead = flag(options.dead, 'dead', where)
-    if (dead && delay !== undefined) {
-      throw new AckboxError('ERR_INVALID_OPTION', `${where}: expected either delayMs or dead, got both`)
-    }
+    const { delayMs, dead } = checkReject(options, this.#where('reject'))
     this.#checkOpen('reject')
     const error = encodeError(reason)
     if (dead) await this.#settle(Verdict.dead, { reason: Reason.permanent, error })
-    else await this.#settle(Verdict.reject, { when: delay ?? this.#backoff(reason), error })
+    else await this.#settle(Verdict.reject, { when: delayMs ?? this.#backoff(reason), error })
   }
 
   async extend(ms: number): Promise<void> {
-    const extension = duration(ms, EXTENSION, 'ms', this.#where('extend'))
+    const extension = checkExtension(ms, this.#where('extend'))
     this.#checkOpen('extend')
     await this.#driver.ask((ticket, input) => input.extend({ ticket, token: this.token, ms: extension }))
   }

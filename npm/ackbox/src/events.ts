@@ -1,5 +1,6 @@
 /** Listeners: isolated from each other and from the box, told only while no engine output is read. */
 import { messageOf } from './error-info.js'
+import { platform } from './clock.js'
 import { AckboxError, invalidOption, unknownOption } from './errors.js'
 import type { RecoveryReport } from './stats.js'
 import type { ErrorInfo, Reason } from './types.js'
@@ -130,7 +131,7 @@ export class Emitter<E extends object> {
     const registration = { listener, off, once }
     options.signal?.addEventListener('abort', off)
     this.#add(event, registration)
-    if (earlier !== undefined) queueMicrotask(() => this.#tell(event, registration, earlier))
+    if (earlier !== undefined) platform.queueMicrotask(() => this.#tell(event, registration, earlier))
     return off
   }
 

@@ -139,7 +139,7 @@ async function site(): Promise<Site> {
 }
 
 describe.each(TAKERS)('%s', (_, call) => {
-  it('refuses an option that is unknown', async () => {
+  it('refuses an option that is unknown [A10 options]', async () => {
     const options = { notAnOption: undefined } as never
     await refusal(async () => call(await site(), options), 'ERR_INVALID_OPTION', /'notAnOption'/)
   })
@@ -169,7 +169,7 @@ const CONTRACT: [string, Call, object[]][] = [
     'open',
     FUNCTIONS['open']!,
     [
-      { whenLocked: 'reject' }, { whenLocked: 'wait' }, { whenLocked: 'share' }, { lockWaitMs: 1 }, { readOnly: true },
+      { whenLocked: 'reject' }, { whenLocked: 'wait' }, { whenLocked: 'share' }, { lockWaitMs: 1 },
       { engine: 'auto' }, { maxMemoryBytes: 0 }, { segmentBytes: 4_096 }, { clock: manualClock() }, { seed: 1 },
       { signal: new AbortController().signal },
     ],

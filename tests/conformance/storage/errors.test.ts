@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 
-describe('AckboxError', () => {
+describe('AckboxError [A10 errors]', () => {
   test('has code, message, cause and frozen details', () => {
     const cause = new Error('why')
     const error = new AckboxError('ERR_CORRUPT', 'damaged', { cause, details: { segment: 3, offset: 128 } })
@@ -51,7 +51,7 @@ describe('AckboxError', () => {
   })
 })
 
-describe('an unknown option', () => {
+describe('an unknown option [A10 options]', () => {
   const unknown = (name: string) => refusal(() => fileStorage({ directory: 'x', [name]: 1 }), 'ERR_INVALID_OPTION')
 
   test.each([
@@ -71,7 +71,7 @@ describe('an unknown option', () => {
   })
 })
 
-describe('RetryAfterError', () => {
+describe('RetryAfterError [A3 RetryAfterError]', () => {
   const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
   const headers = (values: Record<string, string>): Headers => new Headers(values)
   const header = (value: string): Headers => headers({ 'Retry-After': value })

@@ -22,7 +22,7 @@ describe('faultyStorage without faults', () => {
   })
 })
 
-describe('faultyStorage', () => {
+describe('faultyStorage [A8 faultyStorage]', () => {
   test('a failed append is final until it is opened again', async () => {
     const beneath = memoryStorage()
     const storage = faultyStorage(beneath, { faults: [{ append: 2, kind: 'fail', errno: 'ENOSPC' }] })

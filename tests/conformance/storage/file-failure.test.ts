@@ -16,7 +16,7 @@ const BLOCKS = 16
 const LIMIT = BLOCKS * 512
 
 describe.each(['power-loss', 'process-crash'] as const)('fileStorage, %s', (durability) => {
-  test('a failed write is final, and what was reported is there when it is opened again', async () => {
+  test('a failed write is final, and what was reported is there when it is opened again [A8 fileStorage]', async () => {
     const directory = await temporaryFolder()
     const whole = Math.floor(LIMIT / FRAME_BYTES)
     expect(await startLimited(BLOCKS, 'fill.mjs', [directory, durability]).line()).toEqual({

@@ -17,7 +17,7 @@ function segmentsIn(directory: string): string[] {
 }
 
 describe.each(['power-loss', 'process-crash'] as const)('%s', (durability) => {
-  test('nothing is called durable before it is, over two lives that were killed', async () => {
+  test('nothing is called durable before it is, over two lives that were killed [A8 fileStorage, S18]', async () => {
     const directory = await temporaryFolder()
     for (const life of [1, 2]) {
       const inherited = segmentsIn(directory)

@@ -42,7 +42,7 @@ function lockFiles(directory: string): string[] {
     .sort()
 }
 
-describe('a living owner', () => {
+describe('a living owner [S22]', () => {
   test('in this process is named, and keeps the folder', async () => {
     const directory = await temporaryFolder()
     const before = Date.now()
@@ -79,7 +79,7 @@ describe('a living owner', () => {
   })
 })
 
-describe('a dead owner', () => {
+describe('a dead owner [S22]', () => {
   test('that was killed is not in the way', async () => {
     const directory = await temporaryFolder()
     for (let round = 1; round <= 3; round += 1) {

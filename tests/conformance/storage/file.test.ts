@@ -41,7 +41,7 @@ for (const durability of ['power-loss', 'process-crash'] as const) {
   })
 }
 
-describe('the folder', () => {
+describe('the folder [A8 fileStorage]', () => {
   test('holds one file a segment with nothing but the bytes appended', async () => {
     const directory = await temporaryFolder()
     const storage = fileStorage({ directory })
@@ -245,7 +245,7 @@ describe('descriptors', () => {
   )
 })
 
-describe('the reserve', () => {
+describe('the reserve [S21]', () => {
   const MiB = 1024 * 1024
   const disk = (freeBytes: number, totalBytes: number) => ({
     bsize: 4096,

@@ -8,7 +8,7 @@ import { refusal } from '../support/errors.ts'
 
 const START = Date.UTC(2030, 0, 1)
 
-describe('manualClock', () => {
+describe('manualClock [A8 manualClock, A1 clock]', () => {
   test('begins where it is told to, else in 2030, and stands still', async () => {
     expect(manualClock().now()).toBe(START)
     expect(manualClock({ start: 5 }).now()).toBe(5)
@@ -87,6 +87,20 @@ describe('manualClock', () => {
     clock[BUSY].add(() => work)
     await clock.advance(5)
     expect(clock.now()).toBe(5)
+  })
+
+  test('waits for files that are read, though nobody tells of them', async () => {
+    const clock = manualClock({ start: 0 })
+    const log: string[] = []
+    clock.setTimeout(async () => {
+      // Longer than any number of turns that a clock could count.
+      for (let time = 0; time < 5; time += 1) await readFile(new URL('./', import.meta.url)).catch(() => {})
+      for (let time = 0; time < 5; time += 1) log.push(`${(await readFile(new URL(import.meta.url))).length > 0}`)
+      log.push(`read at ${clock.now()}`)
+    }, 10)
+    clock.setTimeout(() => log.push('next timer'), 11)
+    await clock.advance(20)
+    expect(log.slice(-2)).toEqual(['read at 10', 'next timer'])
   })
 
   test('does not wait for what only the test can end', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 
-describe('memoryStorage', () => {
+describe('memoryStorage [A8 memoryStorage]', () => {
   storageSuite({ test, create: memoryStorage, reopen: (storage) => storage })
 
   test('promises nothing beyond the process', () => {

@@ -7,6 +7,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFile, readdir, readlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 
+import { platform } from '../clock.js'
+
 /** What a lock file says about its owner. Fields that the platform cannot tell are empty strings. */
 export interface Owner {
   readonly pid: number
@@ -36,7 +38,7 @@ export async function currentOwner(): Promise<Owner> {
     bootId: await orEmpty(readFile('/proc/sys/kernel/random/boot_id', 'utf8')),
     pidNamespace: await orEmpty(readlink('/proc/self/ns/pid')),
     host: hostname(),
-    since: Date.now(),
+    since: platform.wallNow(),
     nonce: randomBytes(16).toString('hex'),
     locksFile: false,
   }

@@ -3,6 +3,7 @@
  * box on the same object, never the process.
  */
 
+import { platform } from '../clock.js'
 import { AckboxError } from '../errors.js'
 import { missingSegment, notOpen, shortRead } from './refusals.js'
 import type { SegmentInfo, Storage, StorageReader } from './storage.js'
@@ -50,7 +51,7 @@ class MemoryStorage implements Storage {
 
   async open(): Promise<SegmentInfo[]> {
     if (this.#openSince !== undefined) throw locked(this.#openSince)
-    this.#openSince = Date.now()
+    this.#openSince = platform.wallNow()
     return [...this.#segments].map(([segment, { bytes }]) => ({ segment, bytes })).sort((a, b) => a.segment - b.segment)
   }
 

@@ -2,7 +2,7 @@
  * Virtual time for tests: a clock that moves only when it is told to.
  */
 
-import { BUSY, type BusyClock, type BusyProbe, type TimerHandle } from '../clock.js'
+import { BUSY, type BusyClock, type BusyProbe, platform, type TimerHandle } from '../clock.js'
 import { invalidOption } from '../errors.js'
 import { checkNames } from '../validate.js'
 
@@ -10,8 +10,9 @@ import { checkNames } from '../validate.js'
 export interface ManualClock extends BusyClock {
   /**
    * Moves time by `ms` (0 or more; default 0) and fires what falls due on the way, in order and each at its own
-   * time. Resolves when all that is due ran and its handlers settled. A handler that waits for something else (a
-   * later time, a promise of the test, a socket) is not waited for.
+   * time. Resolves when all that is due ran and its handlers settled: those that wait for promises, the box, or (in
+   * Node) files. A handler that waits for something else (a later time, a promise of the test, a socket) is not waited
+   * for.
    */
   advance(ms?: number): Promise<void>
   /** Moves time to the earliest timer and fires it. Resolves with the milliseconds passed; `undefined`: no timer is set. */
@@ -29,6 +30,9 @@ export interface ManualClockOptions {
  * More would be slower and no safer: what takes longer waits for something outside.
  */
 const IDLE_TURNS = 16
+
+/** How Node calls requests, as opposed to handles that stay. */
+const REQUEST = /(Req(Callback|Promise|Wrap)?|ConnectWrap|WriteWrap|ShutdownWrap)$/
 
 class ManualTimer implements TimerHandle {
   readonly at: number
@@ -55,23 +59,24 @@ export function manualClock(options: ManualClockOptions = {}): ManualClock {
   let time = startTime(options.start ?? Date.UTC(2030, 0, 1))
   const timers = new Set<ManualTimer>()
   const probes = new Set<BusyProbe>()
+  const pending = requestsUnderWay()
   let moves: Promise<unknown> = Promise.resolve()
 
   async function moveTo(target: number): Promise<void> {
-    await quiet(probes)
+    await quiet(probes, pending)
     for (;;) {
       const timer = earliest(timers)
       if (timer === undefined || timer.at > target) break
       time = Math.max(time, timer.at)
       timers.delete(timer)
       timer.fire()
-      await quiet(probes)
+      await quiet(probes, pending)
     }
     time = Math.max(time, target)
   }
 
   async function moveToNext(): Promise<number | undefined> {
-    await quiet(probes)
+    await quiet(probes, pending)
     const timer = earliest(timers)
     if (timer === undefined) return undefined
     const before = time
@@ -123,15 +128,28 @@ function earliest(timers: Set<ManualTimer>): ManualTimer | undefined {
   return first
 }
 
-/** Resolves when no probe has been busy for `IDLE_TURNS` turns of the event loop. */
-async function quiet(probes: Set<BusyProbe>): Promise<void> {
+/**
+ * Resolves when for `IDLE_TURNS` turns of the event loop no probe has been busy and the platform has been asked for
+ * nothing more than `pending` requests.
+ */
+async function quiet(probes: Set<BusyProbe>, pending: number): Promise<void> {
   for (let idle = 0; idle < IDLE_TURNS; idle++) {
     await turn()
     for (let busy = busyWith(probes); busy.length > 0; busy = busyWith(probes)) {
       idle = 0
       await Promise.allSettled(busy)
     }
+    if (requestsUnderWay() > pending) idle = 0
   }
+}
+
+/**
+ * Requests that the platform answers by itself, where it tells: files, names, connections that are being made. Sockets
+ * that are open are none of them: they may stay silent for ever.
+ */
+function requestsUnderWay(): number {
+  const { process } = globalThis as { process?: { getActiveResourcesInfo?(): string[] } }
+  return process?.getActiveResourcesInfo?.().filter((name) => REQUEST.test(name)).length ?? 0
 }
 
 function busyWith(probes: Set<BusyProbe>): PromiseLike<unknown>[] {
@@ -141,11 +159,11 @@ function busyWith(probes: Set<BusyProbe>): PromiseLike<unknown>[] {
 /** One turn of the event loop: all promise jobs run, and input and output that is ready is taken. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') {
-      setImmediate(resolve)
+    if (platform.setImmediate !== undefined) {
+      platform.setImmediate(resolve)
       return
     }
-    const { port1, port2 } = new MessageChannel()
+    const { port1, port2 } = new platform.MessageChannel()
     port1.onmessage = () => {
       port1.close()
       resolve()

@@ -1,0 +1,147 @@
+/** A delivery without a box, for unit tests of handlers: it behaves as a real one, and remembers what was done to it. */
+
+import type { Delivery, RejectOptions } from '../api.js'
+import { platform } from '../clock.js'
+import { encodeResult } from '../codec.js'
+import { checkExtension, checkReject } from '../delivery-options.js'
+import { AckboxError } from '../errors.js'
+import { checkNames, optionalSignal } from '../validate.js'
+
+/** What a test delivery is made with, beside its body. */
+export interface TestDeliveryOverrides {
+  /** Default `'test-1'`, `'test-2'` and so on. */
+  readonly id?: string | undefined
+  /** Default 1. */
+  readonly attempt?: number | undefined
+  /** Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly group?: string | undefined
+  readonly destination?: string | undefined
+  /** Default 0. */
+  readonly priority?: number | undefined
+  /** Default: now. */
+  readonly enqueuedAt?: number | undefined
+  /** Default: higher for each delivery that is made. */
+  readonly token?: number | undefined
+  /** When it aborts the delivery is lost, for its reason. Default: one that `lose` aborts. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a delivery was settled by hand. */
+export type Settlement =
+  | { readonly how: 'acked'; readonly result: unknown }
+  | { readonly how: 'rejected'; readonly reason: unknown; readonly delayMs?: number; readonly dead: boolean }
+  | { readonly how: 'returned' }
+
+/** A delivery that remembers. */
+export interface TestDelivery<T = unknown> extends Delivery<T> {
+  /** How it was settled by hand; `undefined` while it was not, as when a handler returns or throws. */
+  readonly settled: Settlement | undefined
+  /** The prolongations that were asked for, in milliseconds. */
+  readonly extensions: readonly number[]
+  /** Takes its lease away: the signal aborts, and settling it rejects with this code. Default `'ERR_LEASE_LOST'`. */
+  lose(code?: 'ERR_LEASE_LOST' | 'ERR_CLOSED' | 'ERR_TIMEOUT'): void
+}
+
+/** What results may take where no queue says otherwise. */
+const RESULT_BYTES_MAX = 64 << 10
+
+const NAMES = ['id', 'attempt', 'headers', 'group', 'destination', 'priority', 'enqueuedAt', 'token', 'signal']
+
+let made = 0
+
+/**
+ * A delivery of `body` that no box knows of.
+ *
+ * ```ts
+ * const message = testDelivery({ cents: 5 }, { attempt: 3 })
+ * await charge(message)
+ * assert.deepEqual(message.settled, { how: 'acked', result: 'paid' })
+ * ```
+ */
+export function testDelivery<T>(body: T, overrides: TestDeliveryOverrides = {}): TestDelivery<T> {
+  const where = 'testDelivery'
+  checkNames(overrides, NAMES, where)
+  optionalSignal(overrides.signal, where)
+  made++
+  return new RecordedDelivery(body, overrides, made)
+}
+
+class RecordedDelivery<T> implements TestDelivery<T> {
+  readonly id: string
+  readonly body: T
+  readonly attempt: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly group: string | undefined
+  readonly destination: string | undefined
+  readonly priority: number
+  readonly enqueuedAt: number
+  readonly token: number
+  readonly extensions: number[] = []
+  readonly #controller = new AbortController()
+  #settled: Settlement | undefined
+
+  constructor(body: T, overrides: TestDeliveryOverrides, number: number) {
+    const { signal } = overrides
+    this.body = body
+    this.id = overrides.id ?? `test-${number}`
+    this.attempt = overrides.attempt ?? 1
+    this.headers = overrides.headers ?? {}
+    this.group = overrides.group
+    this.destination = overrides.destination
+    this.priority = overrides.priority ?? 0
+    this.enqueuedAt = overrides.enqueuedAt ?? platform.wallNow()
+    this.token = overrides.token ?? number
+    if (signal?.aborted === true) this.#controller.abort(signal.reason)
+    signal?.addEventListener('abort', () => this.#controller.abort(signal.reason), { once: true })
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get settled(): Settlement | undefined {
+    return this.#settled
+  }
+
+  async ack(result?: unknown): Promise<void> {
+    this.#checkOpen('ack')
+    encodeResult(result, RESULT_BYTES_MAX, this.#where('ack'))
+    this.#settled = { how: 'acked', result }
+  }
+
+  async reject(reason?: unknown, options: RejectOptions = {}): Promise<void> {
+    const { delayMs, dead } = checkReject(options, this.#where('reject'))
+    this.#checkOpen('reject')
+    this.#settled = { how: 'rejected', reason, ...(delayMs === undefined ? {} : { delayMs }), dead }
+  }
+
+  async extend(ms: number): Promise<void> {
+    const extension = checkExtension(ms, this.#where('extend'))
+    this.#checkOpen('extend')
+    this.extensions.push(extension)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#settled === undefined && !this.signal.aborted) this.#settled = { how: 'returned' }
+  }
+
+  lose(code: 'ERR_LEASE_LOST' | 'ERR_CLOSED' | 'ERR_TIMEOUT' = 'ERR_LEASE_LOST'): void {
+    this.#controller.abort(new AckboxError(code, `message '${this.id}': the test took its lease away`))
+  }
+
+  #checkOpen(call: string): void {
+    const where = this.#where(call)
+    if (this.#settled !== undefined) {
+      throw new AckboxError('ERR_ALREADY_SETTLED', `${where}: the delivery was settled before`)
+    }
+    if (!this.signal.aborted) return
+    const cause: unknown = this.signal.reason
+    const code = AckboxError.is(cause) ? cause.code : 'ERR_LEASE_LOST'
+    throw new AckboxError(code as 'ERR_LEASE_LOST', `${where}: the delivery is lost`, { cause })
+  }
+
+  #where(call: string): string {
+    return `test delivery '${this.id}': ${call}`
+  }
+}
