@@ -56,6 +56,8 @@ const LOCK_WAIT: Range = { min: 0, max: MAX_MS }
 const LOCK_WAIT_MS_DEFAULT = 30_000
 const MEMORY: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const SEGMENT: Range = { min: 4 << 10, max: 1 << 30 }
+/** What an engine draws its keys and the number of its run from. */
+const ENTROPY_BYTES = 32
 const STORAGE_CALLS = ['open', 'append', 'read', 'truncate', 'remove', 'close'] as const
 
 /**
@@ -132,13 +134,15 @@ function hasFunctions(object: object, names: readonly string[]): boolean {
 
 function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
   const { maxMemoryBytes, segmentBytes, seed, readOnly } = options
-  return module.create(clock.now(), {
+  const config = {
     durability: storage.durability,
     ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
     ...(segmentBytes === undefined ? {} : { segmentBytes }),
     ...(seed === undefined ? {} : { seed: String(seed) }),
     ...(readOnly === true ? { readOnly } : {}),
-  })
+  }
+  // Drawn here for either engine, so that nothing but its inputs makes one differ from the other.
+  return module.create(clock.now(), config, crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)))
 }
 
 /** A storage, and what is in it. */

@@ -2,11 +2,12 @@
  * The engines are one engine: for the same inputs they write identical journals and show deeply equal objects.
  *
  * What a box draws at random (its id, hash key and seed) stands in its journal. So both engines open copies of
- * one journal and are then told the same things at the same virtual times.
+ * one journal, draw the number of their run from the same bytes, and are then told the same things at the same
+ * virtual times.
  */
 import { createHash } from 'node:crypto'
 
-import { open, type Box } from 'ackbox'
+import { open, type AckboxError, type Box } from 'ackbox'
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { between, seededRandom } from '../../support/random.ts'
@@ -25,15 +26,17 @@ async function openWith(engine: EngineKind, storage: InjectedStorage, clock: Man
   return box
 }
 
-interface Outcome {
+interface Life {
   /** Segment, length and hash of every append, also of those that were cleaned away. */
   readonly appends: string[]
   readonly objects: unknown[]
   readonly events: unknown[]
+  /** What became of messages, or the code of the error that was told instead. */
+  readonly ends: unknown[]
 }
 
 /** A long life with everything in it, drawn from a seed. */
-async function live(engine: EngineKind, storage: InjectedStorage, seed: number): Promise<Outcome> {
+async function live(engine: EngineKind, storage: InjectedStorage, seed: number): Promise<Life> {
   const random = seededRandom(seed)
   const clock = manualClock()
   const appends: string[] = []
@@ -41,7 +44,11 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
     appends.push(`${segment} ${bytes.byteLength} ${createHash('sha256').update(bytes).digest('hex')}`)
   }
   const box = await openWith(engine, storage, clock)
-  const queue = box.queue<unknown>('jobs', { maxAttempts: 3, dedup: { windowMs: 60_000 } })
+  const queue = box.queue<unknown, unknown>('jobs', {
+    maxAttempts: 3,
+    dedup: { windowMs: 60_000 },
+    history: { windowMs: 30_000, maxEntries: 20 },
+  })
   const mails = box.queue<unknown>('mails', { guarantee: 'at-most-once' })
   const seen = record(queue)
   const objects: unknown[] = []
@@ -50,7 +57,14 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
     // A real stack differs from call to call, and it is journaled.
     if (random() < 0.3) throw Object.assign(new Error(`failed ${attempt} – ä€🧾`), { stack: 'fixed' })
   }
-  queue.process(({ attempt }) => failing(attempt), { concurrency: 3 })
+  queue.process(({ id, attempt }) => {
+    failing(attempt)
+    if (random() < 0.7) return { of: id, text: 'ß'.repeat(between(random, 0, 300)) }
+  }, { concurrency: 3 })
+  const ends: Promise<unknown>[] = []
+  const awaitEnd = (id: string): void => {
+    ends.push(queue.finished(id, { timeoutMs: between(random, 1, 20_000) }).catch(({ code }: AckboxError) => code))
+  }
   mails.process(({ attempt }) => failing(attempt))
 
   for (let round = 0; round < 150; round += 1) {
@@ -74,6 +88,7 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
     await clock.advance(between(random, 0, 3_000))
     note(await queue.stats())
     note(await queue.get(`id-${between(random, 0, round)}-0`))
+    for (const behind of [-1, 0, 5]) awaitEnd(`id-${round - behind}-0`)
   }
   await queue.resume()
   await clock.advance(600_000)
@@ -82,24 +97,30 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
   note(await queue.peek({ limit: 100 }))
   note(await queue.dead.list().page({ limit: 100 }))
   await box.close()
-  return { appends, objects, events: seen.all }
+  return { appends, objects, events: seen.all, ends: await Promise.all(ends) }
 }
 
 describe.each([1, 2, 3])('with seed %i', (seed) => {
-  let native: Outcome
-  let wasm: Outcome
+  let native: Life
+  let wasm: Life
 
   beforeAll(async () => {
     vi.stubEnv('ACKBOX_ENGINE', undefined)
+    const drawn = vi.spyOn(crypto, 'getRandomValues').mockImplementation((bytes) => {
+      if (bytes instanceof Uint8Array) bytes.fill(seed)
+      return bytes
+    })
     const origin = new InjectedStorage()
     const box = await openWith('native', origin, manualClock())
     await box.queue('jobs').enqueue({ first: true })
     await box.close()
     native = await live('native', origin.copy(), seed)
     wasm = await live('wasm', origin.copy(), seed)
+    expect(drawn).toHaveBeenCalledTimes(3)
+    drawn.mockRestore()
   })
 
-  it('the journals are identical', () => {
+  it('the journals are identical [A1 clock]', () => {
     expect(wasm.appends).toStrictEqual(native.appends)
     expect(native.appends.length).toBeGreaterThan(500)
   })
@@ -107,6 +128,12 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
   it('the objects are deeply equal', () => {
     expect(wasm.objects).toStrictEqual(native.objects)
     expect(native.objects.length).toBeGreaterThan(600)
+  })
+
+  it('the ends are deeply equal, and of every kind', () => {
+    expect(wasm.ends).toStrictEqual(native.ends)
+    const kinds = new Set(native.ends.map((end) => (end as { state?: string }).state ?? end))
+    expect([...kinds].sort()).toEqual(['ERR_TIMEOUT', 'cancelled', 'completed', 'dead'])
   })
 
   it('the events are deeply equal', () => {
@@ -130,7 +157,7 @@ it('each engine opens what the other one wrote', async () => {
   }
 })
 
-it('the same seed, message and attempt give the same delay on both engines', async () => {
+it('the same seed, message and attempt give the same delay on both engines [A1 seed]', async () => {
   const delays = async (engine: EngineKind): Promise<number[]> => {
     const clock = manualClock()
     const box = await openWith(engine, new InjectedStorage(), clock)
