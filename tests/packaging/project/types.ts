@@ -1,6 +1,6 @@
 // Compiled with `tsc --strict`, never run: what users need not write because it is inferred, and what is refused.
 import { AckboxError, defineQueue, exponential, open, PermanentError } from 'ackbox'
-import type { Box, Delivery, Queue, Receipt, Storage } from 'ackbox'
+import type { Box, Delivery, DrainReport, Queue, Receipt, Storage } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
 import { manualClock } from 'ackbox/testing'
 
@@ -51,6 +51,41 @@ orders.on('retry', ({ id, delayMs }) => console.log(id.length + delayMs))
 orders.on('finish', () => {})
 
 const counts = box.queue<number, string>('counts')
+const report = await counts.drain(({ body }) => body.toFixed(), { concurrency: 2, drainTimeoutMs: 1_000 })
+same<typeof report, DrainReport>(true)
+// @ts-expect-error a result of another type
+await counts.drain(({ body }) => body)
+for await (const message of counts.consume({ prefetch: 2 })) {
+  same<typeof message, Delivery<number>>(true)
+  break
+}
+{
+  await using messages = counts.consume()
+  const next = await messages.next()
+  if (!next.done) same<typeof next.value, Delivery<number>>(true)
+}
+for await (const event of counts.events({ signal: new AbortController().signal })) {
+  if (event.type === 'retry') same<typeof event.delayMs, number>(true)
+  // @ts-expect-error other events have no delay
+  if (event.type === 'completed') event.delayMs.toFixed()
+  break
+}
+const watch = counts.watch({ ids: ['a'], states: ['ready'] })
+same<ReturnType<typeof watch.getSnapshot>[number]['body'], number | undefined>(true)
+watch.subscribe(() => {})()
+// @ts-expect-error a state that does not exist
+counts.watch({ states: ['done'] })
+await counts.idle({ signal: new AbortController().signal })
+const off: () => void = box.use({
+  enqueue: ({ options }, next) => next({ options: { ...options, headers: { a: 'b' } } }),
+  async deliver(message, next) {
+    same<typeof message, Delivery>(true)
+    await next()
+  },
+})
+off()
+// @ts-expect-error a receipt is no text
+box.use({ enqueue: () => 'receipt' })
 counts.process(({ body }) => body.toFixed())
 // @ts-expect-error a result of another type
 counts.process(({ body }) => body)
