@@ -30,7 +30,7 @@ const PAIRS: [Engine, Engine][] = [
 ]
 
 describe.each(PAIRS)('held by %s, opened by %s', (owner, opener) => {
-  it('is refused while the owner lives, and taken over at once when it is killed', async () => {
+  it('is refused while the owner lives, and taken over at once when it is killed [S22]', async () => {
     const folder = join(await temporaryFolder(), 'box')
     const holder = await hold(owner, folder)
     expect(await report(opener, folder)).toMatchObject({

@@ -1,4 +1,4 @@
-//! Delays, case by case, from `testdata/backoff`. The form of a case is explained in its first file.
+//! Delays, case by case, from `testdata/backoff`. The form of a case is explained in its first file. [A7 exponential, A7 constant]
 
 use std::collections::BTreeMap;
 use std::fs;

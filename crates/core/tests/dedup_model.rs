@@ -1,4 +1,4 @@
-//! The deduplication index against a naive list that does the same by looking at everything.
+//! The deduplication index against a naive list that does the same by looking at everything. [S10]
 
 use ackbox_core::command::MessageState;
 use ackbox_core::journal::Place;

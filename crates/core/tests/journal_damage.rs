@@ -1,4 +1,4 @@
-//! Damage: what had been durable is never given up in silence, and nothing wrong is ever replayed.
+//! Damage: what had been durable is never given up in silence, and nothing wrong is ever replayed. [S18]
 
 mod journal_support;
 

@@ -1,4 +1,4 @@
-//! Frames: building, taking back, sealing, and single records read back.
+//! Frames: building, taking back, sealing, and single records read back. [S17]
 
 mod journal_support;
 

@@ -1,4 +1,4 @@
-//! Recovery of sound journals: all of it, in order, in reads of bounded size, and on from there.
+//! Recovery of sound journals: all of it, in order, in reads of bounded size, and on from there. [S21]
 
 mod journal_support;
 

@@ -1,4 +1,4 @@
-//! The search behind damage: it finds what proves a loss however far it is, is not misled by what
+//! The search behind damage: it finds what proves a loss however far it is, is not misled by what [S18]
 //! users store, and reads no more than it must.
 
 mod journal_support;

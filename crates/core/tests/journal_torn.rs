@@ -1,4 +1,4 @@
-//! Torn tails: what a crash leaves of the last append is cut, reported, and nothing else is lost.
+//! Torn tails: what a crash leaves of the last append is cut, reported, and nothing else is lost. [S18]
 
 mod journal_support;
 

@@ -7,7 +7,7 @@ import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('at-most-once', (make) => {
+eachStorage('at-most-once [A5 at-most-once, S6]', (make) => {
   it('reports a throw as failed and never retries it', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('mails', { guarantee: 'at-most-once' })

@@ -7,7 +7,7 @@ import { withKeptMessage } from '../support/kept.ts'
 const circular: Record<string, unknown> = {}
 circular['self'] = circular
 
-eachStorage('a bad body', (make) => {
+eachStorage('a bad body [A10 bodies]', (make) => {
   it.each<[string, unknown]>([
     ['undefined', undefined],
     ['a function', () => 1],
@@ -22,7 +22,7 @@ eachStorage('a bad body', (make) => {
     await nothingLost()
   })
 
-  it('that is too large is refused with the limit and its size', async () => {
+  it('that is too large is refused with the limit and its size [A2 maxBodyBytes]', async () => {
     const { queue, nothingLost } = await withKeptMessage(make)
     const body = 'x'.repeat(1_048_576)
     await refusal(queue.enqueue(body), 'ERR_BODY_TOO_LARGE', /1048578.*1048576|1048576.*1048578/)

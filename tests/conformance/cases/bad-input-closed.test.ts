@@ -4,7 +4,7 @@ import { eachStorage } from '../support/boxes.ts'
 import { refusal } from '../support/errors.ts'
 import { withKeptMessage } from '../support/kept.ts'
 
-eachStorage('a closed box', (make) => {
+eachStorage('a closed box [A10 closed]', (make) => {
   it('refuses everything with ERR_CLOSED and keeps what it had', async () => {
     const { site, box, queue } = await withKeptMessage(make)
     await box.close()
@@ -31,7 +31,7 @@ eachStorage('a closed box', (make) => {
   })
 })
 
-eachStorage('a settlement out of place', (make) => {
+eachStorage('a settlement out of place [A3 settling]', (make) => {
   it('ack twice, ack after a lost lease: an error each, and nothing is lost', async () => {
     const { site, queue } = await withKeptMessage(make)
     const stale = await queue.dequeue({ leaseMs: 1_000 })
@@ -67,7 +67,7 @@ eachStorage('a settlement out of place', (make) => {
     await message!.ack()
   })
 
-  it('a result that JSON cannot hold is refused, and the delivery is still there', async () => {
+  it('a result that JSON cannot hold is refused, and the delivery is still there [A2 maxResultBytes]', async () => {
     const { box } = await make()
     const queue = box.queue<number, unknown>('jobs')
     await queue.enqueue(1, { id: 'a' })

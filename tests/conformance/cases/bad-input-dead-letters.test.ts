@@ -57,7 +57,7 @@ async function withLetter() {
   }
 }
 
-it.each(FILTERS)('the filter %j', async (filter, message) => {
+it.each(FILTERS)('the filter %j [A10 options]', async (filter, message) => {
   const { dead, untouched } = await withLetter()
   for (const call of ['count', 'remove', 'redrive'] as const) {
     await refusal(() => dead[call](filter as never), 'ERR_INVALID_OPTION', message)

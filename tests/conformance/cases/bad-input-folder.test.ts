@@ -51,7 +51,7 @@ function asNewerVersion(journal: Buffer): Buffer {
   return newer
 }
 
-describe('a second opener', () => {
+describe('a second opener [A1 whenLocked, S22]', () => {
   it('in the same process is told who has the box', async () => {
     const { folder } = await folderWithBox()
     const before = Date.now()
@@ -76,7 +76,7 @@ describe('a second opener', () => {
 })
 
 describe('a damaged journal', () => {
-  it('before intact frames is ERR_CORRUPT with its place, and stays as it is', async () => {
+  it('before intact frames is ERR_CORRUPT with its place, and stays as it is [S18]', async () => {
     const { folder, segment } = await folderWithBox()
     const good = await journalOf(segment)
     const bad = Buffer.from(good)
@@ -130,7 +130,7 @@ describe('a damaged journal', () => {
     expect([...outcomes].sort()).toEqual(['opened', 'refused'])
   })
 
-  it('of a missing segment in the middle is ERR_CORRUPT', async () => {
+  it('of a missing segment in the middle is ERR_CORRUPT [S19]', async () => {
     const storage = new InjectedStorage()
     const box = await open(storage, { segmentBytes: 64 * 1024 })
     for (let n = 0; n < 30; n += 1) await box.queue('jobs').enqueue('x'.repeat(10_000))
@@ -181,8 +181,8 @@ describe('a foreign file', () => {
   })
 })
 
-describe('a journal of a newer format', () => {
-  it('is ERR_NEWER_FORMAT that names the version, and is not touched', async () => {
+describe('a journal of a newer format [A10 errors]', () => {
+  it('is ERR_NEWER_FORMAT that names the version, and is not touched [S17]', async () => {
     const { folder, segment } = await folderWithBox()
     const newer = asNewerVersion(await journalOf(segment))
     await writeFile(segment, newer)

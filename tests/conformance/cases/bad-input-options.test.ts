@@ -7,7 +7,7 @@ import { withKeptMessage } from '../support/kept.ts'
 
 type Wrong = Record<string, unknown>
 
-eachStorage('a bad enqueue option', (make) => {
+eachStorage('a bad enqueue option [A10 options, A2 headers]', (make) => {
   it.each<[Wrong, RegExp]>([
     [{ id: 'x'.repeat(257) }, /id.*256 bytes/],
     [{ id: 'ü'.repeat(129) }, /id.*256 bytes.*258/],

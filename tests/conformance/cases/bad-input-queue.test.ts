@@ -32,7 +32,7 @@ eachStorage('a bad handler', (make) => {
 })
 
 eachStorage('a bad batch', (make) => {
-  it('whose iterator throws in the middle enqueues nothing and hands on the error', async () => {
+  it('whose iterator throws in the middle enqueues nothing and hands on the error [A2 enqueueMany]', async () => {
     const { queue, nothingLost } = await withKeptMessage(make)
     const broken = new Error('cursor lost')
     function* items(): Generator<{ body: number }> {
@@ -57,7 +57,7 @@ eachStorage('a bad batch', (make) => {
     await nothingLost()
   })
 
-  it('of more than 10,000 items is refused as a whole', async () => {
+  it('of more than 10,000 items is refused as a whole [S16, A2 enqueueMany]', async () => {
     const { queue, nothingLost } = await withKeptMessage(make)
     const items = Array.from({ length: 10_001 }, (_, body) => ({ body }))
     await refusal(queue.enqueueMany(items), 'ERR_BODY_TOO_LARGE', /10[,_]?000/)
@@ -71,7 +71,7 @@ eachStorage('a bad batch', (make) => {
     await nothingLost()
   })
 
-  it('that does not fit into the queue is refused as a whole', async () => {
+  it('that does not fit into the queue is refused as a whole [A2 maxDepth]', async () => {
     const { box, queue, nothingLost } = await withKeptMessage(make)
     box.queue('jobs', { maxDepth: 3 })
     await refusal(queue.enqueueMany([{ body: 1 }, { body: 2 }, { body: 3 }]), 'ERR_QUEUE_FULL', /3/)

@@ -13,7 +13,7 @@ function fail(): never {
   throw new Error('handler failed')
 }
 
-eachStorage('classify', (make) => {
+eachStorage('classify [A3 classify]', (make) => {
   it("'dead' makes a dead letter at once", async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
@@ -146,7 +146,7 @@ describe('classify', () => {
     await refusal(() => box.queue('jobs').process(fail, { classify: 'dead' as never }), 'ERR_INVALID_OPTION', /classify.*'dead'/)
   })
 
-  it('with httpErrors: a missing page is dead, a busy server is asked again when it says', async () => {
+  it('with httpErrors: a missing page is dead, a busy server is asked again when it says [A3 classify]', async () => {
     const { url } = await httpServer()
     const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('calls', { maxAttempts: 2 })

@@ -22,7 +22,7 @@ async function expectBound(box: Box, storage: InjectedStorage): Promise<number> 
   return liveBytes
 }
 
-it('holds under a long mixed load, and loses nothing', async () => {
+it('holds under a long mixed load, and loses nothing [A1 segmentBytes, S19]', async () => {
   const random = seededRandom(20_240_601)
   const storage = new InjectedStorage()
   const clock = manualClock()

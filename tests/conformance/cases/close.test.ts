@@ -6,7 +6,7 @@ import { gate, isPending } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('close', (make) => {
+eachStorage('close [A1 close]', (make) => {
   it('lets a running handler finish, starts no other and keeps the rest', async () => {
     const { box, reopen } = await make()
     const queue = box.queue<number>('jobs')
@@ -27,7 +27,7 @@ eachStorage('close', (make) => {
     expect((await again.dequeueMany(10)).map(({ id, attempt }) => [id, attempt])).toEqual([['2', 1]])
   })
 
-  it('aborts handlers at the deadline and returns their messages without cost', async () => {
+  it('aborts handlers at the deadline and returns their messages without cost [A3 signal]', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)
@@ -103,7 +103,7 @@ eachStorage('close', (make) => {
     )
   })
 
-  it('can be called again, gives the same, and resolves closed', async () => {
+  it('can be called again, gives the same, and resolves closed [A1 closed]', async () => {
     const { box } = await make()
     const [first, second] = await Promise.all([box.close(), box.close()])
     expect(second).toEqual(first)
@@ -111,7 +111,7 @@ eachStorage('close', (make) => {
     await box.closed
   })
 
-  it('is what asyncDispose does', async () => {
+  it('is what asyncDispose does [A1 asyncDispose]', async () => {
     const { box, reopen } = await make()
     const queue = box.queue<number>('jobs')
     await queue.enqueue(1)

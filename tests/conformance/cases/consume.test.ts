@@ -7,7 +7,7 @@ import { isPending, manualClock } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('consume', (make) => {
+eachStorage('consume [A3 consume]', (make) => {
   it('gives deliveries to a loop in order, and waits for more', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')

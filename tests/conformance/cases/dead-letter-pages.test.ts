@@ -5,7 +5,7 @@ import { eachStorage, makeInMemory } from '../support/boxes.ts'
 import { refusal } from '../support/errors.ts'
 import { ids, kill, killNext, list } from '../support/letters.ts'
 
-eachStorage('a walk over dead letters', (make) => {
+eachStorage('a walk over dead letters [A5 dead list]', (make) => {
   it('shows each entry once while others die, are redriven and removed', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
@@ -58,7 +58,7 @@ eachStorage('a walk over dead letters', (make) => {
   })
 })
 
-it('filters combine', async () => {
+it('filters combine [A5 dead list]', async () => {
   const { box, clock } = await makeInMemory()
   const queue = box.queue<number>('jobs')
   const deaths: number[] = []

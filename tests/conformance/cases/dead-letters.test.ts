@@ -4,8 +4,8 @@ import { eachStorage } from '../support/boxes.ts'
 import { record } from '../support/events.ts'
 import { kill, list } from '../support/letters.ts'
 
-eachStorage('dead letters', (make) => {
-  it('keep body, headers, reason, error and one entry of history for each attempt', async () => {
+eachStorage('dead letters [A5 dead letter]', (make) => {
+  it('keep body, headers, reason, error and one entry of history for each attempt [A2 headers]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<{ n: number }>('jobs', { maxAttempts: 2 })
     const seen = record(queue)
@@ -35,7 +35,7 @@ eachStorage('dead letters', (make) => {
     expect(JSON.parse(JSON.stringify(letter))).toEqual(letter)
   })
 
-  it('are listed, paged, counted and found in the order of their deaths', async () => {
+  it('are listed, paged, counted and found in the order of their deaths [A5 dead list, A5 dead get]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
     for (let n = 0; n < 7; n += 1) {
@@ -75,7 +75,7 @@ eachStorage('dead letters', (make) => {
     )
   })
 
-  it('are redriven with fresh attempts, once', async () => {
+  it('are redriven with fresh attempts, once [A5 dead redrive]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs', { maxAttempts: 1 })
     const seen = record(queue)
@@ -100,7 +100,7 @@ eachStorage('dead letters', (make) => {
     expect(await queue.dead.count()).toBe(0)
   })
 
-  it('are removed for good', async () => {
+  it('are removed for good [A5 dead remove]', async () => {
     const { box, reopen } = await make()
     const queue = box.queue<number>('jobs')
     await kill(queue, 1, 'a')
@@ -124,7 +124,7 @@ eachStorage('dead letters', (make) => {
     expect(before).toMatchObject({ reason: 'permanent', error: { name: 'Error', message: 'refused a' } })
   })
 
-  it('go away by themselves where the queue says when', async () => {
+  it('go away by themselves where the queue says when [A2 dead, S26]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { dead: { retainMs: 60_000 } })
     await kill(queue, 1, 'a')
@@ -134,7 +134,7 @@ eachStorage('dead letters', (make) => {
     expect(await queue.dead.count()).toBe(0)
   })
 
-  it('count in maxDepth', async () => {
+  it('count in maxDepth [A2 maxDepth, S26]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs', { maxDepth: 1 })
     await kill(queue, 1, 'a')

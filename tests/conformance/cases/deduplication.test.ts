@@ -5,8 +5,8 @@ import { refusal } from '../support/errors.ts'
 
 const DAY_MS = 86_400_000
 
-eachStorage('deduplication', (make) => {
-  it('answers a known id with the state of the original and enqueues nothing', async () => {
+eachStorage('deduplication [A2 dedup, S10]', (make) => {
+  it('answers a known id with the state of the original and enqueues nothing [A2 receipt, A2 idempotency]', async () => {
     const { box } = await make()
     const queue = box.queue<{ n: number }>('orders')
     await queue.enqueue({ n: 1 }, { id: 'a', delayMs: 1_000 })
@@ -20,7 +20,7 @@ eachStorage('deduplication', (make) => {
     expect(await queue.dequeue()).toBeUndefined()
   })
 
-  it('refuses a known id with a different body', async () => {
+  it('refuses a known id with a different body [A2 idempotency]', async () => {
     const { box } = await make()
     const queue = box.queue<{ n: number }>('orders')
     await queue.enqueue({ n: 1 }, { id: 'a' })
@@ -36,7 +36,7 @@ eachStorage('deduplication', (make) => {
     expect((await queue.dequeue())?.body).toEqual({ n: 1 })
   })
 
-  it('takes the id from the body where the queue says how', async () => {
+  it('takes the id from the body where the queue says how [A2 id]', async () => {
     const { box } = await make()
     const queue = box.queue<{ order: string }>('orders', { id: (body) => body.order })
     expect(await queue.enqueue({ order: 'o-1' })).toMatchObject({ id: 'o-1', status: 'accepted' })
@@ -91,7 +91,7 @@ eachStorage('deduplication', (make) => {
     expect((await queue.dequeueMany(10)).map(({ body }) => body)).toEqual([3])
   })
 
-  it('forgets an id on request, also over reopening', async () => {
+  it('forgets an id on request, also over reopening [A5 forget]', async () => {
     const { box, reopen } = await make()
     const queue = box.queue<number>('orders')
     await queue.enqueue(1, { id: 'a' })

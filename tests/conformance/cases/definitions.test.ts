@@ -23,7 +23,7 @@ const orders = defineQueue<Order, Shipped>('orders', {
   destination: (order) => order.to,
 })
 
-eachStorage('a definition', (make) => {
+eachStorage('a definition [A2 definition]', (make) => {
   it('gives every program the same queue', async () => {
     const { box, reopen } = await make()
     await box.queue(orders).enqueue({ id: 'o-1', customer: 'ada', to: 'dhl' })
@@ -70,7 +70,7 @@ describe('defineQueue', () => {
   })
 })
 
-eachStorage('functions of the body', (make) => {
+eachStorage('functions of the body [A2 id, A2 group, A2 destination]', (make) => {
   it('apply to each message, and what an enqueue names goes first', async () => {
     const { box } = await make()
     const queue = box.queue(orders)
@@ -123,7 +123,7 @@ eachStorage('functions of the body', (make) => {
   })
 })
 
-it('types come from the definition', async () => {
+it('types come from the definition [A2 types]', async () => {
   const box = await open(memoryStorage())
   const queue = box.queue(orders)
   expectTypeOf(orders).toEqualTypeOf<QueueDefinition<Order, Shipped, Order>>()

@@ -4,7 +4,7 @@ import { eachStorage } from '../support/boxes.ts'
 import { gate } from '../support/clock.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('delay', (make) => {
+eachStorage('delay [A2 delayMs]', (make) => {
   it('delivers at the instant that delayMs names, not before', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('later')
@@ -69,7 +69,7 @@ eachStorage('delay', (make) => {
   })
 })
 
-eachStorage('time to live', (make) => {
+eachStorage('time to live [A2 ttlMs, S5]', (make) => {
   it('dead-letters as expired what did not start in time, and never delivers it', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('short')

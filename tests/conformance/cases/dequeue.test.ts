@@ -19,7 +19,7 @@ const picky: Codec<string> = {
   },
 }
 
-eachStorage('dequeue', (make) => {
+eachStorage('dequeue [A3 dequeue]', (make) => {
   it('leases a message until it is acknowledged', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
@@ -64,7 +64,7 @@ eachStorage('dequeue', (make) => {
     expect((await queue.dequeueMany(3)).map(({ body }) => body)).toEqual([3, 4])
   })
 
-  it('ends the attempt as lease-expired when the lease runs out, and delivers again', async () => {
+  it('ends the attempt as lease-expired when the lease runs out, and delivers again [A2 leaseMs]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
     await queue.enqueue(1, { id: 'a' })
@@ -82,7 +82,7 @@ eachStorage('dequeue', (make) => {
     expect(await queue.stats()).toMatchObject({ leasesLost: 1 })
   })
 
-  it('fences a delivery whose lease is gone: it changes nothing', async () => {
+  it('fences a delivery whose lease is gone: it changes nothing [A3 settling]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
     await queue.enqueue(1, { id: 'a' })
@@ -109,7 +109,7 @@ eachStorage('dequeue', (make) => {
     })
   })
 
-  it('refuses a second settlement', async () => {
+  it('refuses a second settlement [A3 settling]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     await queue.enqueueMany([{ body: 1 }, { body: 2 }])
@@ -148,7 +148,7 @@ eachStorage('dequeue', (make) => {
     expect(await queue.dequeue()).toMatchObject({ attempt: 3 })
   })
 
-  it('returns an unsettled delivery when it is disposed of, without cost', async () => {
+  it('returns an unsettled delivery when it is disposed of, without cost [A1 asyncDispose]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     await queue.enqueue(1)

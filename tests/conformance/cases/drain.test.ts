@@ -8,7 +8,7 @@ import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('drain', (make) => {
+eachStorage('drain [A3 drain]', (make) => {
   it('handles what is ready and tells what became of it', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('jobs', { maxAttempts: 2 })

@@ -12,7 +12,7 @@ interface Order {
   readonly cents: number
 }
 
-eachStorage('an edit of a dead letter', (make) => {
+eachStorage('an edit of a dead letter [A5 dead edit]', (make) => {
   it('replaces body and headers, and nothing else', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<Order>('orders')

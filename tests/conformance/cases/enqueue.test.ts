@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
 
-eachStorage('enqueue', (make) => {
-  it('answers with a receipt once the message is durable', async () => {
+eachStorage('enqueue [A2 enqueue]', (make) => {
+  it('answers with a receipt once the message is durable [A2 receipt]', async () => {
     const { box } = await make()
     const receipt = await box.queue('orders').enqueue({ total: 5 })
     expect(receipt).toEqual({ id: expect.any(String), status: 'accepted', state: 'ready' })
@@ -57,7 +57,7 @@ eachStorage('enqueue', (make) => {
     expect((await queue.dequeue())?.body).toBe(body)
   })
 
-  it('gives up waiting when its signal aborts, but not the message', async () => {
+  it('gives up waiting when its signal aborts, but not the message [A2 enqueue signal]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('orders')
     const reason = new Error('no patience')
@@ -77,7 +77,7 @@ eachStorage('enqueue', (make) => {
     expect(await queue.dequeue()).toBeUndefined()
   })
 
-  it('keeps queues apart', async () => {
+  it('keeps queues apart [A1 open]', async () => {
     const { box } = await make()
     await box.queue('a').enqueue(1, { id: 'same' })
     await box.queue('b').enqueue(2, { id: 'same' })
@@ -87,7 +87,7 @@ eachStorage('enqueue', (make) => {
   })
 })
 
-eachStorage('enqueueMany', (make) => {
+eachStorage('enqueueMany [A2 enqueueMany]', (make) => {
   it('answers with one receipt for each, in order', async () => {
     const { box } = await make()
     const queue = box.queue<number>('batch')

@@ -7,7 +7,7 @@ import { isPending, manualClock, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('an event stream', (make) => {
+eachStorage('an event stream [A6 events]', (make) => {
   it('tells all that happens in the queue, in order, from the moment it is made', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { maxAttempts: 1 })

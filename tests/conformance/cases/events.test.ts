@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { eachStorage, makeInMemory } from '../support/boxes.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('events', (make) => {
+eachStorage('events [A6 events]', (make) => {
   it('tell the life of a message in order', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
@@ -83,7 +83,7 @@ it('a listener that throws breaks nothing and is reported as a warning', async (
   expect(warnings).toHaveLength(1)
 })
 
-it('warnings that nobody listens to go to process.emitWarning', async () => {
+it('warnings that nobody listens to go to process.emitWarning [A1 reports]', async () => {
   const { box, clock } = await makeInMemory()
   const queue = box.queue<number>('jobs')
   const warned = new Promise<Error>((resolve) => process.once('warning', resolve))

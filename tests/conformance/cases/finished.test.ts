@@ -7,7 +7,7 @@ import { gate, isPending, manualClock } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('finished', (make) => {
+eachStorage('finished [A2 finished]', (make) => {
   it('misses no end, whenever it is called', async () => {
     const { box } = await make()
     const queue = box.queue<number, number>('jobs')

@@ -27,7 +27,7 @@ async function setUp(options: QueueOptions<number> = {}): Promise<Setup> {
   return { box, storage, queue, seen }
 }
 
-it('a receipt waits for its append', async () => {
+it('a receipt waits for its append [A2 enqueue]', async () => {
   const { storage, queue, seen } = await setUp()
   storage.hold()
   const receipt = queue.enqueue(1)
@@ -57,7 +57,7 @@ it('the receipt of a duplicate waits for the append of the original', async () =
   ])
 })
 
-it('a handler starts only when message and start are durable', async () => {
+it('a handler starts only when message and start are durable [A2 guarantee]', async () => {
   const { storage, queue, seen } = await setUp()
   let starts = 0
   queue.process(() => void (starts += 1))
@@ -135,7 +135,7 @@ it('the completion of a handler waits for its append, its slot does not', async 
   expect(started).toEqual([0, 1])
 })
 
-it('at-most-once: the settlement is durable before the handler starts', async () => {
+it('at-most-once: the settlement is durable before the handler starts [A5 at-most-once]', async () => {
   const { storage, queue, seen } = await setUp({ guarantee: 'at-most-once' })
   await queue.enqueue(1, { id: 'a' })
   storage.hold()
@@ -173,7 +173,7 @@ it('pause, cancel, purge, redrive and removal wait for their appends', async () 
   }
 })
 
-it('at every moment, what died keeps everything that was reported', async () => {
+it('at every moment, what died keeps everything that was reported [A5 at-least-once]', async () => {
   const storage = new InjectedStorage()
   const clock = manualClock()
   const copies: { reported: string[]; storage: InjectedStorage }[] = []

@@ -8,7 +8,7 @@ async function enqueueSome(site: Site, count: number): Promise<string[]> {
   return receipts.map(({ id }) => id)
 }
 
-eachStorage('generated ids', (make) => {
+eachStorage('generated ids [S9]', (make) => {
   it('are unique and sort in the order of enqueueing, over time and reopening', async () => {
     const site = await make()
     const ids = await enqueueSome(site, 300)

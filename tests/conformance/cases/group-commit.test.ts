@@ -60,7 +60,7 @@ it('the storage works on what the first handlers did while the last ones start',
   expect(appendsAtStart.at(-1)).toBe(appendsAtStart[0]! + 1)
 })
 
-it('opening a sound box writes nothing', async () => {
+it('opening a sound box writes nothing [S21]', async () => {
   const storage = new InjectedStorage()
   const clock = manualClock()
   const box = await openOn(storage, { clock })

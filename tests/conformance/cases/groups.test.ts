@@ -9,7 +9,7 @@ function bodies<T>(deliveries: Delivery<T>[]): T[] {
   return deliveries.map(({ body }) => body)
 }
 
-eachStorage('groups', (make) => {
+eachStorage('groups [A2 group]', (make) => {
   it('have one message in flight each, in order, beside other groups', async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs')
@@ -48,7 +48,7 @@ eachStorage('groups', (make) => {
     expect(handled).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
   })
 
-  it('wait for a head that is delayed', async () => {
+  it('wait for a head that is delayed [S7]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('jobs')
     await queue.enqueue('head', { group: 'g', delayMs: 1_000 })
@@ -74,7 +74,7 @@ eachStorage('groups', (make) => {
     expect(bodies(await queue.dequeueMany(10))).toEqual(['head'])
   })
 
-  it('are ordered by the priority of their heads, and ignore it inside', async () => {
+  it('are ordered by the priority of their heads, and ignore it inside [S7]', async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs')
     await queue.enqueue('a1', { group: 'a', priority: 1 })
@@ -104,7 +104,7 @@ eachStorage('groups', (make) => {
     expect(bodies(await queue.dequeueMany(10))).toEqual(['tail'])
   })
 
-  it("wait behind a dead letter with groupOnDead: 'block', and run it first once redriven", async () => {
+  it("wait behind a dead letter with groupOnDead: 'block', and run it first once redriven [A2 groupOnDead, S7]", async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs', { groupOnDead: 'block' })
     await queue.enqueue('head', { id: 'head', group: 'g' })

@@ -6,7 +6,7 @@ import { record } from '../support/events.ts'
 import { refusal } from '../support/errors.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('health', (make) => {
+eachStorage('health [A1 health]', (make) => {
   it('tells whether the box works and what it does', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')

@@ -11,7 +11,7 @@ const OPTIONS: QueueOptions<number> = {
   history: { windowMs: 60_000, maxEntries: 2 },
 }
 
-eachStorage('the history of a completed message', (make) => {
+eachStorage('the history of a completed message [A2 history]', (make) => {
   it('is shown within its window, of the latest messages, over reopening', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number, string>('jobs', OPTIONS)

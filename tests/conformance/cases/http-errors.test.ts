@@ -68,7 +68,7 @@ async function verdictOn(client: Client, url: string, request?: Request, classif
 }
 
 describe.each(Object.entries(CLIENTS))('%s', (_, client) => {
-  it('retries what may get better, and gives up what cannot', async () => {
+  it('retries what may get better, and gives up what cannot [A3 classify]', async () => {
     const { url } = await httpServer()
     for (const status of [408, 425, 429, 500, 502, 503, 504, 599]) {
       expect([status, await verdictOn(client, url(status))]).toEqual([status, 'retry'])

@@ -6,7 +6,7 @@ import { gate, isPending } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('idle', (make) => {
+eachStorage('idle [A6 idle]', (make) => {
   it('resolves when nothing is ready or being handled any more', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')

@@ -6,7 +6,7 @@ import { gate } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('get', (make) => {
+eachStorage('get [A2 get]', (make) => {
   it('shows a message in every state', async () => {
     const { box, clock } = await make()
     const queue = box.queue<{ n: number }>('jobs')
@@ -54,7 +54,7 @@ eachStorage('get', (make) => {
   })
 })
 
-eachStorage('peek', (make) => {
+eachStorage('peek [A6 peek]', (make) => {
   it('shows messages by state without taking them', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
@@ -89,7 +89,7 @@ eachStorage('peek', (make) => {
   })
 })
 
-eachStorage('cancel', (make) => {
+eachStorage('cancel [A6 cancel]', (make) => {
   it('withdraws what waits', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('jobs')
@@ -151,7 +151,7 @@ eachStorage('cancel', (make) => {
   })
 })
 
-eachStorage('retryNow', (make) => {
+eachStorage('retryNow [A6 retryNow]', (make) => {
   it('makes a scheduled message ready', async () => {
     const { box, reopen } = await make()
     const queue = box.queue<number>('jobs')
@@ -163,7 +163,7 @@ eachStorage('retryNow', (make) => {
   })
 })
 
-eachStorage('purge', (make) => {
+eachStorage('purge [A6 purge]', (make) => {
   it('drops what waits and keeps what is leased or dead', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('jobs')

@@ -27,7 +27,7 @@ function logging(log: string[], name: string): Middleware {
   }
 }
 
-eachStorage('middleware', (make) => {
+eachStorage('middleware [A6 use]', (make) => {
   it('wraps enqueues and handlers, the first outermost, until it is taken away', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')

@@ -173,7 +173,7 @@ describe('what is called for a delivery makes a dead letter of it', () => {
   })
 })
 
-describe('who only listens or looks is told of by a warning', () => {
+describe('who only listens or looks is told of by a warning [A1 reports]', () => {
   it.each<[string, (made: Scene) => unknown, RegExp]>([
     ['a listener that throws', ({ queue }) => queue.on('started', boom), /listener of 'started'/],
     ['a listener that rejects', ({ queue }) => queue.on('completed', rejecting as never), /listener of 'completed'/],
@@ -216,7 +216,7 @@ describe('who only listens or looks is told of by a warning', () => {
   })
 })
 
-describe('what a box cannot live without ends it', () => {
+describe('what a box cannot live without ends it [A1 closed]', () => {
   /** A storage or clock of which one call fails from now on. */
   interface Fragile {
     broken: string | undefined

@@ -10,7 +10,7 @@ import { InjectedStorage } from '../support/injected-storage.ts'
 
 const DAY = 86_400_000
 
-eachStorage('a result', (make) => {
+eachStorage('a result [A3 process, A2 get]', (make) => {
   it('is what the handler returned, through the window and over reopening', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number, { doubled: number }>('jobs')
@@ -136,7 +136,7 @@ eachStorage('a result', (make) => {
   })
 })
 
-eachStorage('an end', (make) => {
+eachStorage('an end [A2 finished]', (make) => {
   it('is told with the attempt that it came with', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number, string>('jobs', { backoff: constant(10) })

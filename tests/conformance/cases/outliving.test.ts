@@ -21,7 +21,7 @@ async function stuckHandler(box: Box): Promise<{ queue: Queue<number>; worker: W
   return { queue, worker, mayReturn }
 }
 
-eachStorage('a handler that outlives its worker', (make) => {
+eachStorage('a handler that outlives its worker [S3]', (make) => {
   it('is not waited for, and its message waits until it returned', async () => {
     const { box, clock } = await make()
     const { queue, worker, mayReturn } = await stuckHandler(box)
@@ -83,7 +83,7 @@ eachStorage('a handler that outlives its worker', (make) => {
   })
 })
 
-eachStorage('a handler that outlives its box', (make) => {
+eachStorage('a handler that outlives its box [S3]', (make) => {
   /** Closes the box with a handler running, and opens it again. */
   const reopened = async (): Promise<{ site: Site; queue: Queue<number>; seen: Recorder; mayReturn: Gate }> => {
     const site = await make()

@@ -23,7 +23,7 @@ async function runAndDie(storage: InjectedStorage, box: Box, handler: Handler, o
   return storage.copy()
 }
 
-it('a delivery that dies with its owner counts as an attempt, and its lease ends at once', async () => {
+it('a delivery that dies with its owner counts as an attempt, and its lease ends at once [S1]', async () => {
   const clock = manualClock()
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock })
@@ -86,7 +86,7 @@ it('a message that kills its owner every time becomes a dead letter', async () =
   })
 })
 
-it('whenever the owner dies, no attempt is counted too few, and at most one too many', async () => {
+it('whenever the owner dies, no attempt is counted too few, and at most one too many [S1]', async () => {
   const clock = manualClock()
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock })
@@ -116,7 +116,7 @@ it('whenever the owner dies, no attempt is counted too few, and at most one too 
   }
 })
 
-it('suspects run one at a time, before everything else', async () => {
+it('suspects run one at a time, before everything else [S2]', async () => {
   const clock = manualClock()
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock })
@@ -144,7 +144,7 @@ it('suspects run one at a time, before everything else', async () => {
   expect(log.slice(0, 5)).toEqual([0, 1, 2, 3, 4])
 })
 
-it('a suspect that takes long holds the rest back for a second only', async () => {
+it('a suspect that takes long holds the rest back for a second only [S2]', async () => {
   const clock = manualClock()
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock })
@@ -161,7 +161,7 @@ it('a suspect that takes long holds the rest back for a second only', async () =
   expect((await seen.until('completed')).id).toBe('innocent')
 })
 
-it('a suspect that cannot run holds nobody back', async () => {
+it('a suspect that cannot run holds nobody back [S2]', async () => {
   const clock = manualClock()
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock })

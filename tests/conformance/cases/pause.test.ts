@@ -4,7 +4,7 @@ import { eachStorage } from '../support/boxes.ts'
 import { gate } from '../support/clock.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('a paused queue', (make) => {
+eachStorage('a paused queue [A6 pause]', (make) => {
   it('accepts but delivers nothing until it is resumed, also over reopening', async () => {
     const { box, reopen } = await make()
     const before = box.queue<number>('jobs')
@@ -52,7 +52,7 @@ eachStorage('a paused queue', (make) => {
   })
 })
 
-eachStorage('a paused worker', (make) => {
+eachStorage('a paused worker [A3 worker]', (make) => {
   it('starts nothing until it is resumed', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')

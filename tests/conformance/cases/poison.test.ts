@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/boxes.ts'
 const PROGRAM = new URL('../programs/poison.mjs', import.meta.url)
 const MAX_ATTEMPTS = 6
 
-it('a message that kills its process becomes a dead letter and takes none of fifty others with it', async () => {
+it('a message that kills its process becomes a dead letter and takes none of fifty others with it [S2]', async () => {
   const folder = await temporaryFolder()
   const log = join(folder, 'handled.log')
   let deaths = 0

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
 
-eachStorage('priority', (make) => {
+eachStorage('priority [A2 priority]', (make) => {
   it('hands out higher first, and first come first served within one', async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs')

@@ -11,7 +11,7 @@ function program(name: string): URL {
   return new URL(`../programs/${name}.mjs`, import.meta.url)
 }
 
-it('a box that nobody closes lets its process exit, and has kept everything', async () => {
+it('a box that nobody closes lets its process exit, and has kept everything [A1 process life]', async () => {
   const folder = join(await temporaryFolder(), 'box')
   expect(await succeed(program('exit-idle'), [folder])).toEqual(['done'])
   const box = await open(folder)
@@ -24,7 +24,7 @@ it('a process stays until what it enqueued is durable', async () => {
   expect(await succeed(program('exit-pending'), [folder])).toEqual(['accepted'])
 })
 
-it('an open worker keeps its process alive, a closed one does not', async () => {
+it('an open worker keeps its process alive, a closed one does not [A1 process life]', async () => {
   const folder = join(await temporaryFolder(), 'box')
   expect(await succeed(program('exit-worker'), [folder])).toEqual([
     'handled later',
@@ -33,7 +33,7 @@ it('an open worker keeps its process alive, a closed one does not', async () => 
   ])
 })
 
-it('a blocked event loop loses no lease of a running handler', async () => {
+it('a blocked event loop loses no lease of a running handler [A2 leaseMs]', async () => {
   const folder = join(await temporaryFolder(), 'box')
   const lines = await succeed(program('blocked-loop'), [folder])
   expect(JSON.parse(lines.at(-1)!)).toEqual({

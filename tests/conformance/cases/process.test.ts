@@ -5,8 +5,8 @@ import { gate } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('process', (make) => {
-  it('hands every message to the handler once', async () => {
+eachStorage('process [A3 process]', (make) => {
+  it('hands every message to the handler once [A3 delivery]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)
@@ -21,7 +21,7 @@ eachStorage('process', (make) => {
     expect(await queue.stats()).toMatchObject({ enqueued: 500, delivered: 500, acked: 500, ready: 0, leased: 0 })
   })
 
-  it.each([1, 3])('runs at most %i handlers at once', async (concurrency) => {
+  it.each([1, 3])('runs at most %i handlers at once [A3 concurrency]', async (concurrency) => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)
@@ -80,7 +80,7 @@ eachStorage('process', (make) => {
     await seen.until('completed', 3)
   })
 
-  it('takes a settlement by hand and ignores what the handler returns or throws then', async () => {
+  it('takes a settlement by hand and ignores what the handler returns or throws then [S4]', async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs')
     const seen = record(queue)
@@ -111,7 +111,7 @@ eachStorage('process', (make) => {
     await seen.until('completed')
   })
 
-  it('keeps the lease of a handler that runs for hours', async () => {
+  it('keeps the lease of a handler that runs for hours [A2 leaseMs]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('jobs', { leaseMs: 1_000 })
     const seen = record(queue)

@@ -6,7 +6,7 @@ import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 
 eachStorage('queue options', (make) => {
-  it('survive reopening, and those that are not named change nothing', async () => {
+  it('survive reopening, and those that are not named change nothing [A2 options survive]', async () => {
     const { box, reopen } = await make()
     box.queue('jobs', { maxAttempts: 1, backoff: constant(5), maxDepth: 3 })
     await box.queue('jobs').enqueue(1)
@@ -21,7 +21,7 @@ eachStorage('queue options', (make) => {
     expect(seen.of('retry')).toEqual([])
   })
 
-  it('report a change as a warning', async () => {
+  it('report a change as a warning [A2 options survive]', async () => {
     const { box, clock } = await make()
     const warnings: unknown[] = []
     box.on('warning', (warning) => warnings.push(warning))
@@ -153,7 +153,7 @@ eachStorage('queue options', (make) => {
     expect((await seen.until('dead')).id).toBe('old')
   })
 
-  it('limit the bytes of a queue', async () => {
+  it('limit the bytes of a queue [A2 maxBytes]', async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs', { maxBytes: 10_000 })
     await queue.enqueue('x'.repeat(8_000))
@@ -162,7 +162,7 @@ eachStorage('queue options', (make) => {
     expect(await queue.enqueue('x'.repeat(8_000))).toMatchObject({ status: 'accepted' })
   })
 
-  it('take a codec', async () => {
+  it('take a codec [A2 codec]', async () => {
     const { box, reopen } = await make()
     const codec = {
       ofALibrary: 'with members of its own',
@@ -174,14 +174,14 @@ eachStorage('queue options', (make) => {
     expect(message?.body).toEqual(new Date(5))
   })
 
-  it('take bytes as they are', async () => {
+  it('take bytes as they are [A2 codec]', async () => {
     const { box, reopen } = await make()
     await box.queue('blobs', { codec: bytes }).enqueue(Uint8Array.of(0, 255, 1))
     const message = await (await reopen()).queue('blobs', { codec: bytes }).dequeue()
     expect([...message!.body]).toEqual([0, 255, 1])
   })
 
-  it('deliver nothing of a queue that is not declared in this run, while time goes on for it', async () => {
+  it('deliver nothing of a queue that is not declared in this run, while time goes on for it [A2 options survive]', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('jobs', { id: (body) => `job-${body}`, dead: { retainMs: 60_000 } })
     await queue.enqueue(1)
@@ -196,7 +196,7 @@ eachStorage('queue options', (make) => {
     expect((await declared.enqueue(3)).id, 'functions do not survive').not.toBe('job-3')
   })
 
-  it('maxRetryMs allows no retry later than that after the first delivery', async () => {
+  it('maxRetryMs allows no retry later than that after the first delivery [A2 maxRetryMs]', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('jobs', { maxRetryMs: 2_500, backoff: constant(1_000), maxAttempts: Infinity })
     await queue.enqueue(1, { id: 'a' })

@@ -155,7 +155,7 @@ type Methods<T> = { [K in keyof T & string]: T[K] extends (...args: never[]) => 
 /** Each method: `'works'`, or a call that is refused. */
 type Calls<T> = Record<Methods<T>, 'works' | (() => unknown)>
 
-describe('a box that is looked at', () => {
+describe('a box that is looked at [A1 readOnly]', () => {
   it('refuses everything that would change something, or wait for a change', async () => {
     const storage = memoryStorage()
     await atWork(storage, manualClock())
@@ -334,7 +334,7 @@ async function imprint(folder: string): Promise<Record<string, unknown>> {
   return { ...files, '.': mtimeMs }
 }
 
-describe('a folder that is looked at', () => {
+describe('a folder that is looked at [A1 readOnly]', () => {
   async function folderWithBox(): Promise<string> {
     const directory = await temporaryFolder()
     const clock = manualClock()

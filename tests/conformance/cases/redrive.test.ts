@@ -13,7 +13,7 @@ async function letters(site: Site, count: number): Promise<Queue<number>> {
   return queue
 }
 
-eachStorage('a redrive to another queue', (make) => {
+eachStorage('a redrive to another queue [A5 dead redrive]', (make) => {
   it('moves id, body, headers and all else, in one commit', async () => {
     const { box, reopen } = await make()
     const queue = box.queue<{ n: number }>('jobs')
@@ -68,7 +68,7 @@ it('a redrive to a queue that is not there is refused, and creates none', async 
   expect(await queue.dead.count()).toBe(1)
 })
 
-describe('a redrive at a pace', () => {
+describe('a redrive at a pace [A5 dead redrive]', () => {
   it('is even, and resolves with its last letter', async () => {
     const site = await makeInMemory()
     const queue = await letters(site, 4)

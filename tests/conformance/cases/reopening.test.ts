@@ -5,7 +5,7 @@ import { manualClock, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
 
-eachStorage('reopening', (make) => {
+eachStorage('reopening [A1 open]', (make) => {
   it('finds everything as it was', async () => {
     const site = await make()
     const queue = site.box.queue<number>('jobs')
@@ -35,7 +35,7 @@ eachStorage('reopening', (make) => {
     expect(await view()).toEqual(before)
   })
 
-  it('reads bodies back that are not kept in memory', async () => {
+  it('reads bodies back that are not kept in memory [A1 maxMemoryBytes]', async () => {
     const { box, reopen } = await make({ maxMemoryBytes: 64 * 1024 })
     const body = (n: number): string => `${n}:`.padEnd(10_000, 'x')
     const queue = box.queue<string>('jobs')
@@ -49,7 +49,7 @@ eachStorage('reopening', (make) => {
     )
   })
 
-  it('fences deliveries of the box before', async () => {
+  it('fences deliveries of the box before [S14]', async () => {
     const { box, reopen } = await make()
     await box.queue('jobs').enqueue(1, { id: 'a' })
     const stale = await box.queue('jobs').dequeue()
@@ -91,7 +91,7 @@ it('reports what it found to who asks, whenever that is', async () => {
   ])
 })
 
-it('cuts a torn tail of any length and keeps every frame before it', async () => {
+it('cuts a torn tail of any length and keeps every frame before it [S18]', async () => {
   const storage = new InjectedStorage()
   const clock = manualClock()
   const box = await openOn(storage, { clock })

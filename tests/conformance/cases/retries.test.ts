@@ -4,8 +4,8 @@ import { expect, it } from 'vitest'
 import { eachStorage } from '../support/boxes.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('retries', (make) => {
-  it('back off by 1, 2, 4, 8 and 16 seconds within a jitter of 10 %, then give up', async () => {
+eachStorage('retries [A2 backoff]', (make) => {
+  it('back off by 1, 2, 4, 8 and 16 seconds within a jitter of 10 %, then give up [A7 exponential, A2 maxAttempts]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)
@@ -42,7 +42,7 @@ eachStorage('retries', (make) => {
     expect(new Set(atCap).size).toBeGreaterThan(10)
   })
 
-  it('take a constant backoff', async () => {
+  it('take a constant backoff [A7 constant]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { backoff: constant(250), maxAttempts: 3 })
     const seen = record(queue)
@@ -115,7 +115,7 @@ eachStorage('retries', (make) => {
     expect(seen.of('retry')).toEqual([])
   })
 
-  it('stop at maxRetryMs after the first delivery', async () => {
+  it('stop at maxRetryMs after the first delivery [A2 maxRetryMs]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { backoff: constant(1_000), maxAttempts: Infinity, maxRetryMs: 2_500 })
     const seen = record(queue)
@@ -131,7 +131,7 @@ eachStorage('retries', (make) => {
     expect(seen.of('started')).toHaveLength(3)
   })
 
-  it('are not spent on a PermanentError', async () => {
+  it('are not spent on a PermanentError [A3 PermanentError]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)
@@ -143,7 +143,7 @@ eachStorage('retries', (make) => {
     expect(seen.of('started')).toHaveLength(1)
   })
 
-  it('wait as long as a RetryAfterError says, which costs no attempt', async () => {
+  it('wait as long as a RetryAfterError says, which costs no attempt [A3 RetryAfterError]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { maxAttempts: 2 })
     const seen = record(queue)

@@ -34,7 +34,7 @@ const LIBRARIES: readonly [string, StandardSchemaV1<Given, Parsed>][] = [
   ['arktype', arktype],
 ]
 
-describe('the types of a queue', () => {
+describe('the types of a queue [A2 types]', () => {
   it('come from its schema', async () => {
     const box = await open(memoryStorage())
     const queues = {

@@ -37,7 +37,7 @@ async function ids<T, Out>(queue: Queue<T, void, Out>): Promise<string[]> {
   return (await queue.peek()).map(({ id }) => id)
 }
 
-eachStorage('a schema', (make) => {
+eachStorage('a schema [A2 schema]', (make) => {
   it('refuses at enqueue with its issues, and nothing is lost', async () => {
     const { box, nothingLost } = await withKeptMessage(make)
     const queue = box.queue('jobs', { schema: even })

@@ -113,7 +113,7 @@ describe.each(Object.entries(CASES))('%s', (_, { call, finish, given }) => {
     expect(stop.listeners).toBe(0)
   })
 
-  it('ends with the reason of the signal', async () => {
+  it('ends with the reason of the signal [A10 abort]', async () => {
     const here = await place()
     await given?.(here)
     const reason = { why: 'meanwhile' }
@@ -155,7 +155,7 @@ describe.each(Object.entries(CASES))('%s', (_, { call, finish, given }) => {
   })
 })
 
-describe('open', () => {
+describe('open [A1 signal]', () => {
   const opened = (storage: Storage, signal: AbortSignal): Promise<Box> => open(storage, { clock: manualClock(), signal })
 
   it('does not begin when the signal is aborted', async () => {

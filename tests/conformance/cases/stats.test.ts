@@ -30,7 +30,7 @@ const NAMES: Record<keyof QueueStats, boolean> = {
   handle: true,
 }
 
-eachStorage('stats', (make) => {
+eachStorage('stats [A6 stats]', (make) => {
   it('count what happened and what is there', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('jobs', { maxAttempts: 2 })

@@ -25,7 +25,7 @@ async function setUp(): Promise<{ storage: InjectedStorage; box: Box; clock: Ret
   return { storage, box, clock, errors }
 }
 
-it('a failed append is final: what waits is rejected with its id, the box is read-only and says so once', async () => {
+it('a failed append is final: what waits is rejected with its id, the box is read-only and says so once [A8 storage, S12]', async () => {
   const { storage, box, errors } = await setUp()
   const queue = box.queue<number>('jobs')
   await queue.enqueue(1, { id: 'kept' })
@@ -68,7 +68,7 @@ it('the error names the cause', async () => {
   expect((errors[0] as Error).cause).toBe(cause)
 })
 
-it('reopening recovers everything that was reported before the failure', async () => {
+it('reopening recovers everything that was reported before the failure [A8 storage]', async () => {
   const { storage, box, clock } = await setUp()
   const queue = box.queue<number>('jobs')
   await queue.enqueue(1, { id: 'kept' })
@@ -108,7 +108,7 @@ it('a settlement by hand that cannot be written is rejected', async () => {
   await refusal(message!.ack(), 'ERR_STORAGE_FAILED')
 })
 
-it('an append that failed clean refuses its enqueues, and the box lives on', async () => {
+it('an append that failed clean refuses its enqueues, and the box lives on [A8 clean]', async () => {
   const { storage, box, errors } = await setUp()
   const queue = box.queue<number>('jobs')
   await queue.enqueue(1, { id: 'kept' })
@@ -147,7 +147,7 @@ it('enqueueMany that fails clean enqueues nothing of it', async () => {
   expect((await queue.dequeueMany(10)).map(({ body }) => body)).toEqual([0])
 })
 
-it('an unheard failure is not swallowed', async () => {
+it('an unheard failure is not swallowed [A1 reports, A1 closed]', async () => {
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock: manualClock() })
   const told = new Promise<unknown>((resolve) => {

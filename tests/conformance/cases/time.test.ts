@@ -8,7 +8,7 @@ import { record } from '../support/events.ts'
 
 const DAY_MS = 86_400_000
 
-it('a clock that was set back between two runs is told, and holds nothing back for longer than configured', async () => {
+it('a clock that was set back between two runs is told, and holds nothing back for longer than configured [S23]', async () => {
   const storage = memoryStorage()
   const before = manualClock({ start: Date.UTC(2030, 0, 10) })
   const box = await open(storage, { clock: before })

@@ -52,7 +52,7 @@ describe.each(['at-most-once', 'at-least-once'] as const)('%s', (guarantee) => {
   const handled: number[] = []
   const handler = ({ body }: { body: number }): void => void handled.push(body)
 
-  it('a worker that is paused starts nothing that it claimed before', async () => {
+  it('a worker that is paused starts nothing that it claimed before [S1]', async () => {
     const site = await make()
     handled.length = 0
     site.storage.hold()
@@ -168,7 +168,7 @@ describe.each(['at-most-once', 'at-least-once'] as const)('%s', (guarantee) => {
     expect(handled).toEqual([])
   })
 
-  it('a dequeue that is aborted while it claims gives back what it claimed', async () => {
+  it('a dequeue that is aborted while it claims gives back what it claimed [S6]', async () => {
     const site = await make()
     const stop = new AbortController()
     site.storage.hold()

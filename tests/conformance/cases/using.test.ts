@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/boxes.ts'
 const PROGRAM = new URL('../programs/using.ts', import.meta.url)
 const PACKAGES = fileURLToPath(new URL('../../node_modules', import.meta.url))
 
-it('await using, compiled by tsc, closes boxes and workers, returns deliveries and leaves loops', async () => {
+it('await using, compiled by tsc, closes boxes and workers, returns deliveries and leaves loops [A1 asyncDispose]', async () => {
   const project = await temporaryFolder()
   await mkdir(join(project, 'node_modules'))
   await symlink(join(PACKAGES, 'ackbox'), join(project, 'node_modules', 'ackbox'))

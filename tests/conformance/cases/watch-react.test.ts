@@ -51,7 +51,7 @@ function Orders({ queue }: { readonly queue: Queue<string> }): ReactNode {
 const Order = ({ order }: { readonly order: MessageInfo<string> }): ReactNode =>
   createElement('li', null, `${order.body}: ${order.state}; `)
 
-it('a component shows the queue as it is, renders again when that changed, and lets go of it when it is removed', async () => {
+it('a component shows the queue as it is, renders again when that changed, and lets go of it when it is removed [A6 watch]', async () => {
   const { box } = await makeInMemory()
   const queue = box.queue<string>('orders')
   await queue.enqueue('tea')

@@ -38,7 +38,7 @@ class Follower<T = unknown> {
 
 const follow = <T>(queue: Queue<T>, options?: Parameters<Queue<T>['watch']>[0]): Follower<T> => new Follower(queue.watch(options))
 
-eachStorage('watch', (make) => {
+eachStorage('watch [A6 watch]', (make) => {
   it('shows what is there, and then each change', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { maxAttempts: 2 })

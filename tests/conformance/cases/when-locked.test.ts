@@ -127,7 +127,7 @@ describe('waiting for a box of another process', () => {
   })
 })
 
-describe('whenLocked', () => {
+describe('whenLocked [A1 whenLocked]', () => {
   /** Notes when it was asked. */
   class AskedStorage extends InjectedStorage {
     readonly asked: number[] = []

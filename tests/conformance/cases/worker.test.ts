@@ -5,7 +5,7 @@ import { eachStorage } from '../support/boxes.ts'
 import { gate, turns } from '../support/clock.ts'
 import { record } from '../support/events.ts'
 
-eachStorage('a worker', (make) => {
+eachStorage('a worker [A3 worker]', (make) => {
   it('has a name, counters and events of its own', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
@@ -72,7 +72,7 @@ eachStorage('a worker', (make) => {
     expect(await queue.get('a')).toMatchObject({ state: 'ready', attempt: 0 })
   })
 
-  it('never runs a message twice at once: a redelivery waits until the handler returned', async () => {
+  it('never runs a message twice at once: a redelivery waits until the handler returned [S3]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)
@@ -102,7 +102,7 @@ eachStorage('a worker', (make) => {
     expect(most).toBe(1)
   })
 
-  it('keeps the slot of a handler that settled by hand until it returns', async () => {
+  it('keeps the slot of a handler that settled by hand until it returns [A3 concurrency]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)

@@ -18,7 +18,7 @@ it.each(['native', 'wasm'] as const)('takes %s when the environment forces it', 
   await box.close()
 })
 
-it('refuses an engine that does not exist', async () => {
+it('refuses an engine that does not exist [A1 engine]', async () => {
   await refusal(open(memoryStorage(), { engine: 'jvm' as never }), 'ERR_INVALID_OPTION', /jvm/)
   vi.stubEnv('ACKBOX_ENGINE', 'jvm')
   await refusal(open(memoryStorage()), 'ERR_INVALID_OPTION', /jvm/)

@@ -1,4 +1,4 @@
-//! Handlers that were told to stop and run on: nobody waits for them, but their messages do.
+//! Handlers that were told to stop and run on: nobody waits for them, but their messages do. [S3]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

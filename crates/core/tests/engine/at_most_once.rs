@@ -1,4 +1,4 @@
-//! At-most-once: what is left to say of a message that was settled before anybody saw it.
+//! At-most-once: what is left to say of a message that was settled before anybody saw it. [S6]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

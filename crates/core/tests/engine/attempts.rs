@@ -1,4 +1,4 @@
-//! Attempts and their history.
+//! Attempts and their history. [S26]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};

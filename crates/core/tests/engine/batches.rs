@@ -1,4 +1,4 @@
-//! Batches: all of it or nothing.
+//! Batches: all of it or nothing. [S16]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

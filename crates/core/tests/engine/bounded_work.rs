@@ -1,4 +1,4 @@
-//! What something costs does not depend on what else there is. Counted are looks, never time.
+//! What something costs does not depend on what else there is. Counted are looks, never time. [S24, S25]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

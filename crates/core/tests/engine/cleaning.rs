@@ -1,4 +1,4 @@
-//! Cleaning: the journal stays small, and nothing that lives is lost.
+//! Cleaning: the journal stays small, and nothing that lives is lost. [S19]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};

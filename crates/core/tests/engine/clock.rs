@@ -1,4 +1,4 @@
-//! Time that jumps.
+//! Time that jumps. [S23]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, QueueOptions};

@@ -1,4 +1,4 @@
-//! Closing a box and its workers.
+//! Closing a box and its workers. [S1]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

@@ -1,4 +1,4 @@
-//! Contents that are not kept in memory are read back.
+//! Contents that are not kept in memory are read back. [A1 maxMemoryBytes]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};

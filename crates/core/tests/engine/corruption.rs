@@ -1,4 +1,4 @@
-//! Stored bytes that fail their checksum.
+//! Stored bytes that fail their checksum. [S19]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, Guarantee, QueueOptions};

@@ -1,4 +1,4 @@
-//! Pages of dead letters: complete whatever happens between them, bounded in work and bytes.
+//! Pages of dead letters: complete whatever happens between them, bounded in work and bytes. [S24]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};

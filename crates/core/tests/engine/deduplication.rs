@@ -1,4 +1,4 @@
-//! Ids that callers give: known while their message lives and for a window after it finished.
+//! Ids that callers give: known while their message lives and for a window after it finished. [S10]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Compare, Config, DedupOptions, Guarantee, QueueOptions, WhenFull};

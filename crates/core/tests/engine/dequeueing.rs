@@ -1,4 +1,4 @@
-//! Deliveries that are settled by hand.
+//! Deliveries that are settled by hand. [S3]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

@@ -1,4 +1,4 @@
-//! Equal inputs give equal bytes out.
+//! Equal inputs give equal bytes out. [S11]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};

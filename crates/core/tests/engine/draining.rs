@@ -1,4 +1,4 @@
-//! Workers that end by themselves once nothing is ready.
+//! Workers that end by themselves once nothing is ready. [A3 drain]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

@@ -1,4 +1,4 @@
-//! Editing dead letters: durable, whole, and nothing but what was to be changed.
+//! Editing dead letters: durable, whole, and nothing but what was to be changed. [A5 dead edit]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, QueueOptions};

@@ -1,4 +1,4 @@
-//! Settlements of deliveries that are over.
+//! Settlements of deliveries that are over. [S14]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

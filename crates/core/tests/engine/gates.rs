@@ -1,4 +1,4 @@
-//! Nothing is told before it is durable.
+//! Nothing is told before it is durable. [A2 enqueue]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

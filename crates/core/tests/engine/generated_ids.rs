@@ -1,4 +1,4 @@
-//! Ids that the box generates and a caller passes back.
+//! Ids that the box generates and a caller passes back. [S9]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Compare, Config, DedupOptions, QueueOptions};

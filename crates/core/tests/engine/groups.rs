@@ -1,4 +1,4 @@
-//! Ordering groups: FIFO, one in flight, order kept over retries.
+//! Ordering groups: FIFO, one in flight, order kept over retries. [S7]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{GroupOnDead, Guarantee, QueueOptions};

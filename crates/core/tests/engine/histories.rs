@@ -1,4 +1,4 @@
-//! Histories of completed messages: shown within their window and limit, over crashes and cleaning.
+//! Histories of completed messages: shown within their window and limit, over crashes and cleaning. [A2 history]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, HistoryOptions, QueueOptions};

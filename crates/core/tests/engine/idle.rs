@@ -1,4 +1,4 @@
-//! Who waits until nothing of a queue is ready or being handled.
+//! Who waits until nothing of a queue is ready or being handled. [A6 idle]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

@@ -1,4 +1,4 @@
-//! Limits and their errors.
+//! Limits and their errors. [S25]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

@@ -1,4 +1,4 @@
-//! A box that is looked at: it shows what is on the disk, beside its owner, and changes nothing.
+//! A box that is looked at: it shows what is on the disk, beside its owner, and changes nothing. [A1 readOnly]
 
 use crate::support::{Disk, T0, World, message};
 use ackbox_core::command::*;

@@ -1,4 +1,4 @@
-//! Results: kept with the id of a finished message, in the journal and not in memory.
+//! Results: kept with the id of a finished message, in the journal and not in memory. [A2 get]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, Guarantee, QueueOptions};

@@ -1,4 +1,4 @@
-//! Waiting for the end of a message: told once it is durable, by whatever ended it, and never missed.
+//! Waiting for the end of a message: told once it is durable, by whatever ended it, and never missed. [A2 finished]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

@@ -1,4 +1,4 @@
-//! Who goes first.
+//! Who goes first. [S7]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

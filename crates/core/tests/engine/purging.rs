@@ -1,4 +1,4 @@
-//! Purges: one record, carried out in slices.
+//! Purges: one record, carried out in slices. [S25]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

@@ -1,4 +1,4 @@
-//! Dead letters: found by filter, redriven and removed in slices.
+//! Dead letters: found by filter, redriven and removed in slices. [S25]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DeadOptions, QueueOptions};

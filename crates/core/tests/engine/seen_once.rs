@@ -1,4 +1,4 @@
-//! At-most-once under a long random script of pauses, closings, aborts and cleaning, cut off after every
+//! At-most-once under a long random script of pauses, closings, aborts and cleaning, cut off after every [S6]
 //! append: nobody sees a message twice, and without a crash none is lost.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! A storage that fails: finally, or cleanly for want of room.
+//! A storage that fails: finally, or cleanly for want of room. [S12, A8 clean]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};

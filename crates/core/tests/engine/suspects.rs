@@ -1,4 +1,4 @@
-//! Messages whose owner died while they were handled run one at a time.
+//! Messages whose owner died while they were handled run one at a time. [S2]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What was claimed and seen by nobody is taken back, durably, even in at-most-once.
+//! What was claimed and seen by nobody is taken back, durably, even in at-most-once. [S6]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, Guarantee, QueueOptions};

@@ -1,4 +1,4 @@
-//! Messages that may not start after a while.
+//! Messages that may not start after a while. [S5]
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;

@@ -1,4 +1,4 @@
-//! Dead letters that are redriven to another queue: one record each, so that none is lost or doubled.
+//! Dead letters that are redriven to another queue: one record each, so that none is lost or doubled. [A5 dead redrive]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, GroupOnDead, Guarantee, QueueOptions, WhenFull};

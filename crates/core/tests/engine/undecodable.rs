@@ -1,4 +1,4 @@
-//! Bodies that the host cannot decode: dead letters, even in at-most-once.
+//! Bodies that the host cannot decode: dead letters, even in at-most-once. [S6]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{GroupOnDead, Guarantee, QueueOptions};

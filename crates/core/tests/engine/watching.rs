@@ -1,4 +1,4 @@
-//! Hints that a queue shows something else, and the look that follows.
+//! Hints that a queue shows something else, and the look that follows. [A6 watch]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{DedupOptions, QueueOptions};

@@ -1,4 +1,4 @@
-//! Starts that are written before a slot is free.
+//! Starts that are written before a slot is free. [S1]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};
