@@ -1,4 +1,8 @@
-/** Guaranteed message delivery for JavaScript: durable queues with acknowledgements, retries and dead letters. */
+/**
+ * Guaranteed message delivery for JavaScript: durable queues with acknowledgements, retries and dead letters.
+ *
+ * @module ackbox
+ */
 export { open } from './open.js'
 export type { OpenOptions } from './open.js'
 export type {

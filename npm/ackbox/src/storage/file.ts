@@ -7,6 +7,8 @@
  *
  * A failed write or flush is final, for lack of space too: after it nobody knows what is on the disk, so every later
  * append rejects with the same error. Reopening reads what is there.
+ *
+ * @module ackbox/file
  */
 
 import { constants } from 'node:fs'

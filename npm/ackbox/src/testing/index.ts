@@ -1,4 +1,8 @@
-/** For tests: of code that uses ackbox, and of storages of one's own. */
+/**
+ * For tests: of code that uses ackbox, and of storages of one's own.
+ *
+ * @module ackbox/testing
+ */
 export { BUSY } from '../clock.js'
 export type { BusyClock, BusyProbe } from '../clock.js'
 export { faultyStorage } from './faulty-storage.js'
