@@ -24,7 +24,7 @@ export async function claim(
   checkNames(options, ['leaseMs', 'waitMs', 'signal'], where)
   integer(max, MAX, 'max', where)
   const leaseMs = options.leaseMs === undefined ? undefined : duration(options.leaseMs, LEASE, 'leaseMs', where)
-  const waitMs = duration(options.waitMs ?? 0, WAIT, 'waitMs', where)
+  const waitMs = duration(options.waitMs === undefined ? 0 : options.waitMs, WAIT, 'waitMs', where)
   const { signal } = options
   optionalSignal(signal, where)
   core.checkOpen(where)

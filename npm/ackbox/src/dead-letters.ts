@@ -87,7 +87,7 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
   async #page(filter: EngineFilter, options: PageOptions): Promise<DeadLetterPage> {
     const where = this.#where('list')
     checkNames(options, ['limit', 'after'], where)
-    const limit = integer(options.limit ?? PAGE_DEFAULT, PAGE, 'limit', where)
+    const limit = integer(options.limit === undefined ? PAGE_DEFAULT : options.limit, PAGE, 'limit', where)
     const { after } = options
     if (after !== undefined && typeof after !== 'string') {
       throw invalidOption('after to be the next of an earlier page', after, where)

@@ -7,6 +7,7 @@ import { AckboxError, invalidOption } from './errors.js'
 import { unlessAborted, type Waiter } from './pending.js'
 import { validate } from './schema.js'
 import type { EnqueueItem, EnqueueOptions, MessageState, Receipt } from './types.js'
+import { optionalSignal } from './validate.js'
 
 /** One atomic unit. */
 const ITEMS_MAX = 10_000
@@ -22,20 +23,26 @@ export function enqueueOne(
   if (options === undefined && target.local.schema === undefined && target.admission.isOpen) {
     return enqueuePlain(core, target, body, where)
   }
+  const signal = options?.signal
+  try {
+    optionalSignal(signal, where)
+  } catch (error) {
+    return Promise.reject(error)
+  }
   const receipt = new Promise<Receipt>((resolve, reject) => {
     core.checkAccepting(where)
     const build = (): Enqueue =>
       options === undefined ? plainRecord(target, body, where) : recordOf(target, body, options, ENQUEUE_NAMES, where)
     const { record, late } = target.local.schema === undefined ? { record: build() } : checkBody(target, body, where, build)
-    options?.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     if (late === undefined && target.admission.isOpen) {
       core.driver.enqueue(record!, new ReceiptWaiter(resolve, reject))
       return
     }
     const send = (): void => core.driver.enqueue(record!, new ReceiptWaiter(resolve, reject))
-    sendInTurn(core, target, { late, signal: options?.signal, where }, send, reject)
+    sendInTurn(core, target, { late, signal, where }, send, reject)
   })
-  return unlessAborted(receipt, options?.signal)
+  return unlessAborted(receipt, signal)
 }
 
 /** The usual case, without anything that it does not need. */

@@ -173,7 +173,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   async peek(options: PeekOptions = {}): Promise<MessageInfo[]> {
     const where = `${this.where}: peek`
     checkNames(options, ['state', 'limit'], where)
-    const limit = integer(options.limit ?? PAGE_DEFAULT, PAGE, 'limit', where)
+    const limit = integer(options.limit === undefined ? PAGE_DEFAULT : options.limit, PAGE, 'limit', where)
     const state = options.state === undefined ? {} : { state: choice(options.state, STATES, 'state', where) }
     const request = { op: 'peek', queue: this.number, limit, ...state } as const
     const { answer, infoOf } = await askForInfos<EngineInfo[]>(this.driver, request, this.local.codec)

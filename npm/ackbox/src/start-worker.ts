@@ -26,8 +26,8 @@ export function startWorker(
 ): ActiveWorker {
   callable(handler, 'the handler', where)
   checkNames(options, [...NAMES, ...others], where, LATER)
-  const concurrency = integer(options.concurrency ?? 1, CONCURRENCY, 'concurrency', where)
-  const name = options.name ?? queue.name
+  const { concurrency: wanted = 1, name = queue.name } = options
+  const concurrency = integer(wanted, CONCURRENCY, 'concurrency', where)
   text(name, KEY_BYTES_MAX, 'name', where)
   const { classify } = options
   if (classify !== undefined) callable(classify, 'classify', where)

@@ -141,7 +141,8 @@ function requestOf(options: WatchOptions, queue: number, where: string): Select 
   }
   const states = options.states === undefined ? undefined : listOf(options.states, 'states', where)
   for (const state of states ?? []) choice<MessageState>(state, STATES, 'each of states', where)
-  const limit = integer(options.limit ?? Math.max(ids?.length ?? LIMIT_DEFAULT, 1), LIMIT, 'limit', where)
+  const { limit: wanted = Math.max(ids?.length ?? LIMIT_DEFAULT, 1) } = options
+  const limit = integer(wanted, LIMIT, 'limit', where)
   return { op: 'select', queue, limit, ...(ids === undefined ? {} : { ids }), ...(states === undefined ? {} : { states }) }
 }
 

@@ -17,7 +17,7 @@ import { basename, resolve } from 'node:path'
 
 import { type Clock, systemClock } from '../clock.js'
 import { AckboxError, invalidOption } from '../errors.js'
-import { checkNames, choice } from '../validate.js'
+import { callable, checkNames, choice } from '../validate.js'
 import {
   flush,
   flushFolder,
@@ -54,6 +54,8 @@ export interface FileStorageOptions {
 export function fileStorage(options: FileStorageOptions): Storage & FileLocking {
   checkNames(options, ['directory', 'durability', 'clock', 'readSize'], 'fileStorage')
   const { directory, durability = 'power-loss', clock = systemClock(), readSize } = options
+  if (typeof clock?.now !== 'function') throw invalidOption('clock to be a Clock', clock, 'fileStorage')
+  if (readSize !== undefined) callable(readSize, 'readSize', 'fileStorage')
   if (typeof directory !== 'string' || directory === '' || directory.includes('\0')) {
     throw invalidOption('directory to be the path of a folder', directory, 'fileStorage')
   }
