@@ -2,7 +2,7 @@
  * All suites that treat the built package as a black box, as vitest projects.
  *
  * `native` and `wasm` run the same conformance cases on one engine each; `engines` compares the two
- * engines with each other; `crash` kills real processes; `demo` spoils the demo and sees whether it notices;
+ * engines with each other; `crash` kills real processes; `scale` works on very much; `demo` spoils the demo and sees whether it notices;
  * `packaging` installs the packed package; `readme` runs the snippets of the documents. Nothing is retried: a test that fails now and then is a defect.
  */
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
@@ -40,6 +40,7 @@ export default defineConfig({
       suite({ name: 'wasm', include: CASES, engine: 'wasm', timeoutMs: 20_000 }),
       suite({ name: 'engines', include: ['conformance/engines/**/*.test.ts'], timeoutMs: 20_000 }),
       suite({ name: 'crash', include: ['crash/**/*.test.ts'], timeoutMs: 240_000 }),
+      suite({ name: 'scale', include: ['scale/**/*.test.ts'], timeoutMs: 240_000 }),
       suite({ name: 'demo', include: ['demo/**/*.test.ts'], timeoutMs: 120_000 }),
       suite({ name: 'packaging', include: ['packaging/**/*.test.ts'], timeoutMs: 240_000 }),
       suite({ name: 'readme', include: ['readme/**/*.test.ts'], timeoutMs: 120_000 }),
