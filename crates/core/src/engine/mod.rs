@@ -18,6 +18,7 @@
 //! On a broken invariant or an impossible completion (an append confirmed that was never asked
 //! for). A panicked engine must be dropped: its memory is no longer to be trusted, its journal is.
 
+mod agenda;
 mod cleaning;
 mod closing;
 mod commit;
@@ -47,6 +48,7 @@ mod retracting;
 mod selecting;
 mod staging;
 mod taking_back;
+mod telling;
 mod totals;
 mod waits;
 
@@ -60,7 +62,7 @@ use crate::consumer::suspects::Suspects;
 use crate::consumer::turns::Turns;
 use crate::consumer::waiters::Waiters;
 use crate::consumer::worker::Worker;
-use crate::effect::{Answer, Effect, Event, EventKind, Notice, Object};
+use crate::effect::{Effect, Object};
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::Ledger;
 use crate::time::Timestamp;
@@ -74,7 +76,6 @@ use inspecting::Inspections;
 use opening::Opening;
 use redriving::PacedRedrives;
 use resting::IdleWaits;
-use staging::Gate;
 use waits::Waits;
 
 /// Messages that one step moves, frees or walks over before it lets others in.
@@ -329,47 +330,6 @@ impl Engine {
         }
     }
 
-    /// Tells something once everything written so far is durable.
-    fn after_commit(&mut self, effect: Effect) {
-        if let Some(Gate::Effect(effect)) = self.commit.gate(Gate::Effect(effect)) {
-            self.output.push_back(effect);
-        }
-    }
-
-    /// Answers once everything written so far is durable. Ticket 0 asks for no answer.
-    fn reply(&mut self, ticket: Ticket, result: Result<Answer, Failure>) {
-        if ticket.0 != 0 {
-            self.after_commit(Effect::Reply { ticket, result });
-        }
-    }
-
-    /// Refuses at once: nothing was written for it.
-    fn refuse(&mut self, ticket: Ticket, failure: Failure) {
-        if ticket.0 != 0 {
-            self.output.push_back(Effect::Reply {
-                ticket,
-                result: Err(failure),
-            });
-        }
-    }
-
-    /// Emits an event of a queue if anyone listens.
-    fn emit(&mut self, queue: u32, event: Event) {
-        if self.listens(queue, event.kind) {
-            self.after_commit(Effect::Event(Box::new(event)));
-        }
-    }
-
-    fn listens(&self, queue: u32, kind: EventKind) -> bool {
-        self.ledger.queues[queue as usize].listens & (1 << kind as u32) != 0
-    }
-
-    fn warn(&mut self, queue: Option<u32>, message: String) {
-        let queue = queue.map(|queue| self.ledger.queues[queue as usize].name.to_string());
-        self.output
-            .push_back(Effect::Notice(Notice::Warning { message, queue }));
-    }
-
     fn next_token(&mut self) -> Token {
         self.last_token += 1;
         Token(self.last_token)
@@ -380,61 +340,5 @@ impl Engine {
             .commit
             .seal(self.now, |front| self.ledger.write_definitions(front));
         self.output.extend(sealed);
-    }
-
-    /// Lets time do its work in every queue where something is due, unless the storage must catch up
-    /// first.
-    fn run_agenda(&mut self) {
-        if self.is_stage_full() {
-            return;
-        }
-        while let Some((at, queue)) = self.agenda.first().copied() {
-            if at > self.now {
-                break;
-            }
-            self.agenda.remove(&(at, queue));
-            self.wakes[queue as usize] = Timestamp::NEVER;
-            if self.pass_time(queue) {
-                self.more = true;
-            }
-            self.ledger.touch(queue);
-            if self.more {
-                break;
-            }
-        }
-    }
-
-    /// Notes when time next changes something in a queue.
-    fn rearm(&mut self, queue: u32) {
-        let target = &self.ledger.queues[queue as usize];
-        let retention = match (
-            target.settings.dead_retain_ms,
-            target.dead.first_key_value(),
-        ) {
-            (Some(retain), Some((_, slot))) if !self.dead_jobs.is_redriving(queue) => {
-                let death = self.ledger.messages[*slot].death.as_ref();
-                death.map_or(Timestamp::NEVER, |death| death.at.plus(retain))
-            }
-            _ => Timestamp::NEVER,
-        };
-        let excess = if self.ledger.has_excess_history(queue) {
-            self.now
-        } else {
-            Timestamp::NEVER
-        };
-        let next = target
-            .next_change()
-            .min(self.desks[queue as usize].next_change())
-            .min(self.waiters.next_change(queue))
-            .min(self.ledger.next_entry_expiry(queue))
-            .min(excess)
-            .min(retention);
-        let old = std::mem::replace(&mut self.wakes[queue as usize], next);
-        if old != next {
-            self.agenda.remove(&(old, queue));
-            if next != Timestamp::NEVER {
-                self.agenda.insert((next, queue));
-            }
-        }
     }
 }
