@@ -154,8 +154,6 @@ function engineOptions(options: QueueOptions<never, unknown>, where: string): En
     if (deadLetterTo !== null) text(deadLetterTo, KEY_BYTES_MAX, 'deadLetterTo', where)
     engine.deadLetterTo = deadLetterTo ?? ''
   }
-  // A codec lives in this process; that there is one, the engine must know: it writes of dead letters by itself.
-  if (options.codec !== undefined) engine.bodies = 'encoded'
   if (groupOnDead !== undefined) engine.groupOnDead = choice(groupOnDead, ['continue', 'block'], 'groupOnDead', where)
   if (dedup !== undefined) engine.dedup = dedupOptions(dedup, `${where}: dedup`)
   if (dead !== undefined) {

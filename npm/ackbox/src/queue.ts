@@ -225,6 +225,8 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
 
   #define(given: QueueOptions<never, unknown>, first: boolean): number {
     const { engine, local } = splitQueueOptions(given, this.where)
+    // The engine writes of dead letters by itself: it must know whether this run has a codec, which it cannot keep.
+    if (first || local.codec !== undefined) engine.bodies = local.codec === undefined ? 'json' : 'encoded'
     const named = Object.keys(engine).length > 0
     if (first || named) {
       const { queue, created, changed, options } = this.driver.call<Defined>({

@@ -84,6 +84,17 @@ eachStorage('deadLetterTo [A2 deadLetterTo]', (make) => {
     expect(notice!.body).not.toHaveProperty('body')
   })
 
+  it('tells JSON again once the queue has no codec any more', async () => {
+    const site = await make()
+    const codec = { encode: () => new Uint8Array([1]), decode: () => 'one' }
+    site.box.queue('words', { codec, deadLetterTo: 'lost words' })
+    await site.reopen()
+    const words = site.box.queue<string>('words')
+    await words.enqueue('plain')
+    await (await words.dequeue())!.reject('no', { dead: true })
+    expect((await site.box.queue<DeathNotice>('lost words').dequeue())!.body).toMatchObject({ body: 'plain' })
+  })
+
   it('keeps the letter and warns when the other queue is full', async () => {
     const { box } = await make()
     const warnings: string[] = []

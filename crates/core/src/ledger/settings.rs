@@ -41,7 +41,9 @@ pub struct Settings {
 
 impl Settings {
     /// Resolves named options against the defaults of the public contract.
-    pub fn resolve(named: QueueOptions) -> Result<Self, Failure> {
+    pub fn resolve(mut named: QueueOptions) -> Result<Self, Failure> {
+        // As good as not named: a host that says so in every run changes nothing.
+        named.bodies = named.bodies.filter(|bodies| *bodies != Bodies::Json);
         let dedup = named.dedup.clone().unwrap_or_default();
         let history = named.history.clone().unwrap_or_default();
         let guarantee = named.guarantee.unwrap_or_default();
