@@ -107,7 +107,8 @@ export interface Queue<T = unknown, R = void, Out = T> {
   get(id: string): Promise<MessageInfo<T, R> | undefined>
   /**
    * Waits until the message has ended, and tells how; at once if it has. No end is missed, whenever this is called: an
-   * id that was never seen is waited for, and a dead letter that was redriven is waited for again. At-most-once: a
+   * id that was never seen is waited for, and a dead letter that was redriven is waited for again. So is an id that was
+   * freed (`cancel`, `purge`, `forget`, `dead.remove`): nothing is known of it any more. At-most-once: a
    * message is completed, without a result, once its handler is done, however that fared.
    *
    * Rejects with `ERR_NOT_FOUND` if the message had a generated id and ended before: then nobody knows how; with

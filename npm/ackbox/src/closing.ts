@@ -1,5 +1,5 @@
 /** What the closes of a box and of a worker share: an end that is known to all, and deadlines that can be brought forward. */
-import type { Clock, TimerHandle } from './clock.js'
+import { type Clock, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
 import type { CloseOptions } from './types.js'
 import type { Range } from './validate.js'
 import { checkNames, duration, MAX_MS, optionalSignal } from './validate.js'
@@ -94,7 +94,7 @@ export class Deadlines {
     const wait = (): void => {
       const left = until - this.#clock.now()
       if (left <= 0) this.#expire()
-      else timer = this.#clock.setTimeout(wait, left)
+      else timer = this.#clock.setTimeout(wait, Math.min(left, MAX_TIMEOUT_MS))
     }
     wait()
     this.#off.push(() => this.#clock.clearTimeout(timer))

@@ -36,6 +36,7 @@ import {
   type WorkerOptions,
 } from 'ackbox'
 import { fileStorage, type FileStorageOptions } from 'ackbox/file'
+import { testDelivery, type TestDeliveryOverrides } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
@@ -166,6 +167,17 @@ const EXPONENTIAL: Table<ExponentialOptions> = {
 const JITTER: Table<JitterOptions> = { jitter: EXPONENTIAL.jitter }
 const RETRY_AFTER: Table<Omit<RetryAfterOptions, 'cause'>> = { costsAttempt: NO_FLAG }
 const HTTP_ERRORS: Table<HttpErrorsOptions> = { maxRetryAfterMs: [...NO_NUMBER, -1], clock: [5, null, {}] }
+const TEST_DELIVERY: Table<TestDeliveryOverrides> = {
+  id: text(256),
+  attempt: whole(1),
+  headers: [5, null, 'text', { a: 1 }],
+  group: text(256),
+  destination: text(256),
+  priority: whole(0, 255),
+  enqueuedAt: whole(0),
+  token: whole(0),
+  signal: NO_SIGNAL,
+}
 const FILE: Table<FileStorageOptions> = { directory: [5, null, {}, ''], durability: choice, clock: [5, null, {}], readSize: NO_FUNCTION }
 
 /** A call with one option; what it needs beside it is right. */
@@ -199,6 +211,7 @@ const TABLES: [string, Readonly<Record<string, Wrong>>, Call][] = [
   ['constant', JITTER, (_, options) => constant(1, options)],
   ['RetryAfterError', RETRY_AFTER, (_, options) => new RetryAfterError(1, options)],
   ['httpErrors', HTTP_ERRORS, (_, options) => httpErrors(options)],
+  ['testDelivery', TEST_DELIVERY, (_, overrides) => testDelivery(1, overrides)],
   ['fileStorage', FILE, (_, options) => fileStorage({ directory: 'never opened', ...(options as object) })],
 ]
 
@@ -214,7 +227,7 @@ describe.each(TABLES)('%s', (_, table, call) => {
   it.each(Object.entries(table).filter(([, wrong]) => wrong.length > 0))('refuses wrong values of %s [A10 options]', async (name, wrong) => {
     for (const value of wrong) {
       const options = { [name]: value } as never
-      await refusal(async () => call(await place(), options), 'ERR_INVALID_OPTION', new RegExp(name)).catch((cause: unknown) => {
+      await refusal(async () => call(await place(), options), 'ERR_INVALID_OPTION', new RegExp(`\\b${name}\\b`)).catch((cause: unknown) => {
         throw new Error(`${name}: ${typeof value === 'number' ? value : JSON.stringify(value)}`, { cause })
       })
     }

@@ -63,6 +63,12 @@ export function fileStorage(options: FileStorageOptions): Storage & FileLocking 
   return new FileStorage(resolve(directory), durability, (path) => new FileSpace(path, clock, readSize))
 }
 
+/**
+ * Storages that own their folders: kept until they are closed, for a descriptor that is collected as garbage would give the
+ * folder up behind its owner's back.
+ */
+const OWNING = new Set<FileStorage>()
+
 /** The segment that is appended to. */
 interface Head {
   readonly segment: number
@@ -124,6 +130,7 @@ class FileStorage implements Storage, FileLocking {
         appending: undefined,
         failure: undefined,
       }
+      OWNING.add(this)
       return segments
     } catch (error) {
       await lock.release()
@@ -193,6 +200,7 @@ class FileStorage implements Storage, FileLocking {
     const opened = this.#opened
     if (opened === undefined) return
     this.#opened = undefined
+    OWNING.delete(this)
     await opened.appending?.catch(() => {})
     await opened.head?.file.close().catch(() => {})
     await opened.readers.releaseAll()

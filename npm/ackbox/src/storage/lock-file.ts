@@ -47,14 +47,14 @@ export async function prepareLockFile(
     () => true,
     () => false,
   )
-  let handle = await open(path, spare ? 'r+' : 'wx', 0o644)
+  let handle = await openOwn(path, spare)
   let fileLock: FileLock | null | undefined
   try {
     fileLock = tryLock(lockFile, path)
     if (fileLock === null) {
       // The spare's former owner is just letting go of it.
       await handle.close()
-      await unlink(path)
+      await unlink(path).catch(() => {})
       handle = await open(path, 'wx', 0o644)
       fileLock = tryLock(lockFile, path) ?? undefined
     }
@@ -66,6 +66,18 @@ export async function prepareLockFile(
     await unlink(path).catch(() => {})
     throw error
   }
+}
+
+/** The spare has a name of ours now, but not our name in it: who tidies up may have taken it for a leftover. */
+async function openOwn(path: string, spare: boolean): Promise<FileHandle> {
+  if (spare) {
+    try {
+      return await open(path, 'r+')
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+  }
+  return open(path, 'wx', 0o644)
 }
 
 /** Closes a file that is not ours any more. The name has been given away before: see `file-lock`. */

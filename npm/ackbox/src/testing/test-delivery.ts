@@ -4,8 +4,9 @@ import type { Delivery, RejectOptions } from '../api.js'
 import { platform } from '../clock.js'
 import { encodeResult } from '../codec.js'
 import { checkExtension, checkReject } from '../delivery-options.js'
-import { AckboxError } from '../errors.js'
-import { checkNames, optionalSignal } from '../validate.js'
+import { KEY_BYTES_MAX } from '../enqueue-options.js'
+import { AckboxError, invalidOption } from '../errors.js'
+import { checkNames, integer, optionalSignal, text } from '../validate.js'
 
 /** What a test delivery is made with, beside its body. */
 export interface TestDeliveryOverrides {
@@ -48,6 +49,13 @@ const RESULT_BYTES_MAX = 64 << 10
 
 const NAMES = ['id', 'attempt', 'headers', 'group', 'destination', 'priority', 'enqueuedAt', 'token', 'signal']
 
+const NUMBERS = [
+  ['attempt', { min: 1, max: Number.MAX_SAFE_INTEGER }],
+  ['priority', { min: 0, max: 255 }],
+  ['enqueuedAt', { min: 0, max: Number.MAX_SAFE_INTEGER }],
+  ['token', { min: 0, max: Number.MAX_SAFE_INTEGER }],
+] as const
+
 let made = 0
 
 /**
@@ -62,9 +70,23 @@ let made = 0
 export function testDelivery<T>(body: T, overrides: TestDeliveryOverrides = {}): TestDelivery<T> {
   const where = 'testDelivery'
   checkNames(overrides, NAMES, where)
-  optionalSignal(overrides.signal, where)
+  checkOverrides(overrides, where)
   made++
   return new RecordedDelivery(body, overrides, made)
+}
+
+/** Refuses what no box would deliver. */
+function checkOverrides(overrides: TestDeliveryOverrides, where: string): void {
+  const { headers } = overrides
+  for (const name of ['id', 'group', 'destination'] as const) {
+    if (overrides[name] !== undefined) text(overrides[name], KEY_BYTES_MAX, name, where)
+  }
+  for (const [name, range] of NUMBERS) {
+    if (overrides[name] !== undefined) integer(overrides[name], range, name, where)
+  }
+  const isHeaders = typeof headers === 'object' && headers !== null && Object.values(headers).every((value) => typeof value === 'string')
+  if (headers !== undefined && !isHeaders) throw invalidOption('headers to be an object of strings', headers, where)
+  optionalSignal(overrides.signal, where)
 }
 
 class RecordedDelivery<T> implements TestDelivery<T> {
