@@ -106,11 +106,13 @@ impl Engine {
                 let work = EachRedrive::new(queue, to, filter);
                 self.redrive_at_pace(ticket, work, per_second_milli)
             }
-            (None, Some(_)) => {
+            // When a letter died that no attempt ended is told by its frame, which may be sealed later:
+            // a replay could choose other letters by time than this run does.
+            (None, to) if to.is_some() || filter.before.is_some() || filter.after.is_some() => {
                 let work = Work::RedriveEach(EachRedrive::new(queue, to, filter));
                 self.add_dead_job(ticket, queue, work)
             }
-            (None, None) => self.redrive_all(ticket, queue, filter),
+            (None, _) => self.redrive_all(ticket, queue, filter),
         }
     }
 

@@ -328,3 +328,32 @@ fn a_redrive_is_the_same_after_cleaning_took_a_part_of_what_it_knew() {
     assert!(world.box_stats().cleaned_segments > 2);
     assert_eq!(world.stats(orders).dead_letters, 8);
 }
+
+#[test]
+fn a_redrive_by_time_is_replayed_although_the_deaths_were_written_late() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    for (id, ttl_ms) in [("in time", 10), ("late", 110)] {
+        let enqueue = Enqueue {
+            id: Some(id),
+            ttl_ms: Some(ttl_ms),
+            ..message(orders, "x")
+        };
+        world.try_enqueue(enqueue).unwrap();
+    }
+    world.hold_appends = true;
+    world.command(Command::Enqueue(message(orders, "in flight")));
+    world.advance(200);
+    world.hold_appends = false;
+    world.land();
+    let filter = DeadFilter {
+        before: Some(Timestamp(T0 + 50)),
+        ..DeadFilter::default()
+    };
+    assert_eq!(world.redrive(orders, filter).moved, 1);
+    while let Some(delivery) = world.dequeue(orders, 1).pop() {
+        world.ack(delivery.token);
+    }
+    let mut world = world.reopen();
+    assert_eq!(ids(&world.dead(orders)), ["late"]);
+}
