@@ -1,22 +1,15 @@
 /**
- * Makes dead letters, then walks over all of them, page by page and as an iterable, while the queue goes on.
+ * Walks over all dead letters, page by page and as an iterable, while the queue goes on.
  *
- * usage: node --expose-gc dead-letters.mjs <folder> <letters>; prints one JSON line: what was seen, and by how many bytes
- * the memory in use was higher at any page than before the first one.
+ * usage: node --expose-gc walk-dead-letters.mjs <folder> <letters>; prints one JSON line: the engine, what was seen, and by
+ * how many bytes the memory in use was higher at any page than before the first one.
  */
-import { open, PermanentError } from 'ackbox'
+import { open } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
 
 const [directory, count] = [process.argv[2], Number(process.argv[3])]
 const box = await open(fileStorage({ directory, durability: 'process-crash' }), { maxMemoryBytes: 8 << 20 })
 const orders = box.queue('orders')
-
-for (let made = 0; made < count; made += 10_000) {
-  await orders.enqueueMany(Array.from({ length: 10_000 }, (_, n) => ({ body: { n: made + n, text: 'x'.repeat(100) } })))
-}
-await orders.drain(() => {
-  throw Object.assign(new PermanentError('never'), { stack: undefined })
-}, { concurrency: 1_000 })
 
 /** Bytes that live now, on either heap, and in buffers. */
 function used() {
@@ -32,14 +25,26 @@ function look() {
   for (const kind of ['js', 'resident']) grown[kind] = Math.max(grown[kind], now[kind] - before[kind])
 }
 
-const seen = new Uint8Array(count)
-let [paged, pages, after] = [0, 0, undefined]
+/** Counts every letter by its number; each must come up once in a walk. */
+class Walk {
+  #seen = new Uint8Array(count)
+  letters = 0
+
+  meet(letter) {
+    this.#seen[letter.body.n] += 1
+    this.letters += 1
+  }
+
+  get complete() {
+    return this.letters === count && this.#seen.every((times) => times === 1)
+  }
+}
+
+const paged = new Walk()
+let [pages, after] = [0, undefined]
 do {
   const page = await orders.dead.list().page({ limit: 1_000, after })
-  for (const { body } of page.items) {
-    seen[body.n] += 1
-    paged += 1
-  }
+  for (const letter of page.items) paged.meet(letter)
   if (pages % 10 === 0) {
     // Life goes on beside the walk.
     await orders.enqueue({ n: -1 })
@@ -50,11 +55,12 @@ do {
   after = page.next
 } while (after !== undefined)
 
-let iterated = 0
+const iterated = new Walk()
 for await (const letter of orders.dead.list({ reason: 'permanent' })) {
-  iterated += letter.body.n >= 0 ? 1 : 0
-  if (iterated % 50_000 === 0) look()
+  iterated.meet(letter)
+  if (iterated.letters % 50_000 === 0) look()
 }
 const counted = await orders.dead.count()
+const { engine } = box
 await box.close()
-console.log(JSON.stringify({ counted, paged, iterated, once: seen.every((times) => times === 1), pages, grown }))
+console.log(JSON.stringify({ engine, counted, paged: paged.complete, iterated: iterated.complete, grown }))
