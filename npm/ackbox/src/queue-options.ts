@@ -7,7 +7,7 @@ import { checkSchema } from './schema.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
 import type { DeathNotice, Guarantee } from './types.js'
 import type { Range } from './validate.js'
-import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, text, unsupported } from './validate.js'
+import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX_MS, text } from './validate.js'
 
 /**
  * Options of `queue`, for bodies that are enqueued as `T` and delivered as `Out`. Named, they apply from now on and
@@ -17,7 +17,11 @@ import { callable, checkNames, choice, duration, integer, integerOrInfinity, MAX
  * `undefined` is as good as none.
  */
 export interface QueueOptions<T = unknown, Out = T> {
-  /** Default `'at-least-once'`. */
+  /**
+   * Default `'at-least-once'`. With `'exactly-once'` every message needs an id of its own or of the queue's `id` function,
+   * else `ERR_ID_REQUIRED`. A queue cannot become that while it holds unfinished messages or dead letters without one:
+   * `box.queue` throws `ERR_ID_REQUIRED` and changes nothing.
+   */
   readonly guarantee?: Guarantee | undefined
   /** Deliveries of one message at most, 1 or more, or `Infinity`. Default 6. */
   readonly maxAttempts?: number | undefined
@@ -86,7 +90,10 @@ export interface DedupOptions {
   readonly windowMs?: number | undefined
   /** Ids at most. Default 4,000,000. */
   readonly maxEntries?: number | undefined
-  /** `'reject'`: `ERR_DEDUP_FULL`. `'shorten'`: the earliest finished are forgotten, with a warning. */
+  /**
+   * `'reject'`: `ERR_DEDUP_FULL`. `'shorten'`: the earliest finished are forgotten, with a warning. Default `'reject'` in
+   * exactly-once, else `'shorten'`.
+   */
   readonly whenFull?: 'reject' | 'shorten' | undefined
   /** What makes two enqueues with one id the same. Default `'body'`; `'id'` ignores the body. */
   readonly compare?: 'body' | 'id' | undefined
@@ -130,9 +137,7 @@ function engineOptions(options: QueueOptions<never, unknown>, where: string): En
   const engine: EngineOptions = {}
   const { guarantee, maxAttempts, maxRetryMs, backoff, dedup, dead, history, maxBytes, groupOnDead, deadLetterTo } = options
   if (guarantee !== undefined) {
-    choice(guarantee, ['at-most-once', 'at-least-once', 'exactly-once'], 'guarantee', where)
-    if (guarantee === 'exactly-once') throw unsupported("guarantee 'exactly-once'", where)
-    engine.guarantee = guarantee
+    engine.guarantee = choice(guarantee, ['at-most-once', 'at-least-once', 'exactly-once'], 'guarantee', where)
   }
   if (maxAttempts !== undefined) {
     engine.maxAttempts = integerOrInfinity(maxAttempts, ATTEMPTS, ENDLESS_ATTEMPTS, 'maxAttempts', where)

@@ -1,6 +1,10 @@
 /** Words of the public contract that several parts share. Times are milliseconds; instants count from the Unix epoch. */
 
-/** What a queue promises about deliveries. Default: `'at-least-once'`. */
+/**
+ * What a queue promises about deliveries. `at-most-once`: never delivered twice, may be lost. `at-least-once`: never lost,
+ * may be delivered again. `exactly-once`: as `at-least-once`, and an id is required and enqueued once, so that each
+ * message's effects happen once. Default: `'at-least-once'`.
+ */
 export type Guarantee = 'at-most-once' | 'at-least-once' | 'exactly-once'
 
 /**

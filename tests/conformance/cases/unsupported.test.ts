@@ -1,19 +1,8 @@
 /** What the contract knows and this version does not do is refused by name, never ignored. */
 import { memoryStorage, open } from 'ackbox'
-import { expect, it } from 'vitest'
+import { it } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
-
-it.each([{ guarantee: 'exactly-once' }])(
-  'the queue option %j',
-  async (options) => {
-    const box = await open(memoryStorage())
-    const [name] = Object.keys(options)
-    await refusal(() => box.queue('jobs', options as never), 'ERR_UNSUPPORTED', new RegExp(name!))
-    expect(await box.queues()).toEqual([])
-    await box.close()
-  },
-)
 
 it.each([{ timeoutMs: 5 }, { breaker: true }, { rate: { limit: 1, perMs: 1 } }, { whenOpen: 'reject' }])(
   'the worker option %j',

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::command::QueueId;
-use crate::config::QueueOptions;
+use crate::config::{Guarantee, QueueOptions};
 use crate::consumer::desk::Desk;
 use crate::effect::{Defined, Object, OptionChange};
 use crate::error::{ErrorCode, Failure};
@@ -134,21 +134,18 @@ impl Engine {
     }
 
     /// A queue becomes exactly-once only when every unfinished message has an id of its caller's.
-    fn check_switch(&self, queue: u32, settings: &Settings) -> Result<(), Failure> {
+    fn check_switch(&mut self, queue: u32, settings: &Settings) -> Result<(), Failure> {
         let target = &self.ledger.queues[queue as usize];
-        let exactly_once = crate::config::Guarantee::ExactlyOnce;
-        if settings.guarantee != exactly_once || target.settings.guarantee == exactly_once {
+        let is = |guarantee| guarantee == Guarantee::ExactlyOnce;
+        if !is(settings.guarantee) || is(target.settings.guarantee) {
             return Ok(());
         }
-        let without = self.ledger.messages.iter().any(|(slot, message)| {
-            message.queue == queue && message.id.is_none() && !self.ledger.is_purged(slot)
-        });
-        if !without {
+        if !self.ledger.holds_generated(self.now, queue) {
             return Ok(());
         }
         let message = format!(
             "queue '{}' cannot become exactly-once: it holds unfinished messages without an id of the caller's",
-            target.name
+            self.ledger.queues[queue as usize].name
         );
         Err(Failure::new(ErrorCode::IdRequired, message))
     }

@@ -180,6 +180,14 @@ impl Ledger {
         self.check_room(queue, bytes)
     }
 
+    /// Whether a queue holds unfinished or dead messages whose ids were generated.
+    pub fn holds_generated(&mut self, now: Timestamp, queue: u32) -> bool {
+        while self.queues[queue as usize].generated > 0
+            && self.carry_out_purges(now, PURGED_AT_ONCE)
+        {}
+        self.queues[queue as usize].generated > 0
+    }
+
     fn check_room(&self, queue: u32, bytes: u32) -> Result<(), Failure> {
         let queue = &self.queues[queue as usize];
         let (depth, max_depth) = (queue.depth, queue.settings.max_depth);

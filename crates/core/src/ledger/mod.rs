@@ -197,6 +197,7 @@ impl Ledger {
         let queue = &mut self.queues[message.queue as usize];
         queue.depth += 1;
         queue.bytes += u64::from(message.bytes);
+        queue.generated += u64::from(message.id.is_none());
         let slot = self.messages.insert(message);
         let messages = &self.messages;
         self.numbers
@@ -232,6 +233,7 @@ impl Ledger {
         self.destinations.release(message.destination);
         let queue = &mut self.queues[message.queue as usize];
         queue.bytes -= u64::from(message.bytes);
+        queue.generated -= u64::from(message.id.is_none());
         if message.group != NONE {
             queue.groups.part(message.group, message.order);
             if message.death.is_some() {

@@ -64,6 +64,8 @@ pub struct Queue {
     pub depth: u64,
     /// Their bytes (ids, headers, bodies), and those of purged messages still in memory.
     pub bytes: u64,
+    /// Messages in memory, purged ones included, whose ids were generated.
+    pub generated: u64,
     /// How often it was purged.
     pub purges: u32,
     /// Counters.
@@ -98,6 +100,7 @@ impl Queue {
             groups: Groups::default(),
             depth: 0,
             bytes: 0,
+            generated: 0,
             purges: 0,
             counters: Counters::default(),
             shortened_window_ms: None,

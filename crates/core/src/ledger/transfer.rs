@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::Ledger;
 use super::accept::ANY_BODY;
 use super::message::NONE;
+use crate::config::Guarantee;
 use crate::hash;
 use crate::journal::Transfer;
 use crate::time::Timestamp;
@@ -35,6 +36,10 @@ impl Ledger {
             NONE => ANY_BODY,
             entry => self.dedup.fingerprint(entry),
         };
+        if is_home && self.queues[queue as usize].settings.guarantee == Guarantee::ExactlyOnce {
+            // There its id would be a generated one again.
+            return None;
+        }
         self.make_room(now, queue, bytes).ok()?;
         if is_home || !is_taken_here {
             return Some(Transfer {
@@ -64,6 +69,7 @@ impl Ledger {
         let from = &mut self.queues[message.queue as usize];
         from.depth -= 1;
         from.bytes -= u64::from(message.bytes);
+        from.generated -= u64::from(message.id.is_none());
         let length = id.len() as u32;
         if message.id.is_some() {
             message.bytes -= length;
@@ -76,6 +82,7 @@ impl Ledger {
         let target = &mut self.queues[to.queue as usize];
         target.depth += 1;
         target.bytes += u64::from(message.bytes);
+        target.generated += u64::from(message.id.is_none());
         message.group = if group.is_empty() {
             NONE
         } else {
