@@ -1,13 +1,18 @@
 /** Bodies, results and headers as bytes, and back. What the engine sees is opaque to it. */
 import { messageOf } from './error-info.js'
 import { AckboxError, describe, invalidOption } from './errors.js'
-import { utf8Length } from './validate.js'
+import { isThenable, utf8Length } from './validate.js'
 
 /** How bodies become bytes. JSON unless a queue has one of these. */
 export interface Codec<T> {
-  /** Called when a message is enqueued. What it throws rejects the enqueue with `ERR_INVALID_BODY`. */
+  /** Called when a message is enqueued. What it throws, or a promise, rejects the enqueue with `ERR_INVALID_BODY`. */
   encode(body: T): Uint8Array
-  /** Called when a message is delivered. What it throws dead-letters the message as `invalid`. */
+  /**
+   * Called when a message is delivered. If it throws, or gives a promise, the message is dead-lettered as `invalid`.
+   *
+   * Called by `get`, `peek`, `watch` and dead letters as well: there the message is shown without `body`, and the first
+   * one of a queue is told of by `warning`.
+   */
   decode(bytes: Uint8Array): T
 }
 
@@ -36,7 +41,7 @@ export function encodeBody(
   }
   let encoded: string | Uint8Array | undefined
   try {
-    encoded = codec === undefined ? JSON.stringify(body) : codec.encode(body as never)
+    encoded = codec === undefined ? JSON.stringify(body) : atOnce(codec.encode(body as never), 'a Uint8Array from codec.encode')
   } catch (cause) {
     throw new AckboxError('ERR_INVALID_BODY', `${where}: the body cannot be encoded: ${messageOf(cause)}`, { cause })
   }
@@ -49,9 +54,21 @@ export function encodeBody(
   return encoded
 }
 
-/** A body from its JSON text, or from the bytes of the queue's codec. */
+/**
+ * A body from its JSON text, or from the bytes of the queue's codec.
+ *
+ * @throws what the codec throws, and a `TypeError` where it gives a promise
+ */
 export function decodeBody(encoded: string | Uint8Array, codec: Codec<never> | undefined): unknown {
-  return codec === undefined ? JSON.parse(encoded as string) : codec.decode(encoded as Uint8Array)
+  return codec === undefined ? JSON.parse(encoded as string) : atOnce(codec.decode(encoded as Uint8Array), 'a value from codec.decode')
+}
+
+/** What a codec gave: it has to be there at once. */
+function atOnce<V>(value: V, wanted: string): V {
+  if (!isThenable(value)) return value
+  // Its own failure would be nobody's.
+  Promise.resolve(value).catch(() => {})
+  throw new TypeError(`expected ${wanted}, got a promise: a codec cannot wait`)
 }
 
 /** JSON text of a result; empty for `undefined`. */

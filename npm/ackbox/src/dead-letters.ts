@@ -14,7 +14,7 @@ import type { DeadFilter as EngineFilter, DeadPage } from './engine/objects.js'
 import { edit, type EditTarget } from './edit.js'
 import { reasonNames } from './engine/wire.gen.js'
 import { invalidOption } from './errors.js'
-import { askForInfos, deadLetter } from './inspect.js'
+import { askForInfos, deadLetter, type Inspected } from './inspect.js'
 import { REDRIVE_NAMES, redrive } from './redrive.js'
 import type { DeadLetter } from './types.js'
 import type { Range } from './validate.js'
@@ -30,7 +30,7 @@ export const PAGE: Range = { min: 1, max: 1_000 }
 export const PAGE_DEFAULT = 100
 
 /** What the queue lends. */
-export interface DeadLettersOf extends EditTarget {
+export interface DeadLettersOf extends EditTarget, Inspected {
   readonly where: string
 }
 
@@ -92,9 +92,9 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
     if (after !== undefined && typeof after !== 'string') {
       throw invalidOption('after to be the next of an earlier page', after, where)
     }
-    const { number, local } = this.#queue
+    const { number } = this.#queue
     const request = { op: 'deadPage', queue: number, filter, limit, ...(after === undefined ? {} : { after }) } as const
-    const { answer, infoOf } = await askForInfos<DeadPage>(this.#core.driver, request, local.codec)
+    const { answer, infoOf } = await askForInfos<DeadPage>(this.#core.driver, request, this.#queue)
     const items = answer.items.map((entry, index) => deadLetter(infoOf(entry, index)))
     return answer.next === undefined ? { items } : { items, next: answer.next }
   }

@@ -1,10 +1,12 @@
 /** Messages as the engine shows them, put together with their contents. */
+import type { BodyReader } from './body-reader.js'
 import type { Codec } from './codec.js'
-import { decodeBody, decodeHeaders, decodeResult } from './codec.js'
+import { decodeHeaders, decodeResult } from './codec.js'
 import type { Driver } from './driver.js'
 import { decodeError } from './error-info.js'
 import type { AttemptInfo as EngineAttempt, MessageInfo as EngineInfo, Request } from './engine/objects.js'
 import type { BodyView } from './engine/wire.gen.js'
+import type { LocalOptions } from './queue-options.js'
 import type { AttemptInfo, DeadLetter, MessageInfo } from './types.js'
 
 /** Headers and body of one entry, copied out of the output area. */
@@ -21,19 +23,23 @@ interface Answer<A> {
   contentOf(index: number): Content | undefined
 }
 
+/** The queue whose messages are looked at. */
+export interface Inspected {
+  readonly local: LocalOptions
+  readonly bodies: BodyReader
+}
+
 /** Asks for entries; their contents come before the answer. */
-export async function askForInfos<A>(
-  driver: Driver,
-  request: Request,
-  codec: Codec<never> | undefined,
-): Promise<Answer<A>> {
+export async function askForInfos<A>(driver: Driver, request: Request, { local, bodies }: Inspected): Promise<Answer<A>> {
+  const { codec } = local
   const contents: (Content | undefined)[] = []
   const answer = await driver.request<A>(request, (view) => {
     contents[view.index] = view.intact ? contentOf(view, codec) : undefined
   })
   return {
     answer,
-    infoOf: (entry, index) => messageInfo(entry, contents[index], codec),
+    infoOf: (entry, index) =>
+      messageInfo(entry, contents[index], (content) => bodies.read(entry.id, content.body, codec)),
     contentOf: (index) => contents[index],
   }
 }
@@ -47,32 +53,24 @@ function contentOf(view: BodyView, codec: Codec<never> | undefined): Content {
   return { headers: view.headersText(), body: codec === undefined ? view.bodyText() : view.body().slice() }
 }
 
-function messageInfo(entry: EngineInfo, content: Content | undefined, codec: Codec<never> | undefined): MessageInfo<never, never> {
+function messageInfo(
+  entry: EngineInfo,
+  content: Content | undefined,
+  bodyOf: (content: Content) => { body?: never },
+): MessageInfo<never, never> {
   const { error: encodedError, history, ...info } = entry
   const error = decodeError(encodedError)
   return {
     ...info,
-    ...(info.state === 'completed' ? resultOf(content) : bodyOf(content, codec)),
+    ...(content === undefined ? {} : info.state === 'completed' ? resultOf(content) : bodyOf(content)),
     headers: decodeHeaders(content?.headers ?? ''),
     ...(error === undefined ? {} : { error }),
     history: history.map(attemptInfo),
   }
 }
 
-/** No body where it cannot be decoded: looking at a message must work for broken ones above all. */
-function bodyOf(content: Content | undefined, codec: Codec<never> | undefined): { body?: never } {
-  if (content === undefined) return {}
-  try {
-    return { body: decodeBody(content.body, codec) as never }
-  } catch {
-    return {}
-  }
-}
-
 /** Of a completed message the engine shows its result in place of a body. */
-function resultOf(content: Content | undefined): { result?: never } {
-  if (content === undefined) return {}
-  const { body } = content
+function resultOf({ body }: Content): { result?: never } {
   return { result: decodeResult(typeof body === 'string' ? body : new TextDecoder().decode(body)) as never }
 }
 

@@ -1,6 +1,7 @@
 /** A named queue of an embedded box. */
 import { Admission } from './admission.js'
 import type { Delivery, DequeueOptions, FinishedOptions, Handler, PeekOptions, Queue, Worker, WorkerOptions } from './api.js'
+import { BodyReader } from './body-reader.js'
 import type { BoxCore } from './box.js'
 import { claim } from './claim.js'
 import { type ConsumeOptions, Consumer, type Consumption } from './consume.js'
@@ -46,6 +47,8 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   local: LocalOptions = {}
   /** @internal */
   readonly admission = new Admission()
+  /** @internal */
+  readonly bodies: BodyReader
   /** @internal The engine may have handed out messages before it knew. */
   isPaused = false
   readonly #core: BoxCore
@@ -59,6 +62,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     this.where = `queue '${name}'`
     this.#enqueueWhere = `${this.where}: enqueue`
     this.emitter = new Emitter(this.where, EVENTS, (warning) => core.inbox.warn(warning), () => this.#listen())
+    this.bodies = new BodyReader(name, (warning) => core.inbox.warn(warning))
     this.number = this.#define(options, true)
     this.dead = new QueueDeadLetters(core, this)
     core.inbox.queues.set(this.number, this)
@@ -162,7 +166,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
 
   async get(id: string): Promise<MessageInfo | undefined> {
     const request = this.#about(id, 'get')
-    const { answer, infoOf } = await askForInfos<EngineInfo[]>(this.driver, request, this.local.codec)
+    const { answer, infoOf } = await askForInfos<EngineInfo[]>(this.driver, request, this)
     return answer[0] === undefined ? undefined : infoOf(answer[0], 0)
   }
 
@@ -176,7 +180,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     const limit = integer(options.limit === undefined ? PAGE_DEFAULT : options.limit, PAGE, 'limit', where)
     const state = options.state === undefined ? {} : { state: choice(options.state, STATES, 'state', where) }
     const request = { op: 'peek', queue: this.number, limit, ...state } as const
-    const { answer, infoOf } = await askForInfos<EngineInfo[]>(this.driver, request, this.local.codec)
+    const { answer, infoOf } = await askForInfos<EngineInfo[]>(this.driver, request, this)
     return answer.map(infoOf)
   }
 

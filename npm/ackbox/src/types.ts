@@ -107,7 +107,7 @@ export interface MessageInfo<T = unknown, R = unknown> {
   readonly id: string
   readonly queue: string
   readonly state: MessageState
-  /** As enqueued; absent when it is not kept any more or cannot be decoded. */
+  /** As enqueued; absent when it is not kept any more, or cannot be decoded (a `warning` tells of the first). */
   readonly body?: T
   readonly headers: Readonly<Record<string, string>>
   /** Deliveries so far; for a finished message the one that it finished with, at most 65,535 is told. */

@@ -20,13 +20,18 @@ import { checkNames, choice, integer, text } from './validate.js'
 const LIMIT: Range = { min: 1, max: 1_000 }
 const LIMIT_DEFAULT = 100
 const STATES = messageStateNames.filter((name) => name !== undefined)
+/** Messages in these are in no list that could be shown. */
+const ENDS: readonly MessageState[] = ['completed', 'cancelled']
 const NOTHING: readonly MessageInfo<never>[] = Object.freeze([])
 
 /** Options of `watch`: which messages. */
 export interface WatchOptions {
   /** Only these, in this order, at most 1,000; finished ones as long as they are remembered. Default: all that are kept. */
   readonly ids?: readonly string[] | undefined
-  /** Only messages in these states. Default: any. */
+  /**
+   * Only messages in these states. Default: any. `'completed'` and `'cancelled'` only together with `ids`, otherwise
+   * `ERR_INVALID_OPTION`: finished messages are found by their ids, while these are remembered.
+   */
   readonly states?: readonly MessageState[] | undefined
   /** At most so many, 1 to 1,000. Default 100, with `ids` their number. */
   readonly limit?: number | undefined
@@ -110,7 +115,7 @@ export class QueueWatch implements Watch<never> {
 
   async #look(): Promise<Shown[]> {
     const { driver } = this.#core
-    const { answer, infoOf, contentOf } = await askForInfos<EngineInfo[]>(driver, this.#request, this.#queue.local.codec)
+    const { answer, infoOf, contentOf } = await askForInfos<EngineInfo[]>(driver, this.#request, this.#queue)
     const shown = answer.map((entry, index) => {
       const [text, content] = [JSON.stringify(entry), contentOf(index)]
       const before = this.#shown.get(entry.id)
@@ -141,6 +146,10 @@ function requestOf(options: WatchOptions, queue: number, where: string): Select 
   }
   const states = options.states === undefined ? undefined : listOf(options.states, 'states', where)
   for (const state of states ?? []) choice<MessageState>(state, STATES, 'each of states', where)
+  const end = ids === undefined ? states?.find((state) => ENDS.includes(state)) : undefined
+  if (end !== undefined) {
+    throw invalidOption("states to be of 'scheduled', 'ready', 'leased' and 'dead' where no ids are named", end, where)
+  }
   const { limit: wanted = Math.max(ids?.length ?? LIMIT_DEFAULT, 1) } = options
   const limit = integer(wanted, LIMIT, 'limit', where)
   return { op: 'select', queue, limit, ...(ids === undefined ? {} : { ids }), ...(states === undefined ? {} : { states }) }

@@ -87,8 +87,11 @@ eachStorage('watch [A6 watch]', (make) => {
     expect(await queue.drain(({ id }) => `done ${id}`)).toMatchObject({ completed: 3 })
     const finished = await list.shows({ a: 'completed', b: 'completed' })
     expect(finished).toMatchObject([{ id: 'b', result: 'done b', attempt: 1 }, { id: 'a', result: 'done a' }])
+    const ended = follow(queue as never as Queue<number>, { ids: ['a', 'b'], states: ['completed'] })
+    await ended.shows({ a: 'completed', b: 'completed' })
     await queue.forget('b')
     await list.shows({ a: 'completed' })
+    await ended.shows({ a: 'completed' })
     await clock.advance(60_000)
     await list.shows({})
   })
@@ -246,6 +249,8 @@ it.each([
   [{ limit: 1_001 }, /limit.*1000/],
   [{ states: 'ready' }, /states.*array/],
   [{ states: ['redy'] }, /states.*'ready'.*'redy'/],
+  [{ states: ['completed'] }, /states.*'ready'.*no ids.*'completed'/],
+  [{ states: ['ready', 'cancelled'] }, /states.*'ready'.*no ids.*'cancelled'/],
   [{ ids: 'a' }, /ids.*array/],
   [{ ids: [5] }, /ids.*string/],
   [{ ids: [''] }, /ids.*empty/],
