@@ -18,7 +18,7 @@ function program(name: string): string {
   return fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url))
 }
 
-describe('a million dead letters', () => {
+describe('a million dead letters are paged and iterated in flat memory [A5 dead list]', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ackbox-scale-'))
@@ -27,7 +27,7 @@ describe('a million dead letters', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
   // In turn on one folder: each leaves the letters as they were.
-  it.each(['native', 'wasm'] as const)('are paged and iterated in flat memory on %s [A5 dead list]', async (engine) => {
+  it.each(['native', 'wasm'] as const)('on %s', async (engine) => {
     const walk = ['--expose-gc', program('walk-dead-letters'), folder, String(LETTERS)]
     const printed = await mustRun(process.execPath, walk, folder, { ACKBOX_ENGINE: engine }, LIMIT_MS)
     const { grown, ...seen } = JSON.parse(printed) as { grown: { js: number; resident: number } }
