@@ -45,6 +45,10 @@ pub enum Command<'a> {
     EnqueueMany(Vec<Enqueue<'a>>),
     /// End a delivery. The ticket may be 0: then nothing is answered (a handler that returned).
     Settle(Settle<'a>),
+    /// End deliveries and accept messages, all of it or nothing. Answered by one receipt for each message
+    /// (`index` from 0) and then a reply with the number of settlements, or by one failed reply: then every
+    /// delivery is as open as it was.
+    Transaction(Transaction<'a>),
     /// The handler of a delivery that was settled, lost or abandoned before is done: its slot is free.
     Returned {
         /// The delivery.
@@ -158,6 +162,15 @@ pub struct Settle<'a> {
     pub result: &'a [u8],
     /// Encoded error of a rejection (JSON, at most 4 KiB); empty for none.
     pub error: &'a [u8],
+}
+
+/// What becomes durable together.
+#[derive(Clone, Debug)]
+pub struct Transaction<'a> {
+    /// Ends of different deliveries.
+    pub settles: Vec<Settle<'a>>,
+    /// Messages of any queues.
+    pub enqueues: Vec<Enqueue<'a>>,
 }
 
 /// What became of a delivery.

@@ -1,7 +1,8 @@
 //! From input records to what the core takes.
 
 use ackbox_core::command::{
-    Command, Completion, EditDead, Enqueue, QueueId, ReadId, Settle, Ticket, Token, Verdict,
+    Command, Completion, EditDead, Enqueue, QueueId, ReadId, Settle, Ticket, Token, Transaction,
+    Verdict,
 };
 
 use crate::codes;
@@ -40,20 +41,33 @@ impl<'a> Messages<'a> {
         }
     }
 
-    fn batch(&mut self, batch: input::Batch) -> Message<'a> {
-        let smallest = input::Enqueue::LAYOUT.fixed_bytes();
+    /// What `read` makes of the next `count` records, none of which is smaller than `smallest`.
+    fn unit<T>(&mut self, count: u32, smallest: usize, read: impl Fn(Input<'a>) -> T) -> Vec<T> {
         let possible = (self.bytes.len() - self.at) / smallest;
-        let mut items = Vec::with_capacity(possible.min(batch.count as usize));
-        for index in 0..batch.count {
+        let mut items = Vec::with_capacity(possible.min(count as usize));
+        for index in 0..count {
             match self.record() {
-                Some(Input::Enqueue(item)) => items.push(enqueue(item)),
-                other => panic!(
-                    "batch of {}: expected an enqueue at {index}, got {other:?}",
-                    batch.count
-                ),
+                Some(record) => items.push(read(record)),
+                None => panic!("unit of {count}: expected a record at {index}, got none"),
             }
         }
-        Message::Command(ticket(batch.ticket), Command::EnqueueMany(items))
+        items
+    }
+
+    fn enqueues(&mut self, count: u32) -> Vec<Enqueue<'a>> {
+        let smallest = input::Enqueue::LAYOUT.fixed_bytes();
+        self.unit(count, smallest, |record| match record {
+            Input::Enqueue(record) => enqueue(record),
+            other => panic!("unit of {count}: expected an enqueue, got {other:?}"),
+        })
+    }
+
+    fn settles(&mut self, count: u32) -> Vec<Settle<'a>> {
+        let smallest = input::Settle::LAYOUT.fixed_bytes();
+        self.unit(count, smallest, |record| match record {
+            Input::Settle(record) => settle(record),
+            other => panic!("unit of {count}: expected a settlement, got {other:?}"),
+        })
     }
 }
 
@@ -64,7 +78,16 @@ impl<'a> Iterator for Messages<'a> {
         let command = |key, command| Message::Command(ticket(key), command);
         Some(match self.record()? {
             Input::Enqueue(record) => command(record.ticket, Command::Enqueue(enqueue(record))),
-            Input::Batch(record) => self.batch(record),
+            Input::Batch(record) => {
+                let items = self.enqueues(record.count);
+                command(record.ticket, Command::EnqueueMany(items))
+            }
+            Input::Transaction(record) => {
+                let settles = self.settles(record.settles);
+                let enqueues = self.enqueues(record.enqueues);
+                let unit = Transaction { settles, enqueues };
+                command(record.ticket, Command::Transaction(unit))
+            }
             Input::Settle(record) => {
                 // Nothing is answered under ticket 0: a handler that returned.
                 Message::Command(

@@ -1,4 +1,4 @@
-//! Records from the host to the engine: commands (1 to 15) and completions (16 to 31).
+//! Records from the host to the engine: commands (1 to 15, 24 to 31) and completions (16 to 23).
 
 use crate::record::records;
 
@@ -113,6 +113,15 @@ records! {
         headers: &'a [u8],
         /// Encoded body.
         body: &'a [u8],
+    }
+
+    /// The next records are settlements and then enqueues that become durable together or not at all; their own
+    /// tickets are not used. Answered by a receipt for each enqueue, then a reply.
+    Transaction = 15, key ticket, bytes 24 {
+        /// Settlements that follow.
+        settles: u32,
+        /// Enqueues that follow them.
+        enqueues: u32,
     }
 
     /// The one append in flight is durable.

@@ -103,7 +103,7 @@ fn a_batch_is_one_command() {
 }
 
 #[test]
-#[should_panic(expected = "batch of 2: expected an enqueue at 1, got None")]
+#[should_panic(expected = "unit of 2: expected a record at 1, got none")]
 fn a_batch_that_ends_early_is_a_bug_of_the_host() {
     let mut driver = Driver::opened();
     let mut batch = support::batch(5, &[("a", b"1"), ("b", b"2")]);

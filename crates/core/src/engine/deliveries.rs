@@ -41,18 +41,15 @@ impl Engine {
             .slot
             .expect("open leases that were not handed over have a message");
         let (queue, to) = (lease.queue, lease.to);
-        let limit = self.ledger.queues[queue as usize].settings.max_result_bytes as usize;
         let mut result = settle.result;
-        if settle.verdict == Verdict::Ack && result.len() > limit {
-            let message = format!(
-                "expected a result of at most {limit} bytes, got {}",
-                result.len()
-            );
+        if settle.verdict == Verdict::Ack
+            && let Err(failure) = self.check_result(queue, result)
+        {
             if ticket.0 != 0 {
-                return Err(Failure::new(ErrorCode::BodyTooLarge, message));
+                return Err(failure);
             }
             // The handler did its work: it must not do it again for a result that cannot be kept.
-            let message = format!("{message}: the message is completed without it");
+            let message = format!("{}: the message is completed without it", failure.message);
             self.warn(Some(queue), message);
             result = b"";
         }
@@ -87,6 +84,19 @@ impl Engine {
         }
         self.note_drained(queue);
         Ok(())
+    }
+
+    /// Whether a queue keeps so long a result.
+    pub(super) fn check_result(&self, queue: u32, result: &[u8]) -> Result<(), Failure> {
+        let limit = self.ledger.queues[queue as usize].settings.max_result_bytes as usize;
+        if result.len() <= limit {
+            return Ok(());
+        }
+        let message = format!(
+            "expected a result of at most {limit} bytes, got {}",
+            result.len()
+        );
+        Err(Failure::new(ErrorCode::BodyTooLarge, message))
     }
 
     /// Carries a verdict out on a held message; true if the message waits again.
@@ -276,7 +286,7 @@ pub(super) fn lease_lost() -> Failure {
     )
 }
 
-fn already_settled() -> Failure {
+pub(super) fn already_settled() -> Failure {
     Failure::new(
         ErrorCode::AlreadySettled,
         "this delivery was settled before: nothing was changed",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Engine;
+use super::staging::UnitMark;
 use crate::command::{Enqueue, QueueId, Ticket};
 use crate::effect::{Effect, Event, EventKind};
 use crate::error::{ErrorCode, Failure};
@@ -18,7 +19,9 @@ const UNIT_ITEMS_MAX: usize = 10_000;
 
 impl Engine {
     pub(super) fn enqueue(&mut self, ticket: Ticket, enqueue: &Enqueue<'_>) {
-        let outcome = self.room_to_stage().and_then(|()| self.accept(enqueue));
+        let outcome = self
+            .room_to_stage()
+            .and_then(|()| self.accept(enqueue, false));
         match outcome {
             Ok(accepted) => self.tell_accepted(ticket, 0, enqueue, accepted),
             Err(failure) => self.refuse(ticket, failure),
@@ -27,35 +30,64 @@ impl Engine {
 
     /// All or nothing: what was accepted before a refusal is taken back.
     pub(super) fn enqueue_many(&mut self, ticket: Ticket, items: &[Enqueue<'_>]) {
-        if let Err(failure) = self.room_to_stage().and_then(|()| check_unit(items)) {
+        let checked = self
+            .room_to_stage()
+            .and_then(|()| check_unit(items.len(), items.iter().map(payload_bytes).sum()));
+        if let Err(failure) = checked {
             return self.refuse(ticket, failure);
         }
         let mark = self.commit.begin_unit();
+        match self.accept_all(items, false, mark) {
+            Ok(accepted) => {
+                self.commit.end_unit();
+                self.tell_all_accepted(ticket, items, accepted);
+            }
+            Err(failure) => self.refuse(ticket, failure),
+        }
+    }
+
+    /// Accepts the messages of the unit that began at `mark`, in their order; ends it with a refusal.
+    pub(super) fn accept_all(
+        &mut self,
+        items: &[Enqueue<'_>],
+        owed: bool,
+        mark: UnitMark,
+    ) -> Result<Vec<Accepted>, Failure> {
         let mut outcomes = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            match self.accept(item) {
+            match self.accept(item, owed) {
                 Ok(accepted) => outcomes.push(accepted),
                 Err(failure) => {
                     let message = format!("item {index}: {}", failure.message);
                     self.take_back(&outcomes, mark);
-                    return self.refuse(ticket, Failure { message, ..failure });
+                    return Err(Failure { message, ..failure });
                 }
             }
         }
-        self.commit.end_unit();
-        for (index, (item, accepted)) in items.iter().zip(outcomes).enumerate() {
+        Ok(outcomes)
+    }
+
+    pub(super) fn tell_all_accepted(
+        &mut self,
+        ticket: Ticket,
+        items: &[Enqueue<'_>],
+        accepted: Vec<Accepted>,
+    ) {
+        for (index, (item, accepted)) in items.iter().zip(accepted).enumerate() {
             self.tell_accepted(ticket, index as u32, item, accepted);
         }
     }
 
-    fn accept(&mut self, enqueue: &Enqueue<'_>) -> Result<Accepted, Failure> {
+    fn accept(&mut self, enqueue: &Enqueue<'_>, owed: bool) -> Result<Accepted, Failure> {
         if enqueue.queue.0 as usize >= self.ledger.queues.len() {
             let message = format!("expected the number of a queue, got {}", enqueue.queue.0);
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
         let queue = enqueue.queue.0;
         let had_shortened = self.has_shortened(queue);
-        let accepted = self.ledger.accept(self.now, enqueue, &mut self.commit);
+        let accepted = self
+            .ledger
+            .accept(self.now, enqueue, owed, &mut self.commit);
         if let Ok(Accepted::New(slot)) = accepted {
             self.await_message(slot);
         }
@@ -76,7 +108,7 @@ impl Engine {
         }
     }
 
-    fn take_back(&mut self, outcomes: &[Accepted], mark: super::staging::UnitMark) {
+    fn take_back(&mut self, outcomes: &[Accepted], mark: UnitMark) {
         let mut seen = BTreeSet::new();
         for accepted in outcomes.iter().rev() {
             if let Accepted::New(slot) = accepted
@@ -159,20 +191,21 @@ impl Event {
     }
 }
 
-fn check_unit(items: &[Enqueue<'_>]) -> Result<(), Failure> {
-    let bytes: usize = items
-        .iter()
-        .map(|item| item.body.len() + item.headers.len())
-        .sum();
-    if items.len() > UNIT_ITEMS_MAX || bytes > UNIT_BYTES_MAX {
-        return Err(Failure::new(
-            ErrorCode::BodyTooLarge,
-            format!(
-                "expected at most {UNIT_ITEMS_MAX} items and {UNIT_BYTES_MAX} bytes in one atomic unit, \
-                 got {} items and {bytes} bytes",
-                items.len()
-            ),
-        ));
+/// Bytes of a message that count against the size of a unit.
+pub(super) fn payload_bytes(enqueue: &Enqueue<'_>) -> usize {
+    enqueue.body.len() + enqueue.headers.len()
+}
+
+/// Whether so much may be one atomic unit.
+pub(super) fn check_unit(items: usize, bytes: usize) -> Result<(), Failure> {
+    if items <= UNIT_ITEMS_MAX && bytes <= UNIT_BYTES_MAX {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::new(
+        ErrorCode::BodyTooLarge,
+        format!(
+            "expected at most {UNIT_ITEMS_MAX} items and {UNIT_BYTES_MAX} bytes in one atomic unit, \
+             got {items} items and {bytes} bytes"
+        ),
+    ))
 }

@@ -142,6 +142,8 @@ impl Engine {
                     {
                         ids.push(id.to_string());
                     }
+                    // The answer of a transaction follows its receipts.
+                    gates.next_if(|next| is_reply_of(next, ticket));
                     let failure = Failure {
                         id: Some(ids[0].clone()),
                         ids: if ids.len() > 1 { ids } else { Vec::new() },
@@ -199,4 +201,8 @@ impl Engine {
 
 fn is_receipt_of(gate: &Gate, unit: Ticket) -> bool {
     matches!(gate, Gate::Effect(Effect::Receipt { ticket, .. }) if *ticket == unit)
+}
+
+fn is_reply_of(gate: &Gate, unit: Ticket) -> bool {
+    matches!(gate, Gate::Effect(Effect::Reply { ticket, .. }) if *ticket == unit)
 }

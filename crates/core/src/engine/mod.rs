@@ -50,6 +50,7 @@ mod staging;
 mod taking_back;
 mod telling;
 mod totals;
+mod transacting;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -200,6 +201,7 @@ impl Engine {
                 Ok(()) => self.settle(ticket, &settle),
                 Err(failure) => self.refuse(ticket, failure),
             },
+            Command::Transaction(unit) => self.transact(ticket, &unit),
             Command::Returned { token } => self.handler_returned(token),
             Command::Abandoned { token } => self.abandon(token),
             Command::Declined { token } => self.decline(token),

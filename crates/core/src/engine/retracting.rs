@@ -2,8 +2,10 @@
 //!
 //! What the append would have accepted is refused, together with everything that depends on it: its
 //! duplicates, its claims, whatever was enqueued in one unit with it. All else is staged again:
-//! settlements are tried again at once, housekeeping when something else is written. An append
-//! without a message to refuse had settlements in it: when those find no room, the run ends.
+//! settlements are tried again at once, with what a transaction enqueues along with them; housekeeping
+//! when something else is written. An append without a message to refuse had settlements in it: when
+//! those find no room, the run ends. So it does when a transaction depends on what is refused: the
+//! deliveries that it ended cannot be opened again.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +13,7 @@ use super::Engine;
 use super::editing::Edited;
 use super::staging::{Gate, Retracted};
 use crate::command::{Ticket, Token};
-use crate::effect::Effect;
+use crate::effect::{Answer, Effect};
 use crate::error::{ErrorCode, Failure};
 use crate::journal::Record;
 use crate::ledger::Note;
@@ -28,7 +30,9 @@ impl Engine {
             frames[0].is_awaited()
         } else {
             let mut edited = frames.iter().flat_map(Retracted::edits);
-            has_died(&frames, &gone) || (edits && !edited.all(can_unedit))
+            has_died(&frames, &gone)
+                || settles_with(&frames, &gone)
+                || (edits && !edited.all(can_unedit))
         };
         if is_final {
             self.stage_again(frames, &BTreeSet::new());
@@ -135,6 +139,8 @@ impl Engine {
                 }
                 None
             }
+            // A transaction without settlements: its receipts told.
+            Gate::Effect(Effect::Reply { ticket, .. }) if refused.contains(&ticket) => None,
             Gate::Effect(Effect::Event(event))
                 if event.number != 0 && gone.contains(&event.number) =>
             {
@@ -171,6 +177,22 @@ fn has_died(frames: &[Retracted], gone: &BTreeSet<u64>) -> bool {
     records
         .map(|(_, payload)| Record::decode(payload).expect("it was encoded by this run"))
         .any(|record| matches!(record, Record::Dead { number, .. } if gone.contains(&number)))
+}
+
+/// Whether a transaction that settled something depends on a message that is refused: told a duplicate of
+/// it.
+fn settles_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> bool {
+    let refused = refused_with(frames, gone);
+    let gates = frames.iter().flat_map(|frame| &frame.gates);
+    gates
+        .filter_map(|gate| match gate {
+            Gate::Effect(Effect::Reply {
+                ticket,
+                result: Ok(Answer::Value(settled)),
+            }) => Some((ticket, *settled)),
+            _ => None,
+        })
+        .any(|(ticket, settled)| settled > 0 && refused.contains(ticket))
 }
 
 /// The tickets that wait for something that is gone.

@@ -43,19 +43,37 @@ pub(super) struct Identity {
 }
 
 impl Ledger {
-    /// Accepts one message, or tells why not; a refusal changes nothing.
+    /// Accepts one message, or tells why not; a refusal changes nothing. `owed`: together with what
+    /// becomes of another one, so that nobody can be refused it alone later.
     pub fn accept(
         &mut self,
         now: Timestamp,
         enqueue: &Enqueue<'_>,
+        owed: bool,
         out: &mut impl Recorder,
     ) -> Result<Accepted, Failure> {
         self.check(enqueue)?;
-        self.take_in(now, enqueue, false, out)
+        self.take_in(now, enqueue, owed, out)
     }
 
-    /// Accepts a message whose parts were checked. `owed`: not by a caller, who could be refused later,
-    /// but for what is written in front of it.
+    /// Makes the room of a message that is about to be completed count as free, until
+    /// [`Ledger::reclaim_room`].
+    pub fn lend_room(&mut self, slot: u32) {
+        let message = &self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        queue.depth -= 1;
+        queue.bytes -= u64::from(message.bytes);
+    }
+
+    /// Makes the room of a message count as taken again.
+    pub fn reclaim_room(&mut self, slot: u32) {
+        let message = &self.messages[slot];
+        let queue = &mut self.queues[message.queue as usize];
+        queue.depth += 1;
+        queue.bytes += u64::from(message.bytes);
+    }
+
+    /// Accepts a message whose parts were checked.
     pub(super) fn take_in(
         &mut self,
         now: Timestamp,

@@ -14,7 +14,8 @@ pub enum Note {
         /// Its number: the slot may have another tenant by the time the record has a place.
         number: u64,
     },
-    /// A message that was accepted because of the record in front of it, and stands or falls with it.
+    /// A message that was accepted together with what became of another one, and stands or falls with it:
+    /// nobody can be refused it alone.
     Owed {
         /// Its slot.
         slot: u32,

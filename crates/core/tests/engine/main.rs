@@ -55,6 +55,8 @@ mod storage_failure;
 mod suspects;
 mod taking_back;
 mod time_to_live;
+mod transactions;
+mod transactions_cut;
 mod transfers;
 mod undecodable;
 mod watching;

@@ -17,6 +17,7 @@ export const InputKind = {
   idle: 10,
   declined: 11,
   editDead: 12,
+  transaction: 15,
   appended: 16,
   appendFailed: 17,
   chunk: 18,
@@ -356,6 +357,15 @@ export interface EditDead {
   body?: string | Uint8Array | undefined
 }
 
+/** The next records are settlements and then enqueues that become durable together or not at all; their own */
+export interface Transaction {
+  ticket: number
+  /** Settlements that follow. */
+  settles: number
+  /** Enqueues that follow them. */
+  enqueues: number
+}
+
 /** The one append in flight failed. */
 export interface AppendFailed {
   /** It wrote nothing at all, so the box lives on. */
@@ -514,6 +524,15 @@ export class Writer extends RecordWriter {
     end += this.u32[(start + 32) >>> 2] = this.put(end, headers)
     end += this.u32[(start + 36) >>> 2] = this.put(end, body)
     this.finish(start, end)
+  }
+
+  /** The next records are settlements and then enqueues that become durable together or not at all; their own */
+  transaction(record: Transaction): void {
+    const start = this.begin(15, 24)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.u32[(start + 16) >>> 2] = record.settles
+    this.u32[(start + 20) >>> 2] = record.enqueues
+    this.finish(start, start + 24)
   }
 
   /** The one append in flight is durable. */
