@@ -11,6 +11,7 @@ import type {
 } from './api.js'
 import type { BoxCore } from './box.js'
 import type { DeadFilter as EngineFilter, DeadPage } from './engine/objects.js'
+import { KEY_BYTES_MAX } from './enqueue-options.js'
 import { edit, type EditTarget } from './edit.js'
 import { reasonNames } from './engine/wire.gen.js'
 import { invalidOption } from './errors.js'
@@ -18,7 +19,7 @@ import { askForInfos, deadLetter, type Inspected } from './inspect.js'
 import { REDRIVE_NAMES, redrive } from './redrive.js'
 import type { DeadLetter } from './types.js'
 import type { Range } from './validate.js'
-import { checkNames, choice, instant, integer } from './validate.js'
+import { checkNames, choice, instant, integer, text } from './validate.js'
 
 const FILTER_NAMES = ['ids', 'reason', 'before', 'after']
 const REASONS = reasonNames.filter((name) => name !== undefined)
@@ -105,9 +106,8 @@ export class QueueDeadLetters implements DeadLetters<unknown> {
     const { ids, reason, before, after } = filter
     const engine: EngineFilter = {}
     if (ids !== undefined) {
-      if (!Array.isArray(ids) || !ids.every((id) => typeof id === 'string')) {
-        throw invalidOption('ids to be an array of strings', ids, where)
-      }
+      if (!Array.isArray(ids)) throw invalidOption('ids to be an array of strings', ids, where)
+      for (const id of ids as unknown[]) text(id, KEY_BYTES_MAX, 'each of ids', where)
       if (ids.length > IDS_MAX) throw invalidOption(`ids to be at most ${IDS_MAX} strings`, ids, where)
       engine.ids = [...new Set(ids)]
     }

@@ -10,8 +10,9 @@ import { GuardedClock } from './guarded-clock.js'
 import { openWhenFree } from './lock-wait.js'
 import { unlessAborted } from './pending.js'
 import { checkSegments } from './storage-port.js'
+import { checkStorage, hasFunctions } from './storage/check-storage.js'
 import { ReadOnlyStorage } from './storage/read-only.js'
-import { type FileLocking, type SegmentInfo, type Storage, USE_FILE_LOCK } from './storage/storage.js'
+import { type FileLocking, type SegmentInfo, type Storage, type StorageReader, USE_FILE_LOCK } from './storage/storage.js'
 import type { Range } from './validate.js'
 import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal, unsupported } from './validate.js'
 
@@ -58,7 +59,6 @@ const MEMORY: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const SEGMENT: Range = { min: 4 << 10, max: 1 << 30 }
 /** What an engine draws its keys and the number of its run from. */
 const ENTROPY_BYTES = 32
-const STORAGE_CALLS = ['open', 'append', 'read', 'truncate', 'remove', 'close'] as const
 
 /**
  * Opens a box, which is created if there is none.
@@ -71,7 +71,7 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
   const { signal } = options
   const clock = new GuardedClock(options.clock ?? systemClock())
   signal?.throwIfAborted()
-  const storage = typeof target === 'object' && target !== null ? checkStorage(target) : namedStorage(target)
+  const storage = typeof target === 'object' && target !== null ? injectedStorage(target) : namedStorage(target)
   const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
   const engine = createEngine(module, storage, options, clock)
 
@@ -113,23 +113,14 @@ function checkOptions(options: OpenOptions): void {
   optionalSignal(signal, where)
 }
 
-function checkStorage(target: object): Storage {
-  if (hasFunctions(target, STORAGE_CALLS)) {
-    const { durability } = target as Storage
-    choice(durability, ['power-loss', 'process-crash', 'none'], 'the durability of the storage', 'open')
-    return target as Storage
-  }
-  throw invalidOption(`a folder or a storage (an object with ${STORAGE_CALLS.join(', ')})`, target, 'open')
+function injectedStorage(target: object): Storage {
+  checkStorage(target, 'a folder or a storage', 'open')
+  return target
 }
 
 function namedStorage(target: unknown): Storage {
   if (target === undefined || (typeof target === 'string' && target !== '')) return defaultStorage(target)
   throw invalidOption('a folder or a storage', target, 'open')
-}
-
-function hasFunctions(object: object, names: readonly string[]): boolean {
-  const properties = object as Readonly<Record<string, unknown>>
-  return typeof object === 'object' && object !== null && names.every((name) => typeof properties[name] === 'function')
 }
 
 function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
@@ -148,7 +139,12 @@ function createEngine(module: EngineModule, storage: Storage, options: OpenOptio
 /** A storage, and what is in it. */
 interface Taken {
   readonly storage: Storage
-  readonly segments: SegmentInfo[]
+  readonly segments: readonly SegmentInfo[]
+}
+
+/** An injected storage may throw where it should reject. */
+async function openReader(storage: Storage): Promise<StorageReader> {
+  return storage.openReader!()
 }
 
 /** What is in the storage now, without ownership; an opening that was given up meanwhile lets go of it. */
@@ -157,10 +153,10 @@ async function lookAt(storage: Storage, signal: AbortSignal | undefined): Promis
     const message = 'open: readOnly: this storage can be opened by its owner only, for it has no openReader'
     throw new AckboxError('ERR_UNSUPPORTED', message)
   }
-  const opening = storage.openReader()
+  const opening = openReader(storage)
   try {
     const reader = await unlessAborted(opening, signal)
-    return { storage: new ReadOnlyStorage(storage.durability, reader), segments: [...reader.segments] }
+    return { storage: new ReadOnlyStorage(storage.durability, reader), segments: reader.segments }
   } catch (error) {
     if (signal?.aborted === true) void opening.then((reader) => reader.close()).catch(() => {})
     throw storageError(error, signal)

@@ -9,7 +9,7 @@ type Wrong = Record<string, unknown>
 
 const FILTERS: [Wrong, RegExp][] = [
   [{ ids: 'a' }, /ids.*array of strings.*'a'/],
-  [{ ids: ['a', 5] }, /ids.*array of strings/],
+  [{ ids: ['a', 5] }, /each of ids to be a string.*5/],
   [{ ids: Array.from({ length: 10_001 }, (_, n) => `${n}`) }, /ids.*10000.*array of 10001/],
   [{ reason: 'bored' }, /reason.*'exhausted'.*'bored'/],
   [{ reason: 5 }, /reason.*5/],

@@ -71,7 +71,7 @@ describe('defineQueue', () => {
 })
 
 eachStorage('functions of the body [A2 id, A2 group, A2 destination]', (make) => {
-  it('apply to each message, and what an enqueue names goes first', async () => {
+  it('apply to each message, and what an enqueue names goes first [A2 message id, A2 message group, A2 message destination]', async () => {
     const { box } = await make()
     const queue = box.queue(orders)
     await queue.enqueueMany([

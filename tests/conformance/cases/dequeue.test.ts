@@ -121,7 +121,7 @@ eachStorage('dequeue [A3 dequeue]', (make) => {
     await refusal(rejected!.ack(), 'ERR_ALREADY_SETTLED')
   })
 
-  it('prolongs a lease from now on', async () => {
+  it('prolongs a lease from now on [A3 extend]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs')
     await queue.enqueue(1)

@@ -22,6 +22,7 @@ import {
   type JitterOptions,
   type ListenOptions,
   memoryStorage,
+  type Middleware,
   open,
   type OpenOptions,
   type PageOptions,
@@ -36,7 +37,17 @@ import {
   type WorkerOptions,
 } from 'ackbox'
 import { fileStorage, type FileStorageOptions } from 'ackbox/file'
-import { testDelivery, type TestDeliveryOverrides } from 'ackbox/testing'
+import {
+  type AppendFault,
+  faultyStorage,
+  type FaultyStorageOptions,
+  manualClock,
+  type ManualClockOptions,
+  storageSuite,
+  type StorageSuiteOptions,
+  testDelivery,
+  type TestDeliveryOverrides,
+} from 'ackbox/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
@@ -148,7 +159,7 @@ const WATCH: Table<WatchOptions> = {
   limit: whole(1, 1_000),
 }
 const REJECT: Table<RejectOptions> = { delayMs: time(0), dead: NO_FLAG }
-const FILTER: Table<DeadFilter> = { ids: ['a', 5, null, {}, [5]], reason: choice, before: instant, after: instant }
+const FILTER: Table<DeadFilter> = { ids: texts(256), reason: choice, before: instant, after: instant }
 const REDRIVE: Table<RedriveOptions> = {
   ...FILTER,
   limit: whole(1),
@@ -178,6 +189,16 @@ const TEST_DELIVERY: Table<TestDeliveryOverrides> = {
   token: whole(0),
   signal: NO_SIGNAL,
 }
+const MANUAL_CLOCK: Table<ManualClockOptions> = { start: instant }
+const FAULTY: Table<FaultyStorageOptions> = { faults: ['fail', 5, null, {}, true], durability: choice }
+const FAULT: Table<AppendFault> = {
+  append: whole(1),
+  kind: choice,
+  errno: text(64),
+  keepBytes: whole(0),
+}
+const SUITE: Table<StorageSuiteOptions> = { test: NO_FUNCTION, create: NO_FUNCTION, reopen: NO_FUNCTION }
+const MIDDLEWARE: Table<Middleware> = { enqueue: NO_FUNCTION, deliver: NO_FUNCTION }
 const FILE: Table<FileStorageOptions> = { directory: [5, null, {}, ''], durability: choice, clock: [5, null, {}], readSize: NO_FUNCTION }
 
 /** A call with one option; what it needs beside it is right. */
@@ -212,6 +233,11 @@ const TABLES: [string, Readonly<Record<string, Wrong>>, Call][] = [
   ['RetryAfterError', RETRY_AFTER, (_, options) => new RetryAfterError(1, options)],
   ['httpErrors', HTTP_ERRORS, (_, options) => httpErrors(options)],
   ['testDelivery', TEST_DELIVERY, (_, overrides) => testDelivery(1, overrides)],
+  ['manualClock', MANUAL_CLOCK, (_, options) => manualClock(options)],
+  ['faultyStorage', FAULTY, (_, options) => faultyStorage(memoryStorage(), options)],
+  ['a fault', FAULT, (_, part) => faultyStorage(memoryStorage()).plan({ append: 1, kind: 'torn', ...(part as object) })],
+  ['storageSuite', SUITE, (_, part) => storageSuite({ test: nothing, create: memoryStorage, reopen: nothing as never, ...(part as object) })],
+  ['box.use', MIDDLEWARE, ({ box }, middleware) => box.use(middleware)],
   ['fileStorage', FILE, (_, options) => fileStorage({ directory: 'never opened', ...(options as object) })],
 ]
 
@@ -233,4 +259,28 @@ describe.each(TABLES)('%s', (_, table, call) => {
     }
     expect(wrong.length).toBeGreaterThan(2)
   })
+})
+
+/** What is no option but has to be of a kind all the same. */
+const ARGUMENTS: [string, Wrong, (value: never) => unknown][] = [
+  ['faultyStorage', [undefined, null, 5, 'folder', {}, { ...memoryStorage(), durability: 'always' }], (storage) => faultyStorage(storage)],
+  ['faultyStorage: options', [null, 5, 'fail', [], { fault: [] }], (options) => faultyStorage(memoryStorage(), options)],
+  ['faultyStorage: fault', [undefined, null, 5, 'fail', [], { append: 1, kind: 'torn', bytes: 5 }], (fault) => faultyStorage(memoryStorage()).plan(fault)],
+  ['storageSuite', [undefined, null, 5, 'suite', {}, { suite: nothing }], (options) => storageSuite(options)],
+  ['manualClock', [null, 5, '2030', { begin: 5 }], (options) => manualClock(options)],
+  ['manualClock: advance', [null, '5', -1, Number.NaN, Infinity], (ms) => manualClock().advance(ms)],
+  ['testDelivery', [null, 5, 'body', { bodies: 5 }], (overrides) => testDelivery(1, overrides)],
+  ['lose', [null, 5, 'lost', 'ERR_NOT_FOUND'], (code) => testDelivery(1).lose(code)],
+]
+
+it.each(ARGUMENTS)('%s refuses what it cannot work with [A10 options]', async (_, wrong, call) => {
+  for (const value of wrong) await refusal(async () => call(value as never), 'ERR_INVALID_OPTION', /expected|unknown option/)
+})
+
+it('storageSuite refuses what create and reopen give if it is no storage', async () => {
+  const runs: (() => Promise<void>)[] = []
+  const register = (_: string, run: () => Promise<void>): void => void runs.push(run)
+  storageSuite({ test: register, create: () => null as never, reopen: (storage) => storage })
+  for (const run of runs) await refusal(run(), 'ERR_INVALID_OPTION', /create to give a storage.*got null/)
+  expect(runs.length).toBeGreaterThan(10)
 })

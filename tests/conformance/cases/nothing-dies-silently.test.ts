@@ -7,6 +7,7 @@ import {
   bytes,
   type Clock,
   type DeadLetter,
+  httpErrors,
   memoryStorage,
   open,
   type Queue,
@@ -15,9 +16,11 @@ import {
   type Storage,
   type Warning,
 } from 'ackbox'
+import { fileStorage } from 'ackbox/file'
+import { faultyStorage } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { makeInMemory } from '../support/boxes.ts'
+import { makeInMemory, temporaryFolder } from '../support/boxes.ts'
 import { manualClock, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record, type Recorder } from '../support/events.ts'
@@ -125,6 +128,23 @@ describe('what decides about a retry', () => {
   })
 })
 
+describe('the clock of httpErrors', () => {
+  const refused = { status: 429, headers: { 'retry-after': 'Fri, 07 Nov 2031 08:49:37 GMT' } }
+  it.each<[string, () => unknown]>([
+    ['throws', boom],
+    ['gives no time', () => NaN],
+  ])('that %s: as if httpErrors were not there, with a warning', async (_, now) => {
+    const { box } = await makeInMemory()
+    const queue = box.queue<number>('jobs', { maxAttempts: 2 })
+    const warnings: Warning[] = []
+    box.on('warning', (warning) => warnings.push(warning))
+    await queue.enqueue(1)
+    const classify = httpErrors({ clock: { now: now as () => number } })
+    expect(await queue.drain(() => { throw Object.assign(new Error('too many'), refused) }, { classify })).toMatchObject({ retried: 1 })
+    expect(warnings).toEqual([expect.objectContaining({ message: expect.stringMatching(/classify/), cause: expect.any(Error) })])
+  })
+})
+
 describe('what is called for an enqueue rejects it', () => {
   const standard = (validate: () => unknown): never => ({ '~standard': { version: 1, vendor: 'test', validate } }) as never
   it.each<[string, QueueOptions<never>]>([
@@ -217,6 +237,8 @@ describe('who only listens or looks is told of by a warning [A1 reports]', () =>
 })
 
 describe('what a box cannot live without ends it [A1 closed]', () => {
+  const closing = { read: async () => new Uint8Array(), close: async () => {} }
+
   /** A storage or clock of which one call fails from now on. */
   interface Fragile {
     broken: string | undefined
@@ -224,7 +246,7 @@ describe('what a box cannot live without ends it [A1 closed]', () => {
     readonly clock: Clock
   }
 
-  function fragile(how: () => unknown): Fragile {
+  function fragile(how: () => unknown, beneath: Storage = memoryStorage()): Fragile {
     const made: { broken: string | undefined } = { broken: undefined }
     const failing = <T extends object>(target: T): T =>
       new Proxy(target, {
@@ -234,7 +256,7 @@ describe('what a box cannot live without ends it [A1 closed]', () => {
           return (...args: unknown[]): unknown => (made.broken === name ? how() : (value as (...args: unknown[]) => unknown).apply(target, args))
         },
       })
-    return Object.assign(made, { storage: failing(memoryStorage()), clock: failing(manualClock() as Clock) })
+    return Object.assign(made, { storage: failing(beneath), clock: failing(manualClock() as Clock) })
   }
 
   /** Everything that tells the end of a box, and that its calls come back. */
@@ -283,7 +305,7 @@ describe('what a box cannot live without ends it [A1 closed]', () => {
     }
   })
 
-  it.each(['now', 'setTimeout'])('clock.%s', async (name) => {
+  it.each(['now', 'setTimeout', 'clearTimeout'])('clock.%s', async (name) => {
     wanted = name
     await end(fragile(boom), 'ERR_ENGINE')
   })
@@ -301,11 +323,76 @@ describe('what a box cannot live without ends it [A1 closed]', () => {
     ['storage.open that throws', boom, 'open', /boom/],
     ['storage.open that rejects', rejecting, 'open', /boom/],
     ['storage.open that gives no list', async () => 'none', 'open', /storage\.open: expected a list.*'none'/],
+    ['storage.openReader that throws', boom, 'openReader', /boom/],
+    ['storage.openReader that rejects', rejecting, 'openReader', /boom/],
+    ['storage.openReader that gives nothing', async () => undefined, 'openReader', /cannot be opened/],
+    ['storage.openReader that gives no list', async () => ({ ...closing, segments: 'none' }), 'openReader', /expected a list.*'none'/],
     ['storage.open that gives other things', async () => [{ segment: 1 }], 'open', /storage\.open: expected a list.*an object/],
   ])('%s: open rejects', async (_, how, broken, message) => {
     const made = fragile(how)
     made.broken = broken
-    await refusal(open(made.storage, { clock: made.clock }), 'ERR_STORAGE_FAILED', message)
+    const readOnly = broken === 'openReader'
+    await refusal(open(made.storage, { clock: made.clock, readOnly }), 'ERR_STORAGE_FAILED', message)
+  })
+
+  it.each<[string, () => unknown]>([['throws', boom], ['rejects', rejecting]])('storage.truncate that %s: open rejects', async (_, how) => {
+    const beneath = memoryStorage()
+    const torn = faultyStorage(beneath, { faults: [{ append: 2, kind: 'torn' }] })
+    const box = await open(torn)
+    box.on('error', () => {})
+    const queue = box.queue<number>('jobs')
+    await queue.enqueue(1)
+    await refusal(queue.enqueue(2), 'ERR_STORAGE_FAILED')
+    await box.close()
+    const made = fragile(how, beneath)
+    made.broken = 'truncate'
+    await refusal(open(made.storage, { clock: made.clock }), 'ERR_STORAGE_FAILED', /boom|maintenance|cut/)
+    made.broken = undefined
+    const again = await open(made.storage, { clock: made.clock })
+    expect(await again.queues()).toMatchObject([{ name: 'jobs', depth: 1 }])
+    await again.close()
+  })
+
+  it.each<[string, () => unknown, string | RegExp]>([
+    ['throws', boom, 'boom'],
+    ['rejects', rejecting, 'boom'],
+    ['gives too little', async () => new Uint8Array(1), /expected \d+ bytes/],
+  ])('reader.read that %s ends the box that looks', async (_, how, message) => {
+    const beneath = memoryStorage()
+    const owner = await open(beneath)
+    onTestFinished(async () => void (await owner.close()))
+    await owner.queue<string>('jobs').enqueue('x'.repeat(500))
+    const made: { broken: boolean } = { broken: false }
+    const storage = Object.assign(Object.create(beneath) as Storage, {
+      openReader: async () => {
+        const reader = await beneath.openReader!()
+        const read = (...args: [number, number, number]) => (made.broken ? (how() as Promise<Uint8Array>) : reader.read(...args))
+        return { segments: reader.segments, read, close: () => reader.close() }
+      },
+    })
+    const box = await open(storage, { readOnly: true, maxMemoryBytes: 0 })
+    onTestFinished(async () => void (await box.close().catch(() => {})))
+    const errors: unknown[] = []
+    box.on('error', (error) => errors.push(error))
+    made.broken = true
+    const looked = await box.queue('jobs').peek().catch((error: unknown) => error)
+    const reason = await box.closed.then(() => undefined, (error: unknown) => error)
+    expect(reason).toMatchObject({ code: 'ERR_STORAGE_FAILED', cause: { message: typeof message === 'string' ? message : expect.stringMatching(message) } })
+    expect(looked).toMatchObject({ code: 'ERR_STORAGE_FAILED' })
+    expect(errors).toEqual([reason])
+  })
+
+  it('reader.close: close rejects', async () => {
+    const beneath = memoryStorage()
+    const owner = await open(beneath)
+    await owner.queue('jobs').enqueue(1)
+    const openReader = async () => {
+      const reader = await beneath.openReader!()
+      return { segments: reader.segments, read: reader.read.bind(reader), close: rejecting }
+    }
+    const box = await open(Object.assign(Object.create(beneath) as Storage, { openReader }), { readOnly: true })
+    await expect(box.close()).rejects.toThrow('boom')
+    await owner.close()
   })
 
   it('a clock that fails before the box is open: open rejects', async () => {
@@ -319,5 +406,30 @@ describe('what a box cannot live without ends it [A1 closed]', () => {
     const box = await open(made.storage, { clock: made.clock })
     made.broken = 'close'
     await expect(box.close()).rejects.toThrow('boom')
+  })
+})
+
+describe('what a file storage asks how much space is left', () => {
+  const size = { bsize: 4_096, blocks: 0, bavail: 0 }
+  it.each<[string, { readonly readSize?: () => never; readonly clock?: { now(): number } }, RegExp]>([
+    ['readSize that throws', { readSize: boom }, /boom/],
+    ['readSize that rejects', { readSize: rejecting as never }, /boom/],
+    ['readSize that gives no promise', { readSize: () => 'much' as never }, /expected \{ bsize, blocks, bavail \}, got 'much'/],
+    ['readSize that gives other things', { readSize: async () => ({ ...size, bavail: NaN }) }, /expected \{ bsize, blocks, bavail \}/],
+    ['a clock that throws', { clock: { now: boom } }, /boom/],
+  ] as never)('%s is told once by process.emitWarning, and there is no reserve', async (_, options, message) => {
+    const told: Error[] = []
+    const listen = (warning: Error): void => void told.push(warning)
+    process.on('warning', listen)
+    onTestFinished(() => void process.off('warning', listen))
+    const box = await open(fileStorage({ directory: await temporaryFolder(), ...options }))
+    const queue = box.queue<number>('jobs')
+    for (const body of [1, 2, 3]) await queue.enqueue(body)
+    expect(await queue.drain(() => {})).toMatchObject({ completed: 3 })
+    expect(box.health()).toMatchObject({ ok: true, storage: { full: false } })
+    await box.close()
+    await turns()
+    expect(told.map(({ message }) => message)).toEqual([expect.stringMatching(/how much space is left/)])
+    expect(told[0]!.message).toMatch(message)
   })
 })

@@ -103,7 +103,7 @@ eachStorage('retries [A2 backoff]', (make) => {
     expect(letter?.history.map(({ attempt }) => attempt)).toEqual([1, 2])
   })
 
-  it('end after the attempts that the message was enqueued with', async () => {
+  it('end after the attempts that the message was enqueued with [A2 message maxAttempts]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
     const seen = record(queue)

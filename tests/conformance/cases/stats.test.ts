@@ -129,7 +129,7 @@ eachStorage('stats [A6 stats]', (make) => {
     expect(JSON.parse(JSON.stringify(stats))).toEqual(stats)
   })
 
-  it('show the box as a whole and its queues', async () => {
+  it('show the box as a whole and its queues [A1 queues]', async () => {
     const { box } = await make()
     await box.queue('a').enqueueMany([{ body: 1 }, { body: 2 }])
     await box.queue('b').enqueue(3)

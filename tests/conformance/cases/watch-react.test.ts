@@ -1,5 +1,5 @@
 /** A list of messages in a page: React's own store hook over `queue.watch`, rendered by react-dom. */
-import type { MessageInfo, Queue } from 'ackbox'
+import type { MessageInfo, Queue, Watch } from 'ackbox'
 import { Window } from 'happy-dom'
 import { act, createElement, StrictMode, useMemo, useSyncExternalStore, type ReactNode } from 'react'
 import { createRoot } from 'react-dom/client'
@@ -40,10 +40,13 @@ async function render(node: ReactNode): Promise<Page> {
 }
 
 let renders = 0
+/** Of all components, those included that React made and threw away. */
+const watches: Watch<string>[] = []
 
 function Orders({ queue }: { readonly queue: Queue<string> }): ReactNode {
   renders++
   const watch = useMemo(() => queue.watch({ states: ['leased', 'ready'], limit: 3 }), [queue])
+  if (!watches.includes(watch)) watches.push(watch)
   const orders = useSyncExternalStore(watch.subscribe, watch.getSnapshot)
   return createElement('ul', null, orders.map((order) => createElement(Order, { key: order.id, order })))
 }
@@ -76,10 +79,19 @@ it('a component shows the queue as it is, renders again when that changed, and l
   await page.settle()
   expect(page.text).toBe('')
 
+  // A watch is kept up to date while anybody subscribes: those of a component that is gone stand still.
+  const now = queue.watch({ states: ['ready'] })
+  const off = now.subscribe(() => {})
+  await queue.pause()
+  await queue.enqueue('honey again')
+  await page.settle()
+  expect(page.text).toBe('honey again: ready; ')
   await page.remove()
-  const after = renders
+  const [after, shown] = [renders, watches.map((watch) => watch.getSnapshot())]
   await queue.enqueue('nobody looks')
-  await queue.idle()
   await turns()
+  expect(now.getSnapshot().map(({ body }) => body)).toEqual(['honey again', 'nobody looks'])
+  expect(watches.map((watch) => watch.getSnapshot())).toEqual(shown)
   expect(renders).toBe(after)
+  off()
 })

@@ -116,7 +116,7 @@ describe('waiting for a box of another process', () => {
     expect((await opening).health().ok).toBe(true)
   })
 
-  it('ends with its pid when the time is up', async () => {
+  it('ends with its pid when the time is up [A1 lockWaitMs]', async () => {
     const directory = await temporaryFolder()
     const owner = start('own.mjs', [directory])
     await owner.line()
@@ -144,7 +144,7 @@ describe('whenLocked [A1 whenLocked]', () => {
     }
   }
 
-  it("'wait' asks by the clock that it was given: ever more seldom, at last once a second", async () => {
+  it("'wait' asks by the clock that it was given: ever more seldom, at last once a second [A1 lockWaitMs]", async () => {
     const clock = manualClock({ start: 0 })
     const storage = new AskedStorage(() => clock.now())
     await storage.open()

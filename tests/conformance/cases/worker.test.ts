@@ -6,9 +6,12 @@ import { gate, turns } from '../support/clock.ts'
 import { record } from '../support/events.ts'
 
 eachStorage('a worker [A3 worker]', (make) => {
-  it('has a name, counters and events of its own', async () => {
+  it('has a name, counters and events of its own [A3 name]', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')
+    const unnamed = queue.process(() => {})
+    expect([unnamed.name, unnamed.stats().name]).toEqual(['jobs', 'jobs'])
+    await unnamed.close()
     const seen = record(queue)
     const worker = queue.process(
       ({ body }) => {

@@ -1,9 +1,10 @@
 /** Which test shows which row of the contract, read from the titles of the tests. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { ROWS } from './rows.ts'
+import { modulesOf, titlesInRust, titlesInTypeScript } from './titles.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** Where tests are. */
@@ -18,8 +19,6 @@ interface Title {
 
 /** `[A2 dedup]` or `[S3, S6]` in a title. */
 const TAG = /\[((?:A\d+ [A-Za-z -]+|S\d+)(?:, (?:A\d+ [A-Za-z -]+|S\d+))*)\]/g
-/** What a call of vitest is given as its title, and the first line of a Rust module's documentation. */
-const TITLES = /(?:\b(?:describe|it|test|eachStorage)\b[^'"`\n]*\(\s*(['"`])(?<ts>(?:(?!\1).)*)\1)|^\/\/! (?<rust>.*)$/gm
 
 function sources(folder: string): string[] {
   const entries = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
@@ -28,13 +27,21 @@ function sources(folder: string): string[] {
 }
 
 function titlesOf(file: string): Title[] {
-  const titles: Title[] = []
-  for (const { groups } of readFileSync(join(ROOT, file), 'utf8').matchAll(TITLES)) {
-    const text = groups!['ts'] ?? groups!['rust']!
+  const source = readFileSync(join(ROOT, file), 'utf8')
+  if (file.endsWith('.rs') && !isCompiled(file)) return []
+  const texts = file.endsWith('.rs') ? titlesInRust(source) : titlesInTypeScript(source)
+  return texts.flatMap((text) => {
     const keys = [...text.matchAll(TAG)].flatMap((tag) => tag[1]!.split(', '))
-    if (keys.length > 0) titles.push({ file, text: text.replaceAll(TAG, '').trim(), keys })
-  }
-  return titles
+    return keys.length === 0 ? [] : [{ file, text: text.replaceAll(TAG, '').trim(), keys }]
+  })
+}
+
+/** Whether a file of a Rust crate of several files is a module of it. */
+function isCompiled(file: string): boolean {
+  const main = join(ROOT, dirname(file), 'main.rs')
+  const module = basename(file, '.rs')
+  if (module === 'main' || !existsSync(main)) return true
+  return modulesOf(readFileSync(main, 'utf8')).includes(module)
 }
 
 /** All titles that name a row. */

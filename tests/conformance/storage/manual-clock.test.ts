@@ -143,7 +143,7 @@ describe('manualClock [A8 manualClock, A1 clock]', () => {
     const clock = manualClock()
     await refusal(clock.advance(-1), 'ERR_INVALID_OPTION', /advance: expected milliseconds from 0, got -1/)
     await refusal(clock.advance(NaN), 'ERR_INVALID_OPTION', /got NaN/)
-    await refusal(() => manualClock({ start: new Date(NaN) }), 'ERR_INVALID_OPTION', /start: .*got an invalid Date/)
+    await refusal(() => manualClock({ start: new Date(NaN) }), 'ERR_INVALID_OPTION', /start .*got an invalid Date/)
     await refusal(() => manualClock({ begin: 1 } as never), 'ERR_INVALID_OPTION', /unknown option 'begin'/)
   })
 })

@@ -6,6 +6,8 @@
 import { statfs } from 'node:fs/promises'
 
 import type { Clock } from '../clock.js'
+import { describe } from '../errors.js'
+import { defaultReport } from '../events.js'
 
 /** The reserve is so much, or so large a part of the file system if that is less. */
 const RESERVE_BYTES = 64 * 1024 * 1024
@@ -32,6 +34,7 @@ export class FileSpace {
   #reserveBytes = 0
   #checkedAt = Number.NEGATIVE_INFINITY
   #checking: Promise<void> | undefined
+  #hasComplained = false
 
   constructor(directory: string, clock: Pick<Clock, 'now'>, readSize: ReadSize = statfs) {
     this.#directory = directory
@@ -43,7 +46,7 @@ export class FileSpace {
   get full(): boolean {
     if (this.#freeBytes > this.#reserveBytes) return false
     this.#checkIfDue()
-    return true
+    return this.#freeBytes <= this.#reserveBytes
   }
 
   /** So many bytes were taken. */
@@ -52,13 +55,17 @@ export class FileSpace {
     this.#checkIfDue()
   }
 
-  /** Asks the file system now. One that cannot tell has no reserve. */
+  /** Asks the file system now. One that cannot tell has no reserve; the first time that is told by a warning. */
   async check(): Promise<void> {
-    this.#checkedAt = this.#clock.now()
-    const size = await this.#readSize(this.#directory).catch(() => undefined)
-    if (size === undefined || size.blocks === 0) return
-    this.#freeBytes = size.bavail * size.bsize
-    this.#reserveBytes = Math.min(RESERVE_BYTES, size.blocks * size.bsize * RESERVE_PART)
+    try {
+      this.#checkedAt = this.#clock.now()
+      const { bsize, blocks, bavail } = checked(await this.#readSize(this.#directory))
+      if (blocks === 0) return
+      this.#freeBytes = bavail * bsize
+      this.#reserveBytes = Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_PART)
+    } catch (cause) {
+      this.#doWithout(cause)
+    }
   }
 
   /** Resolves when no check is under way. */
@@ -67,9 +74,34 @@ export class FileSpace {
   }
 
   #checkIfDue(): void {
-    if (this.#checking !== undefined || this.#clock.now() - this.#checkedAt < CHECK_EVERY_MS) return
+    if (this.#checking !== undefined || !this.#isDue()) return
     this.#checking = this.check().finally(() => {
       this.#checking = undefined
     })
   }
+
+  #isDue(): boolean {
+    try {
+      return this.#clock.now() - this.#checkedAt >= CHECK_EVERY_MS
+    } catch (cause) {
+      this.#doWithout(cause)
+      return false
+    }
+  }
+
+  /** Nothing tells how much is left: refusing what may well find room would be worse than no reserve. */
+  #doWithout(cause: unknown): void {
+    this.#freeBytes = Number.POSITIVE_INFINITY
+    if (this.#hasComplained) return
+    this.#hasComplained = true
+    defaultReport(`fileStorage: it cannot be told how much space is left at ${this.#directory}, and no reserve is kept`, cause)
+  }
+}
+
+/** What an injected `readSize` gave. */
+function checked(size: unknown): FileSystemSize {
+  const { bsize, blocks, bavail } = (size ?? {}) as Partial<FileSystemSize>
+  const isSize = [bsize, blocks, bavail].every((part) => typeof part === 'number' && part >= 0)
+  if (isSize) return size as FileSystemSize
+  throw new TypeError(`expected { bsize, blocks, bavail }, got ${describe(size)}`)
 }

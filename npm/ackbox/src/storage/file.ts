@@ -46,7 +46,10 @@ export interface FileStorageOptions {
   durability?: 'power-loss' | 'process-crash' | undefined
   /** Says when to ask for the free space again. Default: the system's clock. */
   clock?: Pick<Clock, 'now'> | undefined
-  /** Asks for the free space, of which a reserve is kept. Default: `statfs`; give your own where a quota counts. */
+  /**
+   * Asks for the free space, of which a reserve is kept. Default: `statfs`; give your own where a quota counts. While it
+   * fails no reserve is kept; the first time is told by a warning of the process.
+   */
   readSize?: ReadSize | undefined
 }
 

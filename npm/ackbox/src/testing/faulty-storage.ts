@@ -3,9 +3,13 @@
  */
 
 import { AckboxError, invalidOption } from '../errors.js'
+import { checkStorage } from '../storage/check-storage.js'
 import { notOpen } from '../storage/refusals.js'
 import type { Durability, SegmentInfo, Storage } from '../storage/storage.js'
-import { checkNames, choice } from '../validate.js'
+import { checkNames, choice, integer, type Range, text } from '../validate.js'
+
+const ERRNO_BYTES_MAX = 64
+const KEPT: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
 
 /** One fault, in one append. */
 export interface AppendFault {
@@ -53,7 +57,12 @@ export interface FaultyStorage extends Storage {
  * ```
  */
 export function faultyStorage(storage: Storage, options: FaultyStorageOptions = {}): FaultyStorage {
-  checkNames(options, ['faults', 'durability'], 'faultyStorage')
+  const where = 'faultyStorage'
+  checkStorage(storage, 'a storage', where)
+  checkNames(options, ['faults', 'durability'], where)
+  const { faults, durability } = options
+  if (faults !== undefined && !Array.isArray(faults)) throw invalidOption('faults to be an array', faults, where)
+  if (durability !== undefined) choice(durability, ['power-loss', 'process-crash', 'none'], 'durability', where)
   return new FaultInjector(storage, options)
 }
 
@@ -95,6 +104,8 @@ class FaultInjector implements FaultyStorage {
     if (!Number.isInteger(fault.append) || fault.append <= this.#appends) {
       throw invalidOption(`append to be a whole number above ${this.#appends}`, fault.append, 'faultyStorage: fault')
     }
+    if (fault.errno !== undefined) text(fault.errno, ERRNO_BYTES_MAX, 'errno', 'faultyStorage: fault')
+    if (fault.keepBytes !== undefined) integer(fault.keepBytes, KEPT, 'keepBytes', 'faultyStorage: fault')
     this.#faults.set(fault.append, fault)
   }
 

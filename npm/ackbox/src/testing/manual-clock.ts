@@ -4,7 +4,7 @@
 
 import { BUSY, type BusyClock, type BusyProbe, platform, type TimerHandle } from '../clock.js'
 import { invalidOption } from '../errors.js'
-import { checkNames } from '../validate.js'
+import { checkNames, instant } from '../validate.js'
 
 /** A clock that a test moves. */
 export interface ManualClock extends BusyClock {
@@ -56,7 +56,7 @@ class ManualTimer implements TimerHandle {
  */
 export function manualClock(options: ManualClockOptions = {}): ManualClock {
   checkNames(options, ['start'], 'manualClock')
-  let time = startTime(options.start ?? Date.UTC(2030, 0, 1))
+  let time = options.start === undefined ? Date.UTC(2030, 0, 1) : instant(options.start, 'start', 'manualClock')
   const timers = new Set<ManualTimer>()
   const probes = new Set<BusyProbe>()
   const pending = requestsUnderWay()
@@ -110,13 +110,6 @@ export function manualClock(options: ManualClockOptions = {}): ManualClock {
     },
     next: () => inTurn(moveToNext),
   }
-}
-
-function startTime(start: number | Date): number {
-  const time = Number(start)
-  if (!Number.isFinite(time))
-    throw invalidOption('milliseconds since 1970 or a valid Date', start, 'manualClock: start')
-  return time
 }
 
 /** Timers of the same time fire in the order in which they were set: a set keeps it, and `<` takes the first. */

@@ -11,7 +11,9 @@
  */
 
 import { AckboxError } from '../errors.js'
+import { checkStorage } from '../storage/check-storage.js'
 import type { SegmentInfo, Storage } from '../storage/storage.js'
+import { callable, checkNames } from '../validate.js'
 
 /** What the suite needs. */
 export interface StorageSuiteOptions<S extends Storage = Storage> {
@@ -29,14 +31,19 @@ export interface StorageSuiteOptions<S extends Storage = Storage> {
 type Run = (storage: Storage, again: () => Promise<Storage>) => Promise<void>
 
 /** Registers a test for each promise of the contract. */
-export function storageSuite<S extends Storage>({ test, create, reopen }: StorageSuiteOptions<S>): void {
+export function storageSuite<S extends Storage>(options: StorageSuiteOptions<S>): void {
+  checkNames(options, ['test', 'create', 'reopen'], 'storageSuite')
+  const { test, create, reopen } = options
+  for (const name of ['test', 'create', 'reopen'] as const) callable(options[name], name, 'storageSuite')
   for (const [name, run] of Object.entries(PROMISES)) {
     test(name, async () => {
       const handles: Storage[] = []
       const storage = await create()
+      checkStorage(storage, 'create to give a storage', 'storageSuite')
       handles.push(storage)
       const again = async (): Promise<Storage> => {
         const handle = await reopen(storage)
+        checkStorage(handle, 'reopen to give a storage', 'storageSuite')
         handles.push(handle)
         return handle
       }

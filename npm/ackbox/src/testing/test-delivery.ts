@@ -6,7 +6,7 @@ import { encodeResult } from '../codec.js'
 import { checkExtension, checkReject } from '../delivery-options.js'
 import { KEY_BYTES_MAX } from '../enqueue-options.js'
 import { AckboxError, invalidOption } from '../errors.js'
-import { checkNames, integer, optionalSignal, text } from '../validate.js'
+import { checkNames, choice, integer, optionalSignal, text } from '../validate.js'
 
 /** What a test delivery is made with, beside its body. */
 export interface TestDeliveryOverrides {
@@ -48,6 +48,9 @@ export interface TestDelivery<T = unknown> extends Delivery<T> {
 const RESULT_BYTES_MAX = 64 << 10
 
 const NAMES = ['id', 'attempt', 'headers', 'group', 'destination', 'priority', 'enqueuedAt', 'token', 'signal']
+
+/** Why a delivery may be lost. */
+const LOST_CODES = ['ERR_LEASE_LOST', 'ERR_CLOSED', 'ERR_TIMEOUT'] as const
 
 const NUMBERS = [
   ['attempt', { min: 1, max: Number.MAX_SAFE_INTEGER }],
@@ -149,6 +152,7 @@ class RecordedDelivery<T> implements TestDelivery<T> {
   }
 
   lose(code: 'ERR_LEASE_LOST' | 'ERR_CLOSED' | 'ERR_TIMEOUT' = 'ERR_LEASE_LOST'): void {
+    choice(code, LOST_CODES, 'code', this.#where('lose'))
     this.#controller.abort(new AckboxError(code, `message '${this.id}': the test took its lease away`))
   }
 
