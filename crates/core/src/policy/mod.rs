@@ -1,3 +1,4 @@
 //! Pure calculators: values in, values out, no state of the box.
 
 pub mod backoff;
+pub mod breaker;
