@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::QueueOptions;
+use crate::consumer::policies::Policies;
 use crate::time::Timestamp;
 
 macro_rules! newtype {
@@ -321,7 +322,12 @@ pub enum Request {
         options: QueueOptions,
     },
     /// At once: [`crate::effect::Object::Worker`].
-    OpenWorker { queue: QueueId, concurrency: u32 },
+    OpenWorker {
+        queue: QueueId,
+        concurrency: u32,
+        #[serde(default)]
+        policies: Box<Policies>,
+    },
     /// At once. Claims no more until resumed; what was written ahead is taken back.
     PauseWorker { worker: WorkerId },
     /// At once.

@@ -1,8 +1,11 @@
-//! Where a queue hands out messages: its workers in turn, and the ends of manual leases.
+//! Where a queue hands out messages: its workers in turn, what those of one name share, and the ends of
+//! manual leases.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::control::Control;
 use crate::command::WorkerId;
+use crate::policy::rate::Pace;
 use crate::time::Timestamp;
 
 /// The consumers of one queue.
@@ -10,6 +13,14 @@ use crate::time::Timestamp;
 pub struct Desk {
     /// Open workers; the first one is served next.
     pub workers: VecDeque<WorkerId>,
+    /// What workers of one name share, where they want anything.
+    pub controls: BTreeMap<u32, Control>,
+    /// The last key of a control.
+    pub last_control: u32,
+    /// Starts at the rate of the queue.
+    pub pace: Pace,
+    /// When a worker may start something again that its rate kept from it.
+    pub paced_until: Timestamp,
     /// Ends of manual leases.
     pub lease_ends: BTreeSet<(Timestamp, u64)>,
 }
@@ -19,6 +30,17 @@ impl Desk {
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
         let first = self.lease_ends.first();
-        first.map_or(Timestamp::NEVER, |(until, _)| *until)
+        let lease_end = first.map_or(Timestamp::NEVER, |(until, _)| *until);
+        let valves = self.controls.values().map(Control::next_change);
+        let paced = (self.paced_until > Timestamp(0)).then_some(self.paced_until);
+        valves.chain(paced).fold(lease_end, Timestamp::min)
+    }
+
+    /// A worker may start nothing before this instant.
+    pub fn wait_for_rate(&mut self, until: Timestamp) {
+        let sooner = self.paced_until == Timestamp(0) || until < self.paced_until;
+        if sooner {
+            self.paced_until = until;
+        }
     }
 }

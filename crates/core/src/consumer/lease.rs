@@ -20,6 +20,17 @@ pub enum Progress {
     Lost,
 }
 
+/// What a delivery counts against, where its worker limits anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// The worker's control.
+    pub control: u32,
+    /// The destination of its message.
+    pub destination: u32,
+    /// It is no first attempt.
+    pub is_retry: bool,
+}
+
 /// One claimed delivery.
 #[derive(Debug)]
 pub struct Lease {
@@ -55,6 +66,8 @@ pub struct Lease {
     pub detached: bool,
     /// It is nobody's any more, and taken back once its content is there: see [`Leases::take_back`].
     pub taken_back: bool,
+    /// What it counts against, until its slot is free.
+    pub passage: Option<Passage>,
     /// Its content, once loaded.
     pub content: Option<Content>,
     /// When its message was accepted.

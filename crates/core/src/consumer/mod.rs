@@ -1,9 +1,12 @@
 //! Who gets messages, and how many at once. Pure state: it holds no message and writes no record,
 //! so that it works over any ledger.
 
+pub mod control;
 pub mod desk;
 pub mod lease;
+pub mod policies;
 pub mod suspects;
 pub mod turns;
+pub mod valve;
 pub mod waiters;
 pub mod worker;

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::command::{Ticket, Token};
+use crate::policy::rate::Pace;
 
 /// More starts are never written ahead: a bound on what one crash can cost.
 const AHEAD_MAX: u32 = 8192;
@@ -51,6 +52,10 @@ pub struct Worker {
     pub running: u32,
     /// Claimed and not handed out yet, in hand-out order.
     pub claimed: VecDeque<Token>,
+    /// What it shares with others of its name, if it wants anything.
+    pub control: Option<u32>,
+    /// Its starts, where its rate is its own.
+    pub pace: Pace,
     /// Claims nothing for now.
     pub paused: bool,
     /// Those who want to know when it is done; it claims nothing any more once there is one.
@@ -72,12 +77,14 @@ pub struct Worker {
 impl Worker {
     /// A worker with free slots only.
     #[must_use]
-    pub fn new(queue: u32, concurrency: u32) -> Self {
+    pub fn new(queue: u32, concurrency: u32, control: Option<u32>) -> Self {
         Self {
             queue,
             concurrency,
             running: 0,
             claimed: VecDeque::new(),
+            control,
+            pace: Pace::default(),
             paused: false,
             closing: Vec::new(),
             given_back: 0,

@@ -53,6 +53,9 @@ impl Engine {
             self.warn(Some(queue), message);
             result = b"";
         }
+        if let Verdict::RetryAt { at, .. } = settle.verdict {
+            self.hold_destination(token, at);
+        }
         self.settled_suspect(token);
         self.ledger.unlease(slot);
         self.note_handling(token);

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::contents::{Purpose, content_of};
+use super::passing::Found;
 use super::staging::Gate;
 use crate::command::{Token, WorkerId};
 use crate::config::Guarantee;
@@ -11,9 +12,20 @@ use crate::consumer::lease::{Lease, Progress};
 use crate::consumer::suspects::hold_ms;
 use crate::effect::Recipient;
 use crate::journal::Record;
+use crate::ledger::lanes::Kind;
 use crate::ledger::{Note, Recorder};
 use crate::meter::look;
 use crate::time::Timestamp;
+
+/// What comes next in a queue.
+enum Next {
+    /// This message goes to this consumer.
+    Claim(u32, Recipient),
+    /// Something in the way was put aside: it is worth another look.
+    Again,
+    /// Nothing for now.
+    Nothing,
+}
 
 impl Engine {
     /// Claims in every queue that changed, suspects first.
@@ -79,26 +91,17 @@ impl Engine {
         while let Some(queue) = self.suspect_queues.range(from..).next().copied() {
             look();
             from = queue + 1;
-            let Some((_, slot)) = self.ledger.queues[queue as usize]
-                .suspects
-                .first_key_value()
-            else {
-                self.suspect_queues.remove(&queue);
-                continue;
-            };
-            let slot = *slot;
-            if self.ledger.messages[slot].deadline < self.now {
-                self.expire(slot);
-                self.ledger.touch(queue);
-                self.more = true;
-                continue;
+            match self.next_to_claim(queue, Kind::Suspect) {
+                // Whatever brings it one, or brings somebody who takes it, touches the queue.
+                Next::Nothing => {
+                    self.suspect_queues.remove(&queue);
+                }
+                Next::Again => {
+                    self.ledger.touch(queue);
+                    self.more = true;
+                }
+                Next::Claim(slot, to) => return self.start_suspect(queue, slot, to),
             }
-            let Some(to) = self.recipient(queue, false) else {
-                // Whatever brings it one touches the queue.
-                self.suspect_queues.remove(&queue);
-                continue;
-            };
-            return self.start_suspect(queue, slot, to);
         }
         if self.suspects.give_up_waiting() {
             self.release_held_back();
@@ -119,7 +122,7 @@ impl Engine {
             may_start = self.leases.is_empty();
         }
         if may_start {
-            let token = self.claim(slot, to);
+            let token = self.claim_for(slot, to);
             self.suspects.start(token, self.now, hold);
             self.note_suspects(queue);
         }
@@ -145,40 +148,54 @@ impl Engine {
                 self.held_back.insert(queue);
                 return true;
             }
-            let target = &self.ledger.queues[queue as usize];
-            if target.paused || self.closing.is_some() {
+            if self.ledger.queues[queue as usize].ready.is_empty() {
                 return true;
-            }
-            let Some((_, slot)) = target.ready.first_key_value() else {
-                return true;
-            };
-            let slot = *slot;
-            let message = &self.ledger.messages[slot];
-            if message.deadline < self.now {
-                self.expire(slot);
-                continue;
             }
             if !self.may_claim() {
                 self.stalled.add(queue);
                 return true;
             }
-            let ahead =
-                target.settings.guarantee != Guarantee::AtMostOnce && !message.is_on_last_attempt();
-            let Some(to) = self.recipient(queue, ahead) else {
-                return true;
-            };
-            self.claim(slot, to);
+            match self.next_to_claim(queue, Kind::Ordinary) {
+                Next::Claim(slot, to) => drop(self.claim_for(slot, to)),
+                Next::Again => {}
+                Next::Nothing => return true,
+            }
         }
         self.ledger.touch(queue);
         self.more = true;
         false
     }
 
-    /// Who takes the next message of a queue: a waiting dequeue, else a worker with room, in turn.
-    fn recipient(&mut self, queue: u32, ahead: bool) -> Option<Recipient> {
+    /// Which message of a queue goes to whom next: to a waiting dequeue, else to a worker with room, in
+    /// turn.
+    fn next_to_claim(&mut self, queue: u32, kind: Kind) -> Next {
         if self.closing.is_some() || self.ledger.queues[queue as usize].paused {
-            return None;
+            return Next::Nothing;
         }
+        if !self.desks[queue as usize].controls.is_empty() {
+            return self.next_through_policies(queue, kind);
+        }
+        match self.check_found(queue, self.first_of(queue, kind)) {
+            Found::Nothing => Next::Nothing,
+            Found::Again => Next::Again,
+            Found::Message(slot) => {
+                let to = self.recipient(queue, self.may_start_ahead(slot, kind));
+                to.map_or(Next::Nothing, |to| Next::Claim(slot, to))
+            }
+        }
+    }
+
+    /// Whether the start of a message may be written before there is a slot for it.
+    fn may_start_ahead(&self, slot: u32, kind: Kind) -> bool {
+        let message = &self.ledger.messages[slot];
+        let settings = &self.ledger.queues[message.queue as usize].settings;
+        kind == Kind::Ordinary
+            && settings.guarantee != Guarantee::AtMostOnce
+            && !message.is_on_last_attempt()
+    }
+
+    /// Who takes the next message of a queue whose workers take all alike.
+    fn recipient(&mut self, queue: u32, ahead: bool) -> Option<Recipient> {
         if let Some(ticket) = self.waiters.next_hungry(queue) {
             return Some(Recipient::Dequeue(ticket));
         }
@@ -194,6 +211,51 @@ impl Engine {
             }
         }
         None
+    }
+
+    /// The same where some workers limit what they take: each of them has a next message of its own.
+    fn next_through_policies(&mut self, queue: u32, kind: Kind) -> Next {
+        if self.ledger.fill_lanes(queue, super::SLICE) {
+            self.ledger.touch(queue);
+            self.more = true;
+        }
+        if let Some(ticket) = self.waiters.next_hungry(queue) {
+            match self.check_found(queue, self.first_of(queue, kind)) {
+                Found::Message(slot) => return Next::Claim(slot, Recipient::Dequeue(ticket)),
+                Found::Again => return Next::Again,
+                Found::Nothing => return Next::Nothing,
+            }
+        }
+        for ahead in [false, true] {
+            for at in 0..self.desks[queue as usize].workers.len() {
+                let id = self.desks[queue as usize].workers[at];
+                if !self.workers[&id].has_room(ahead) || !self.is_paced(id) {
+                    continue;
+                }
+                match self.find_for(id, kind) {
+                    Found::Message(slot) if !ahead || self.may_start_ahead(slot, kind) => {
+                        if kind == Kind::Ordinary && !self.is_in_budget(id, slot) {
+                            return Next::Again;
+                        }
+                        self.desks[queue as usize].workers.rotate_left(at + 1);
+                        return Next::Claim(slot, Recipient::Worker(id));
+                    }
+                    Found::Again => return Next::Again,
+                    Found::Message(_) | Found::Nothing => {}
+                }
+            }
+        }
+        Next::Nothing
+    }
+
+    /// Claims a message, and counts it against what its worker limits.
+    fn claim_for(&mut self, slot: u32, to: Recipient) -> Token {
+        let passing = self.passing(slot);
+        let token = self.claim(slot, to);
+        if let Recipient::Worker(id) = to {
+            self.pass(id, token, passing);
+        }
+        token
     }
 
     /// Claims a message: its start, or in at-most-once its settlement, is on its way to the journal.
@@ -239,6 +301,7 @@ impl Engine {
             held: None,
             detached: false,
             taken_back: false,
+            passage: None,
             content,
             enqueued_at: message.enqueued_at,
             ready_at: message.due.max(message.enqueued_at),

@@ -10,6 +10,7 @@ impl Engine {
     pub(super) fn pass_time(&mut self, queue: u32) -> bool {
         let now = self.now;
         let mut more = self.ledger.advance(queue, now, super::SLICE);
+        more |= self.pass_valves(queue);
         for _ in 0..super::SLICE {
             match self.desks[queue as usize].lease_ends.first().copied() {
                 Some((until, token)) if until <= now => self.lease_ran_out(Token(token)),

@@ -45,6 +45,9 @@ impl Engine {
         {
             self.count_outcome(to, settle.verdict, false);
         }
+        if let Verdict::RetryAt { at, .. } = settle.verdict {
+            self.hold_destination(token, at);
+        }
         match settle.verdict {
             Verdict::Ack => self.finish_handed_over(token, EventKind::Completed, b""),
             Verdict::Return => {}

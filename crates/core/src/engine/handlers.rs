@@ -50,6 +50,7 @@ impl Engine {
         self.leases.detach(token, until);
         let desk = &mut self.desks[queue as usize];
         desk.lease_ends.insert((until, token.0));
+        self.leave_running_passage(token);
         self.free_slot(worker);
         self.ledger.touch(queue);
     }
@@ -103,7 +104,8 @@ impl Engine {
 
     /// Removes a delivery, and frees the slot that it took.
     fn remove_delivery(&mut self, token: Token) -> Option<Lease> {
-        let lease = self.leases.remove(token)?;
+        let mut lease = self.leases.remove(token)?;
+        self.leave_passage(&mut lease);
         self.settled_suspect(token);
         let desk = &mut self.desks[lease.queue as usize];
         desk.lease_ends.remove(&(lease.until, token.0));

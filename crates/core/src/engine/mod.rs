@@ -41,6 +41,7 @@ mod limits;
 mod looking;
 mod opening;
 mod outcomes;
+mod passing;
 mod redriving;
 mod requests;
 mod resting;

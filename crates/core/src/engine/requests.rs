@@ -6,6 +6,7 @@ use super::limits::CLAIMS_MAX;
 use super::selecting::Selection;
 use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, Token, WorkerId};
+use crate::consumer::policies::Policies;
 use crate::consumer::worker::Worker;
 use crate::effect::{AbortReason, Answer, BoxStats, Event, EventKind, Object, WorkerOpened};
 use crate::error::{ErrorCode, Failure};
@@ -50,9 +51,11 @@ impl Engine {
         }
         match request {
             Request::DefineQueue { name, options } => self.define(&name, options).map(Some),
-            Request::OpenWorker { queue, concurrency } => {
-                self.open_worker(queue, concurrency).map(Some)
-            }
+            Request::OpenWorker {
+                queue,
+                concurrency,
+                policies,
+            } => self.open_worker(queue, concurrency, *policies).map(Some),
             Request::PauseWorker { worker } => self.pause_worker(worker, true),
             Request::ResumeWorker { worker } => self.pause_worker(worker, false),
             Request::DrainWorker { worker } => {
@@ -170,7 +173,12 @@ impl Engine {
         self.known(queue)
     }
 
-    fn open_worker(&mut self, queue: QueueId, concurrency: u32) -> Result<Object, Failure> {
+    fn open_worker(
+        &mut self,
+        queue: QueueId,
+        concurrency: u32,
+        policies: Policies,
+    ) -> Result<Object, Failure> {
         let queue = self.known(queue)?;
         if !(1..=CLAIMS_MAX).contains(&concurrency) {
             let message = format!("concurrency: expected 1 to {CLAIMS_MAX}, got {concurrency}");
@@ -180,9 +188,11 @@ impl Engine {
         if self.closing.is_some() {
             return Err(Failure::new(ErrorCode::Closed, "the box is closing"));
         }
+        let control = self.share_control(queue, policies)?;
         self.last_worker += 1;
         let worker = WorkerId(self.last_worker);
-        self.workers.insert(worker, Worker::new(queue, concurrency));
+        let opened = Worker::new(queue, concurrency, control);
+        self.workers.insert(worker, opened);
         self.desks[queue as usize].workers.push_back(worker);
         self.ledger.touch(queue);
         Ok(Object::Worker(WorkerOpened { worker }))

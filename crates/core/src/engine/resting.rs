@@ -140,8 +140,10 @@ impl Engine {
         if closes {
             self.workers.get_mut(&id).expect("looked up above").drain = None;
         } else {
+            let control = worker.control;
             self.workers.remove(&id);
             self.leaving.remove(&id);
+            self.leave_control(queue, control);
             let desk = &mut self.desks[queue as usize];
             desk.workers.retain(|worker| *worker != id);
         }

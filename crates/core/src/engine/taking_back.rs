@@ -10,7 +10,8 @@ impl Engine {
     /// Removes a claim that was not handed out, and makes room for another.
     pub(super) fn forget_claim(&mut self, token: Token) -> Option<Lease> {
         self.release_consumer(token);
-        let lease = self.leases.remove(token)?;
+        let mut lease = self.leases.remove(token)?;
+        self.leave_passage(&mut lease);
         debug_assert!(!lease.delivered, "it was handed out");
         self.settled_suspect(token);
         self.ledger.touch(lease.queue);

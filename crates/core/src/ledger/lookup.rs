@@ -36,6 +36,17 @@ impl Ledger {
         self.destinations.text(self.messages[slot].destination)
     }
 
+    /// Keeps the number of a destination although no message may go there any more.
+    pub fn keep_destination(&mut self, destination: u32) {
+        let text = self.destinations.text(destination);
+        self.destinations.acquire(&text);
+    }
+
+    /// Ends what [`Ledger::keep_destination`] began.
+    pub fn release_destination(&mut self, destination: u32) {
+        self.destinations.release(destination);
+    }
+
     /// The group of a message, empty for none.
     #[must_use]
     pub fn group(&self, slot: u32) -> Rc<str> {

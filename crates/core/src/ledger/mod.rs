@@ -16,6 +16,7 @@ mod finish;
 mod groups;
 mod handing_over;
 pub mod history;
+pub mod lanes;
 mod lookup;
 pub mod message;
 mod moving;

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Ledger;
+use super::lanes::Remains;
 use super::message::{Message, NONE, Standing};
 use super::rank::Rank;
 use super::recorder::{Note, Recorder};
@@ -21,6 +22,7 @@ struct Purge {
     queue: u32,
     ranked: Vec<BTreeMap<Rank, u32>>,
     scheduled: BTreeMap<(Timestamp, u64), u32>,
+    lanes: Remains,
 }
 
 /// Purged messages that are still to be freed.
@@ -55,6 +57,7 @@ impl Ledger {
                 std::mem::take(&mut target.parked),
             ],
             scheduled: std::mem::take(&mut target.scheduled),
+            lanes: target.lanes.take(),
         };
         target.expiries.clear();
         target.groups.purge();
@@ -116,7 +119,7 @@ impl Ledger {
                 }
             } else if let Some(((_, number), slot)) = purge.scheduled.pop_first() {
                 self.free_purged(slot, now, |message| message.number == number);
-            } else {
+            } else if !purge.lanes.drop_one() {
                 self.purges.slices.pop_front();
             }
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::histogram::Recorder as HistogramRecorder;
 use crate::ledger::groups::Groups;
+use crate::ledger::lanes::Lanes;
 use crate::ledger::rank::Rank;
 use crate::ledger::roster::Roster;
 use crate::ledger::settings::Settings;
@@ -46,6 +47,8 @@ pub struct Queue {
     pub ready: BTreeMap<Rank, u32>,
     /// Claimable messages that run alone.
     pub suspects: BTreeMap<Rank, u32>,
+    /// All claimable messages by destination, for those who treat destinations differently.
+    pub lanes: Lanes,
     /// Due messages whose group holds them, by priority and order.
     pub parked: BTreeMap<Rank, u32>,
     /// Messages that wait for their time, by time and number.
@@ -91,6 +94,7 @@ impl Queue {
             listens: 0,
             ready: BTreeMap::new(),
             suspects: BTreeMap::new(),
+            lanes: Lanes::default(),
             parked: BTreeMap::new(),
             scheduled: BTreeMap::new(),
             leased: Roster::default(),

@@ -18,6 +18,12 @@ impl Rank {
         Self(((u8::MAX - priority) as u64) << ORDER_BITS | order)
     }
 
+    /// The rank of something of the same priority whose turn is this.
+    #[must_use]
+    pub const fn in_turn(self, turn: u64) -> Self {
+        Self::new(u8::MAX - (self.0 >> ORDER_BITS) as u8, turn)
+    }
+
     /// The first rank of the next lower priority; none behind the lowest.
     #[must_use]
     pub const fn of_next_priority(self) -> Option<Self> {
@@ -48,6 +54,11 @@ mod tests {
             Rank::new(0, 1),
         ];
         assert_eq!(ranks, expected);
+    }
+
+    #[test]
+    fn a_turn_keeps_the_priority() {
+        assert_eq!(Rank::new(7, 9).in_turn(3), Rank::new(7, 3));
     }
 
     #[test]

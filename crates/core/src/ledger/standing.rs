@@ -1,6 +1,7 @@
 //! Which set a message stands in, and how it moves from one to another.
 
 use super::Ledger;
+use super::lanes::Kind;
 use super::message::{NONE, Standing};
 use crate::command::Token;
 use crate::time::Timestamp;
@@ -26,12 +27,14 @@ impl Ledger {
             queue.parked.insert(message.rank(), slot);
         } else {
             message.standing = Standing::Ready;
-            let set = if message.suspect {
-                &mut queue.suspects
+            let (kind, set) = if message.suspect {
+                (Kind::Suspect, &mut queue.suspects)
             } else {
-                &mut queue.ready
+                (Kind::Ordinary, &mut queue.ready)
             };
-            set.insert(message.rank(), slot);
+            let rank = message.rank();
+            set.insert(rank, slot);
+            queue.lanes.insert(kind, message.destination, rank, slot);
         }
         if message.deadline != Timestamp::NEVER {
             queue
@@ -56,8 +59,16 @@ impl Ledger {
                 }
                 queue.parked.remove(&message.rank())
             }
-            Standing::Ready if message.suspect => queue.suspects.remove(&message.rank()),
-            Standing::Ready => queue.ready.remove(&message.rank()),
+            Standing::Ready => {
+                let (kind, set) = if message.suspect {
+                    (Kind::Suspect, &mut queue.suspects)
+                } else {
+                    (Kind::Ordinary, &mut queue.ready)
+                };
+                let rank = message.rank();
+                queue.lanes.remove(kind, message.destination, rank);
+                set.remove(&rank)
+            }
             Standing::Held | Standing::Leased | Standing::Dead => return,
         };
         if message.deadline != Timestamp::NEVER {
@@ -66,11 +77,20 @@ impl Ledger {
         message.standing = Standing::Held;
     }
 
+    /// Puts a message off that could be claimed. Nothing is written: after a crash it may be claimed
+    /// earlier.
+    pub fn defer(&mut self, slot: u32, until: Timestamp, now: Timestamp) {
+        self.leave(slot);
+        self.messages[slot].due = until;
+        self.enter(slot, now);
+    }
+
     /// Claims a ready message: one more attempt, from now on.
     pub fn lease(&mut self, slot: u32, token: Token, now: Timestamp) {
         self.leave(slot);
         let message = &mut self.messages[slot];
         let queue = &mut self.queues[message.queue as usize];
+        queue.lanes.end_turn(message.destination);
         message.standing = Standing::Leased;
         message.attempt += 1;
         message.token = token.0;
@@ -152,6 +172,22 @@ impl Ledger {
             }
         }
         true
+    }
+
+    /// Adds at most `limit` of a queue's claimable messages to its lanes, if somebody looks at those;
+    /// true if more are missing.
+    pub fn fill_lanes(&mut self, queue: u32, limit: usize) -> bool {
+        let target = &mut self.queues[queue as usize];
+        if !target.lanes.lags() {
+            return false;
+        }
+        let messages = &self.messages;
+        let destination_of = |slot: u32| messages[slot].destination;
+        let (ready, suspects) = (&target.ready, &target.suspects);
+        let lanes = &mut target.lanes;
+        lanes.catch_up(Kind::Suspect, suspects, destination_of, limit);
+        lanes.catch_up(Kind::Ordinary, ready, destination_of, limit);
+        lanes.lags()
     }
 
     /// The next message whose time to live has passed before a delivery started.

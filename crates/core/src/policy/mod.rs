@@ -2,3 +2,5 @@
 
 pub mod backoff;
 pub mod breaker;
+pub mod budget;
+pub mod rate;

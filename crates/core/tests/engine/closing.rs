@@ -169,6 +169,7 @@ fn a_new_worker_is_refused_while_the_box_closes() {
         .try_at_once(Request::OpenWorker {
             queue: orders,
             concurrency: 1,
+            policies: Box::default(),
         })
         .unwrap_err();
     assert_eq!(refused.code, ErrorCode::Closed);

@@ -483,6 +483,7 @@ fn workers_and_their_handlers_are_limited() {
         world.try_at_once(Request::OpenWorker {
             queue: orders,
             concurrency,
+            policies: Box::default(),
         })
     };
     for concurrency in [0, 100_001] {

@@ -177,6 +177,7 @@ fn what_would_change_something_is_refused() {
         Request::OpenWorker {
             queue,
             concurrency: 1,
+            policies: Box::default(),
         },
         Request::PauseQueue { queue },
         Request::ResumeQueue { queue },

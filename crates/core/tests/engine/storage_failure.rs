@@ -116,7 +116,8 @@ fn a_failed_append_is_final_for_everything_that_waits() {
         world
             .try_at_once(Request::OpenWorker {
                 queue: orders,
-                concurrency: 1
+                concurrency: 1,
+                policies: Box::default(),
             })
             .is_err()
     );

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};
+use ackbox_core::consumer::policies::Policies;
 use ackbox_core::effect::*;
 use ackbox_core::engine::Engine;
 use ackbox_core::error::Failure;
@@ -223,7 +224,16 @@ impl World {
     }
 
     pub fn worker(&mut self, queue: QueueId, concurrency: u32) -> WorkerId {
-        match self.at_once(Request::OpenWorker { queue, concurrency }) {
+        self.worker_with(queue, concurrency, Policies::default())
+    }
+
+    /// A worker that limits what it takes.
+    pub fn worker_with(&mut self, queue: QueueId, concurrency: u32, limits: Policies) -> WorkerId {
+        match self.at_once(Request::OpenWorker {
+            queue,
+            concurrency,
+            policies: Box::new(limits),
+        }) {
             Object::Worker(opened) => opened.worker,
             other => panic!("expected a worker, got {other:?}"),
         }
@@ -289,6 +299,15 @@ impl World {
             ..message(queue, body)
         })
         .expect("accepted")
+    }
+
+    /// Enqueues a body for a destination.
+    pub fn send(&mut self, queue: QueueId, destination: &str, body: &str) {
+        let enqueue = Enqueue {
+            destination: Some(destination),
+            ..message(queue, body)
+        };
+        self.try_enqueue(enqueue).expect("accepted");
     }
 
     /// Settles a delivery as a handler that returned does, and returns the answer.

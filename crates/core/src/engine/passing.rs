@@ -1,0 +1,374 @@
+//! Workers that limit what they take: which message one of them may claim, and what its delivery counts
+//! against until it is over.
+//!
+//! A message of a destination whose valve is closed is not looked at: its lane is closed in the view of
+//! the workers, and opened again when time or the end of a delivery opens the valve. A valve that closed
+//! unnoticed closes its lane when it is asked for a message.
+
+use super::Engine;
+use crate::command::{Token, WorkerId};
+use crate::consumer::control::Control;
+use crate::consumer::lease::{Lease, Passage};
+use crate::consumer::policies::{Policies, Scope, WorkerRate};
+use crate::consumer::valve::Stance;
+use crate::effect::Recipient;
+use crate::error::{ErrorCode, Failure};
+use crate::ledger::lanes::Kind;
+use crate::policy::budget::Budget;
+use crate::time::Timestamp;
+
+/// What came of the search for a message.
+pub(super) enum Found {
+    /// This one may be claimed.
+    Message(u32),
+    /// Something in the way was put aside: it is worth another look.
+    Again,
+    /// There is none for now.
+    Nothing,
+}
+
+/// What is to be known of a message before it is claimed.
+#[derive(Clone, Copy)]
+pub(super) struct Passing {
+    queue: u32,
+    destination: u32,
+    is_retry: bool,
+}
+
+impl Engine {
+    /// What a new worker shares with those of its name: their control, or a new one.
+    pub(super) fn share_control(
+        &mut self,
+        queue: u32,
+        policies: Policies,
+    ) -> Result<Option<u32>, Failure> {
+        let invalid = |what: String| Failure::new(ErrorCode::InvalidOption, what);
+        policies.check().map_err(invalid)?;
+        if policies.is_empty() {
+            return Ok(None);
+        }
+        let queue_name = &self.ledger.queues[queue as usize].name;
+        let name = match &*policies.name {
+            "" => queue_name,
+            name => name,
+        };
+        let desk = &mut self.desks[queue as usize];
+        let known = desk.controls.iter_mut().find(|(_, it)| *it.name == *name);
+        if let Some((key, control)) = known {
+            if control.policies != policies {
+                let what = format!(
+                    "queue '{queue_name}': expected all workers of the name '{name}' to have the same policies; name them differently"
+                );
+                return Err(invalid(what));
+            }
+            control.workers += 1;
+            return Ok(Some(*key));
+        }
+        desk.last_control += 1;
+        let key = desk.last_control;
+        let mut control = Control::new(name.into(), policies);
+        control.workers = 1;
+        let takes_turns = control.policies.per_destination.is_some();
+        let looks = control.policies.tell_destinations_apart();
+        desk.controls.insert(key, control);
+        if looks {
+            let lanes = &mut self.ledger.queues[queue as usize].lanes;
+            lanes.add_view(key, takes_turns);
+        }
+        Ok(Some(key))
+    }
+
+    /// A worker takes nothing any more: what it shared is forgotten with the last one.
+    pub(super) fn leave_control(&mut self, queue: u32, control: Option<u32>) {
+        let Some(key) = control else { return };
+        let desk = &mut self.desks[queue as usize];
+        let Some(shared) = desk.controls.get_mut(&key) else {
+            return;
+        };
+        shared.workers -= 1;
+        if shared.workers > 0 {
+            return;
+        }
+        let forgotten = desk.controls.remove(&key).expect("looked up just now");
+        for destination in forgotten.destinations() {
+            self.ledger.release_destination(destination);
+        }
+        self.ledger.queues[queue as usize].lanes.remove_view(key);
+    }
+
+    /// The next message for a worker. `ahead`: there may be no slot for it yet.
+    pub(super) fn find_for(&mut self, id: WorkerId, kind: Kind) -> Found {
+        let worker = &self.workers[&id];
+        let queue = worker.queue;
+        let Some(key) = worker.control else {
+            return self.check_found(queue, self.first_of(queue, kind));
+        };
+        let control = &self.desks[queue as usize].controls[&key];
+        if !control.policies.tell_destinations_apart() {
+            return self.check_found(queue, self.first_of(queue, kind));
+        }
+        let lanes = &self.ledger.queues[queue as usize].lanes;
+        if lanes.lags() {
+            return Found::Nothing;
+        }
+        let Some((destination, slot)) = lanes.first(key, kind) else {
+            return Found::Nothing;
+        };
+        self.add_valve(queue, key, destination);
+        match self.stance(queue, key, destination) {
+            Stance::Open => self.check_found(queue, Some(slot)),
+            Stance::ClosedUntil(_) => {
+                let lanes = &mut self.ledger.queues[queue as usize].lanes;
+                lanes.close(key, destination);
+                Found::Again
+            }
+        }
+    }
+
+    pub(super) fn first_of(&self, queue: u32, kind: Kind) -> Option<u32> {
+        let target = &self.ledger.queues[queue as usize];
+        let set = match kind {
+            Kind::Ordinary => &target.ready,
+            Kind::Suspect => &target.suspects,
+        };
+        set.first_key_value().map(|(_, slot)| *slot)
+    }
+
+    pub(super) fn check_found(&mut self, queue: u32, slot: Option<u32>) -> Found {
+        let Some(slot) = slot else {
+            return Found::Nothing;
+        };
+        if self.ledger.messages[slot].deadline < self.now {
+            self.expire(slot);
+            self.ledger.touch(queue);
+            return Found::Again;
+        }
+        Found::Message(slot)
+    }
+
+    /// Whether the rate of a worker lets it start something; if not, it is asked again later.
+    pub(super) fn is_paced(&mut self, id: WorkerId) -> bool {
+        let Some((queue, WorkerRate { rate, scope })) = self.rate_of(id) else {
+            return true;
+        };
+        let desk = &mut self.desks[queue as usize];
+        let pace = match scope {
+            Scope::Queue => desk.pace,
+            Scope::Worker => self.workers[&id].pace,
+        };
+        let next = pace.next(rate);
+        if next > self.now {
+            desk.wait_for_rate(next);
+        }
+        next <= self.now
+    }
+
+    fn rate_of(&self, id: WorkerId) -> Option<(u32, WorkerRate)> {
+        let worker = self.workers.get(&id)?;
+        let control = &self.desks[worker.queue as usize].controls[&worker.control?];
+        Some((worker.queue, control.policies.rate?))
+    }
+
+    /// Whether the budget of a worker lets a message start; a retry that it does not is put off.
+    pub(super) fn is_in_budget(&mut self, id: WorkerId, slot: u32) -> bool {
+        let now = self.now;
+        let message = &self.ledger.messages[slot];
+        if message.attempt == 0 {
+            return true;
+        }
+        let queue = message.queue;
+        let Some(Err(until)) = self.budget_of(id).map(|budget| budget.check(now)) else {
+            return true;
+        };
+        self.ledger.defer(slot, until, now);
+        self.ledger.touch(queue);
+        false
+    }
+
+    fn budget_of(&mut self, id: WorkerId) -> Option<&mut Budget> {
+        let worker = self.workers.get(&id)?;
+        let controls = &mut self.desks[worker.queue as usize].controls;
+        controls.get_mut(&worker.control?)?.budget.as_mut()
+    }
+
+    /// A worker has claimed a message: what that counts against.
+    pub(super) fn pass(&mut self, id: WorkerId, token: Token, passing: Passing) {
+        let Some(key) = self.workers.get(&id).and_then(|worker| worker.control) else {
+            return;
+        };
+        let Passing {
+            queue,
+            destination,
+            is_retry,
+        } = passing;
+        if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
+            let pace = match scope {
+                Scope::Queue => &mut self.desks[queue as usize].pace,
+                Scope::Worker => &mut self.workers.get_mut(&id).expect("it has a rate").pace,
+            };
+            pace.take(rate, self.now);
+        }
+        let now = self.now;
+        match self.budget_of(id) {
+            Some(budget) if is_retry => budget.withdraw(now),
+            Some(budget) => budget.deposit(now),
+            None => {}
+        }
+        let passage = Passage {
+            control: key,
+            destination,
+            is_retry,
+        };
+        self.leases
+            .get_mut(token)
+            .expect("it was claimed just now")
+            .passage = Some(passage);
+        let control = self.desks[queue as usize].controls.get_mut(&key);
+        control
+            .expect("its worker is open")
+            .pass(destination, self.now);
+        self.refresh_lane(queue, key, destination);
+    }
+
+    /// A delivery does not count any more: its slot is free.
+    pub(super) fn leave_passage(&mut self, lease: &mut Lease) {
+        let Some(passage) = lease.passage.take() else {
+            return;
+        };
+        let (queue, key, destination) = (lease.queue, passage.control, passage.destination);
+        let started = lease.delivered;
+        if let (Recipient::Worker(id), false) = (lease.to, started) {
+            self.undo_start(id, passage.is_retry);
+        }
+        let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
+            return;
+        };
+        control.leave(destination, started);
+        self.refresh_lane(queue, key, destination);
+    }
+
+    /// Nobody waits for the handler of a delivery any more: it counts no more.
+    pub(super) fn leave_running_passage(&mut self, token: Token) {
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
+        let (queue, passage) = (lease.queue, lease.passage.take());
+        if let Some(Passage {
+            control: key,
+            destination,
+            ..
+        }) = passage
+            && let Some(control) = self.desks[queue as usize].controls.get_mut(&key)
+        {
+            control.leave(destination, true);
+            self.refresh_lane(queue, key, destination);
+        }
+    }
+
+    /// What a worker had claimed did not start after all.
+    fn undo_start(&mut self, id: WorkerId, is_retry: bool) {
+        let now = self.now;
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let queue = worker.queue;
+        if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
+            match scope {
+                Scope::Queue => self.desks[queue as usize].pace.refund(rate),
+                Scope::Worker => {
+                    let worker = self.workers.get_mut(&id).expect("looked up above");
+                    worker.pace.refund(rate);
+                }
+            }
+            self.ledger.touch(queue);
+        }
+        match self.budget_of(id) {
+            Some(budget) if is_retry => budget.undo_withdrawal(now),
+            Some(budget) => budget.undo_deposit(now),
+            None => {}
+        }
+    }
+
+    /// Its destination asked for time: nothing goes there until then.
+    pub(super) fn hold_destination(&mut self, token: Token, until: Timestamp) {
+        let Some(lease) = self.leases.get(token) else {
+            return;
+        };
+        let Some(passage) = lease.passage else { return };
+        let queue = lease.queue;
+        let (key, destination) = (passage.control, passage.destination);
+        let controls = &mut self.desks[queue as usize].controls;
+        if let Some(control) = controls.get_mut(&key) {
+            control.hold(destination, until);
+            self.refresh_lane(queue, key, destination);
+        }
+    }
+
+    /// Time may have opened valves of a queue. True if there are more.
+    pub(super) fn pass_valves(&mut self, queue: u32) -> bool {
+        let now = self.now;
+        let desk = &mut self.desks[queue as usize];
+        if desk.paced_until <= now {
+            desk.paced_until = Timestamp(0);
+        }
+        let keys: Vec<u32> = desk.controls.keys().copied().collect();
+        let mut left = super::SLICE;
+        for key in keys {
+            while left > 0
+                && let Some(destination) = self.desks[queue as usize].controls[&key].due(now)
+            {
+                left -= 1;
+                self.refresh_lane(queue, key, destination);
+            }
+        }
+        left == 0
+    }
+
+    fn stance(&mut self, queue: u32, key: u32, destination: u32) -> Stance {
+        let controls = &mut self.desks[queue as usize].controls;
+        controls.get_mut(&key).map_or(Stance::Open, |control| {
+            control.stance(destination, self.now)
+        })
+    }
+
+    /// Opens or closes a lane as its valve stands.
+    fn refresh_lane(&mut self, queue: u32, key: u32, destination: u32) {
+        let stance = self.stance(queue, key, destination);
+        let lanes = &mut self.ledger.queues[queue as usize].lanes;
+        match stance {
+            Stance::ClosedUntil(_) => lanes.close(key, destination),
+            Stance::Open => {
+                if lanes.open(key, destination) && lanes.is_waiting(destination) {
+                    self.ledger.touch(queue);
+                }
+            }
+        }
+    }
+
+    /// Sees to it that a destination has a valve, which has to make room for those that others need more.
+    fn add_valve(&mut self, queue: u32, key: u32, destination: u32) {
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&key).expect("its worker is open");
+        if control.has_valve(destination) {
+            return;
+        }
+        control.add_valve(destination);
+        let forgotten = control.forget_one();
+        self.ledger.keep_destination(destination);
+        if let Some(forgotten) = forgotten {
+            let lanes = &mut self.ledger.queues[queue as usize].lanes;
+            lanes.open(key, forgotten);
+            self.ledger.release_destination(forgotten);
+        }
+    }
+
+    /// What is to be known of a message that is to be claimed.
+    pub(super) fn passing(&self, slot: u32) -> Passing {
+        let message = &self.ledger.messages[slot];
+        Passing {
+            queue: message.queue,
+            destination: message.destination,
+            is_retry: message.attempt > 0,
+        }
+    }
+}
