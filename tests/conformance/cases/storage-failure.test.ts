@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { Box } from 'ackbox'
 
 import { openOn } from '../support/boxes.ts'
-import { gate, manualClock, turns } from '../support/clock.ts'
+import { gate, isPending, manualClock, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
@@ -164,4 +164,27 @@ it('an unheard failure is not swallowed [A1 reports, A1 closed]', async () => {
   storage.failNext(diskError())
   await refusal(box.queue('jobs').enqueue(1), 'ERR_STORAGE_FAILED')
   expect(await told).toBeDefined()
+})
+
+it('a clean failure of a claim or a pause loses nothing: both wait for room, with one warning [A8 clean]', async () => {
+  const { storage, box, clock, errors } = await setUp()
+  const warnings: string[] = []
+  box.on('warning', ({ message }) => warnings.push(message))
+  const [queue, other] = [box.queue<number>('jobs'), box.queue<number>('other')]
+  await queue.enqueue(1, { id: 'a' })
+  let handled = 0
+  storage.failNext(cleanError())
+  const worker = queue.process(() => void handled++)
+  await turns()
+  expect(await queue.stats()).toMatchObject({ ready: 1, leased: 0 })
+  storage.failNext(cleanError())
+  const paused = other.pause()
+  await turns()
+  expect([handled, await isPending(paused), errors, box.health().ok]).toEqual([0, true, [], true])
+  expect(warnings).toEqual([expect.stringMatching(/no room/)])
+  await clock.advance(1_000)
+  await paused
+  expect(handled).toBe(1)
+  expect(await queue.get('a')).toMatchObject({ state: 'completed', attempt: 1 })
+  await worker.close()
 })

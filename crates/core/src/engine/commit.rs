@@ -37,7 +37,7 @@ pub(super) struct Commit {
     written: Totals,
     /// What is written belongs together until the unit ends.
     in_unit: bool,
-    /// What is staged goes with what is written next: nobody waits for it, and alone it found no room.
+    /// What is staged goes with what is written next: alone it found no room.
     on_hold: bool,
     /// Segments and their sizes, oldest first; the last one is written to.
     pub(super) segments: VecDeque<(u32, u64)>,

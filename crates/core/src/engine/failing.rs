@@ -19,6 +19,7 @@ impl Engine {
     pub(super) fn appended(&mut self) {
         let mut done = self.commit.appended();
         self.cleaning.append_ended();
+        self.room.found();
         self.tell_workers_of_append();
         let mut asked = Vec::new();
         for (note, span) in &done.notes {

@@ -42,7 +42,7 @@ impl Engine {
     /// Whether a message may be claimed.
     #[must_use]
     pub(super) fn may_claim(&self) -> bool {
-        self.leases.len() < LEASES_MAX && !self.is_stage_full()
+        self.leases.len() < LEASES_MAX && !self.is_stage_full() && !self.room.is_awaited()
     }
 
     /// Whether something may be written that nobody is owed.

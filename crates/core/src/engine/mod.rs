@@ -39,6 +39,7 @@ mod handlers;
 mod inspecting;
 mod limits;
 mod looking;
+mod no_room;
 mod opening;
 mod outcomes;
 mod passing;
@@ -75,6 +76,7 @@ use compensating::Dying;
 use contents::Reads;
 use deadjobs::DeadJobs;
 use inspecting::Inspections;
+use no_room::Room;
 use opening::Opening;
 use redriving::PacedRedrives;
 use resting::IdleWaits;
@@ -94,6 +96,8 @@ pub enum Wakeup {
     Suspect,
     /// A paced redrive goes on.
     Redrive,
+    /// The storage may have room again.
+    Room,
 }
 
 #[derive(Debug)]
@@ -142,6 +146,7 @@ pub struct Engine {
     paced_redrives: PacedRedrives,
     idle_waits: IdleWaits,
     cleaning: Cleaning,
+    room: Room,
     closing: Option<Closing>,
     output: VecDeque<Effect>,
     more: bool,
@@ -183,6 +188,7 @@ impl Engine {
             paced_redrives: PacedRedrives::default(),
             idle_waits: IdleWaits::default(),
             cleaning: Cleaning::default(),
+            room: Room::default(),
             closing: None,
             output: VecDeque::new(),
             more: false,
@@ -266,6 +272,7 @@ impl Engine {
         if !matches!(self.phase, Phase::Open) {
             return;
         }
+        self.look_for_room();
         self.run_agenda();
         self.tell_purged();
         self.more |= self.ledger.carry_out_purges(self.now, SLICE);
@@ -308,10 +315,12 @@ impl Engine {
             .map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
         let suspect = Some((self.suspects.next_change(), Wakeup::Suspect));
         let redrive = Some((self.paced_redrives.next_change(), Wakeup::Redrive));
+        let room = Some((self.room.next_try(), Wakeup::Room));
         queue
             .into_iter()
             .chain(suspect)
             .chain(redrive)
+            .chain(room)
             .filter(|(at, _)| *at != Timestamp::NEVER)
             .min()
     }

@@ -3,9 +3,9 @@
 //! What the append would have accepted is refused, together with everything that depends on it: its
 //! duplicates, its claims, whatever was enqueued in one unit with it. All else is staged again:
 //! settlements are tried again at once, with what a transaction enqueues along with them; housekeeping
-//! when something else is written. An append without a message to refuse had settlements in it: when
-//! those find no room, the run ends. So it does when a transaction depends on what is refused: the
-//! deliveries that it ended cannot be opened again.
+//! when something else is written. When an append without a message to refuse held settlements, and
+//! those found no room, the run ends. So it does when a transaction depends on what is refused: the
+//! deliveries that it ended cannot be opened again. For all else see [`super::no_room`].
 
 use std::collections::BTreeSet;
 
@@ -26,8 +26,9 @@ impl Engine {
         let edits = frames[0].edits().next().is_some();
         let can_unedit = |edited: &Edited| self.can_unedit(edited);
         // Deaths are counted in records, so a message whose death is written cannot be taken back.
-        let is_final = if gone.is_empty() && !edits {
-            frames[0].is_awaited()
+        let refuses_nothing = gone.is_empty() && !edits;
+        let is_final = if refuses_nothing {
+            frames[0].settles()
         } else {
             let mut edited = frames.iter().flat_map(Retracted::edits);
             has_died(&frames, &gone)
@@ -49,6 +50,13 @@ impl Engine {
             }
         }
         self.cleaning.wait_for_room();
+        if refuses_nothing && frames[0].is_awaited() {
+            self.retract_claims(&mut frames);
+            let urgent = |frame: &Retracted| frame.settles() || frame.accepted().next().is_some();
+            let hold = !frames.iter().any(urgent);
+            self.stage_again(frames, &gone);
+            return self.wait_for_room(hold);
+        }
         self.stage_again(frames, &gone);
         self.commit.hold_if_unawaited();
     }

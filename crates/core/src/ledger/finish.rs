@@ -101,6 +101,11 @@ impl Ledger {
         self.unstart(slot, now);
     }
 
+    /// Takes back a start whose record will never be durable. The message is held.
+    pub fn retract_start(&mut self, slot: u32, now: Timestamp) {
+        self.unstart(slot, now);
+    }
+
     /// The state change of a start that is taken back, live or replayed.
     pub(super) fn unstart(&mut self, slot: u32, now: Timestamp) {
         let message = &mut self.messages[slot];

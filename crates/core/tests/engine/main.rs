@@ -39,6 +39,7 @@ mod inspection;
 mod lifecycle;
 mod limits;
 mod looking;
+mod no_room;
 mod options;
 mod outcomes;
 mod outcomes_awaited;

@@ -87,7 +87,10 @@ export interface StorageReader {
 
 /**
  * An append that rejects with such an error wrote nothing at all (a transaction that was aborted for lack of
- * quota, say): the storage lives, and what waited for this append rejects with `ERR_STORAGE_FULL`.
+ * quota, say): the storage lives, and messages of this append are refused with `ERR_STORAGE_FULL`. Settlements are tried
+ * again at once, and should find room in a reserve: if they alone find none, the box ends. Everything else waits for room,
+ * with a `warning`, and is tried again with the next enqueue or settlement and once a second: no delivery begins, and a
+ * pause, a purge or another change resolves when it was written.
  */
 export interface CleanFailure extends Error {
   readonly clean: true

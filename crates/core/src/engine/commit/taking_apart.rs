@@ -66,6 +66,11 @@ impl Commit {
             .any(Gate::is_awaited);
     }
 
+    /// Keeps what is staged until something else is written, or lets it be tried again.
+    pub(in crate::engine) fn hold(&mut self, hold: bool) {
+        self.on_hold = hold;
+    }
+
     /// Everything that waits, to be told that it will never be durable.
     pub(in crate::engine) fn abandon(&mut self) -> Vec<Gate> {
         let in_flight = self
