@@ -20,6 +20,7 @@ import type {
   Outcome,
   Reason,
   Receipt,
+  StagedEnqueueOptions,
 } from './types.js'
 import type { Classify } from './verdict.js'
 import type { Watch, WatchOptions } from './watch.js'
@@ -44,6 +45,17 @@ export interface Box extends AsyncDisposable {
   queue<T = unknown, R = void, Out = T>(name: string, options?: QueueOptions<T, Out>): Queue<T, R, Out>
   /** The queue of a definition that programs share: see `defineQueue`. */
   queue<T, R, Out>(definition: QueueDefinition<T, R, Out>): Queue<T, R, Out>
+  /**
+   * Calls `fn` with a transaction; what it staged there becomes durable together once `fn` is done, or nothing of it, at a
+   * crash too. Resolves when it is durable, with what `fn` returned.
+   *
+   * Whatever `fn` throws takes all of it back and rejects the transaction, as does what cannot be done: `ERR_LEASE_LOST` or
+   * `ERR_ALREADY_SETTLED` if one of the deliveries was lost or settled meanwhile, `ERR_QUEUE_FULL`, `ERR_ID_CONFLICT` and
+   * whatever else an enqueue rejects with. The deliveries are then as open as they were. At most 10,000 settlements and
+   * messages, and 8 MiB of bodies, headers, results and errors: else `ERR_BODY_TOO_LARGE`. A transaction inside another one
+   * is `ERR_INVALID_OPTION` where `fn` calls for it at once; later on it is a transaction of its own.
+   */
+  transaction<R>(fn: (tx: Transaction) => R | Promise<R>): Promise<R>
   /** All queues of the journal, declared in this run or not. */
   queues(): Promise<readonly QueueSummary[]>
   stats(): Promise<BoxStats>
@@ -211,8 +223,36 @@ export interface Delivery<T = unknown> extends AsyncDisposable {
   ack(result?: unknown): Promise<void>
   /** Failed: tried again after the backoff, or as `options` say. Resolves when that is durable. */
   reject(reason?: unknown, options?: RejectOptions): Promise<void>
+  /**
+   * Stages a message: it becomes durable with the acknowledgement of this delivery (`ack`, or the return of its handler), in
+   * one commit, or not at all if the delivery ends in another way. If it cannot be enqueued then (`ERR_QUEUE_FULL`,
+   * `ERR_ID_CONFLICT` and so on), `ack` rejects and the delivery stays open, or the attempt of the handler that returned
+   * fails with that error. A transaction that acknowledges this delivery takes it along. The receipt is that of `Transaction.enqueue`.
+   * Settled: `ERR_ALREADY_SETTLED`. Lost, or at-most-once: `ERR_LEASE_LOST`.
+   */
+  enqueue<T, R, Out>(queue: Queue<T, R, Out>, body: T, options?: StagedEnqueueOptions): Receipt
   /** Prolongs the lease: it ends `ms` from now, 1 or more. */
   extend(ms: number): Promise<void>
+}
+
+/**
+ * What becomes durable together. Its calls stage, they wait for nothing; they throw what is wrong at once. Once the
+ * function that got it is done they throw `ERR_CLOSED`.
+ */
+export interface Transaction {
+  /**
+   * The delivery is done, with a result that JSON can hold. A delivery of `process`, `dequeue`, `consume` or `drain` of any
+   * queue of the box, unless that is at-most-once (`ERR_LEASE_LOST`); its handler may return afterwards.
+   */
+  ack<T>(message: Delivery<T>, result?: unknown): void
+  /** The delivery failed: tried again after the backoff, or as `options` say. */
+  reject<T>(message: Delivery<T>, reason?: unknown, options?: RejectOptions): void
+  /**
+   * Enqueues into a queue of the box. A message that the transaction acknowledges makes room for it; its id stays taken. The
+   * receipt is completed by the commit: until then it has no `status` and no `state`, and an `id` only if it was given, or
+   * the queue has an `id` function. What an asynchronous schema or middleware finds wrong rejects the transaction.
+   */
+  enqueue<T, R, Out>(queue: Queue<T, R, Out>, body: T, options?: StagedEnqueueOptions): Receipt
 }
 
 /** How a delivery is rejected. */

@@ -1,5 +1,5 @@
 /** An embedded box: one engine on one storage, from its opening until it is closed or has failed. */
-import type { Box, Queue } from './api.js'
+import type { Box, Queue, Transaction } from './api.js'
 import { checkCloseOptions, Deadlines, Ending } from './closing.js'
 import { type Clock, platform, registerBusy } from './clock.js'
 import { nameAndOptions, type QueueDefinition } from './definition.js'
@@ -17,6 +17,7 @@ import { EmbeddedQueue } from './queue.js'
 import type { BoxStats, Health, QueueSummary, RecoveryReport } from './stats.js'
 import { readOnlyError } from './storage/read-only.js'
 import type { SegmentInfo, Storage } from './storage/storage.js'
+import { transact } from './transaction.js'
 import type { CloseOptions, CloseReport } from './types.js'
 
 const EVENTS = ['error', 'warning', 'recovered'] as const
@@ -34,6 +35,8 @@ export interface BoxCore {
   checkOpen(where: string): void
   /** Throws `ERR_UNSUPPORTED` in a box that is only looked at. */
   checkOwned(where: string): void
+  /** Throws unless what was begun may go on: handlers that finish while the box closes may still do everything. */
+  checkWorking(where: string): void
   /** Throws unless messages are accepted: handlers that finish while the box closes may still enqueue. */
   checkAccepting(where: string): void
 }
@@ -127,6 +130,10 @@ export class EmbeddedBox implements Box, BoxCore {
     return queue as unknown as Queue<T, R, Out>
   }
 
+  transaction<R>(fn: (tx: Transaction) => R | Promise<R>): Promise<R> {
+    return transact(this, fn, 'box.transaction')
+  }
+
   async queues(): Promise<readonly QueueSummary[]> {
     return this.driver.call({ op: 'queues' })
   }
@@ -178,10 +185,14 @@ export class EmbeddedBox implements Box, BoxCore {
     this.driver.check()
   }
 
-  checkAccepting(where: string): void {
+  checkWorking(where: string): void {
     this.checkOwned(where)
     if (this.#closing !== undefined && this.inbox.running === 0) throw closedError(where)
     this.driver.check()
+  }
+
+  checkAccepting(where: string): void {
+    this.checkWorking(where)
     if (this.#storage.full === true) {
       throw new AckboxError('ERR_STORAGE_FULL', `${where}: the space that is left is kept for settlements`)
     }

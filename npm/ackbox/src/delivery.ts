@@ -1,5 +1,6 @@
 /** One attempt at handling a message, from its delivery until it is settled or lost. */
-import type { Delivery, RejectOptions } from './api.js'
+import type { Delivery, Queue, RejectOptions } from './api.js'
+import type { BoxCore } from './box.js'
 import { decodeBody, decodeHeaders, encodeResult } from './codec.js'
 import { checkExtension, checkReject, DELAY } from './delivery-options.js'
 import type { Driver } from './driver.js'
@@ -9,12 +10,16 @@ import { AckboxError } from './errors.js'
 import { outlive, type Outliving, outliving } from './outliving.js'
 import type { LocalOptions } from './queue-options.js'
 import { parse, type Parsed } from './schema.js'
+import { Staging } from './staging.js'
+import type { Guarantee, Receipt, StagedEnqueueOptions } from './types.js'
 import { duration } from './validate.js'
 import { type Consequence, consequenceOf } from './verdict.js'
 
 /** The queue that a delivery comes from. */
 export interface DeliverySource {
   readonly name: string
+  readonly core: BoxCore
+  readonly guarantee: Guarantee | undefined
   readonly local: LocalOptions
   readonly maxResultBytes: number
   /** How long a claim lasts, and a message waits for a handler that was told to stop. */
@@ -33,6 +38,14 @@ export interface DeliverySource {
  *   same, for until then its message is not delivered again.
  */
 type State = 'open' | 'settled' | 'lost' | 'abandoned'
+
+/** A settlement by hand that is on its way. */
+export interface PendingEnd {
+  /** It is durable. */
+  done(): void
+  /** It was refused, itself (`isOwn`) or with something else. */
+  refused(error: unknown, isOwn: boolean): void
+}
 
 /** The delivery as the package holds it; users see its {@link Delivery} side. */
 export class ActiveDelivery implements Delivery<unknown> {
@@ -56,9 +69,13 @@ export class ActiveDelivery implements Delivery<unknown> {
   #raw: string | Uint8Array | undefined
   #state: State = 'open'
   #lostTo: AckboxError | undefined
+  /** Its handler has returned; the engine was told. */
+  #hasReturned = false
   #controller: AbortController | undefined
   /** A handler or a caller has it: at-most-once cannot be taken back any more. */
   #seen = false
+  /** What is sent with its acknowledgement. */
+  #staged: Staging | undefined
   /** To be called when a handler that was told to stop has returned. */
   #outlived: (() => void) | undefined
 
@@ -93,29 +110,33 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   async ack(result?: unknown): Promise<void> {
-    this.#checkOpen('ack')
-    const encoded = encodeResult(result, this.#source.maxResultBytes, this.#where('ack'))
-    await this.#settle(Verdict.ack, { result: encoded })
+    await this.#settle(this.ackLater(result, 'ack'), this.#staged)
   }
 
   async reject(reason?: unknown, options: RejectOptions = {}): Promise<void> {
-    const { delayMs, dead } = checkReject(options, this.#where('reject'))
-    this.#checkOpen('reject')
-    const error = encodeError(reason)
-    if (dead) await this.#settle(Verdict.dead, { reason: Reason.permanent, error })
-    else await this.#settle(Verdict.reject, { when: delayMs ?? this.#backoff(reason), error })
+    await this.#settle(this.rejectLater(reason, options, 'reject'))
+  }
+
+  enqueue<T, R, Out>(queue: Queue<T, R, Out>, body: T, options: StagedEnqueueOptions = {}): Receipt {
+    this.checkOpen('enqueue')
+    if (this.#source.guarantee === 'at-most-once') {
+      const message = `${this.#where('enqueue')}: an at-most-once delivery was settled before its handler started`
+      throw new AckboxError('ERR_LEASE_LOST', message)
+    }
+    this.#staged ??= new Staging(this.#source.core)
+    return this.#staged.add(queue, body, options, this.#where('enqueue'))
   }
 
   async extend(ms: number): Promise<void> {
     const extension = checkExtension(ms, this.#where('extend'))
-    this.#checkOpen('extend')
+    this.checkOpen('extend')
     await this.#driver.ask((ticket, input) => input.extend({ ticket, token: this.token, ms: extension }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state !== 'open') return
     try {
-      await this.#settle(Verdict.return, {})
+      await this.#settle(this.#settlement(Verdict.return, {}))
     } catch (error) {
       // A lease that ran out meanwhile has returned the message already.
       if (!AckboxError.is(error, 'ERR_LEASE_LOST')) throw error
@@ -125,6 +146,44 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** @internal Whether it may be settled. */
   get isOpen(): boolean {
     return this.#state === 'open'
+  }
+
+  /** @internal Whether it comes from the engine of this driver. */
+  isOf(driver: Driver): boolean {
+    return this.#driver === driver
+  }
+
+  /** @internal What is to be sent with its acknowledgement. */
+  get staged(): Staging | undefined {
+    return this.#staged
+  }
+
+  /** @internal How it is to be acknowledged: checked, not sent. */
+  ackLater(result: unknown, call: string): Settle {
+    this.checkOpen(call)
+    return this.#settlement(Verdict.ack, { result: encodeResult(result, this.#source.maxResultBytes, this.#where(call)) })
+  }
+
+  /** @internal How it is to be rejected: checked, not sent. */
+  rejectLater(reason: unknown, options: RejectOptions, call: string): Settle {
+    const { delayMs, dead } = checkReject(options, this.#where(call))
+    this.checkOpen(call)
+    const error = encodeError(reason)
+    if (dead) return this.#settlement(Verdict.dead, { reason: Reason.permanent, error })
+    return this.#settlement(Verdict.reject, { when: delayMs ?? this.#backoff(reason), error })
+  }
+
+  /** @internal Its settlement by hand is sent now: it is settled unless that is refused. */
+  beginEnd(): PendingEnd {
+    this.#state = 'settled'
+    return {
+      done: () => {
+        if (this.worker === undefined) this.#driver.forget(this.token)
+        // What went along with it is in; in any other end it is nowhere.
+        this.#staged?.drop(new AckboxError('ERR_ALREADY_SETTLED', `${this.#where('enqueue')}: the delivery was not acknowledged`))
+      },
+      refused: (error, isOwn) => this.#endRefused(error, isOwn),
+    }
   }
 
   /** @internal Whether its lease was lost before it was settled. */
@@ -195,7 +254,7 @@ export class ActiveDelivery implements Delivery<unknown> {
       this.decline()
       return false
     }
-    const returned = this.#settle(Verdict.return, {})
+    const returned = this.#settle(this.#settlement(Verdict.return, {}))
     this.#state = 'abandoned'
     this.#stop(reason)
     return returned.then(
@@ -208,12 +267,14 @@ export class ActiveDelivery implements Delivery<unknown> {
   handlerReturned(encodedResult: string): void {
     this.#outlived?.()
     if (this.#state !== 'open') return this.#handlerDone()
-    this.#end(Verdict.ack, { result: encodedResult })
+    if (this.#staged !== undefined) void this.#endWith(this.#staged, encodedResult)
+    else this.#end(Verdict.ack, { result: encodedResult })
   }
 
   /** @internal The handler threw: rejected as `said`, or as the error says, unless it was settled by hand or lost. */
   handlerThrew(thrown: unknown, said?: Consequence): void {
     this.#outlived?.()
+    this.#staged?.drop(thrown)
     if (this.#state !== 'open') return this.#handlerDone()
     const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
     const now = this.#driver.now()
@@ -243,6 +304,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** Tells whoever handles it. */
   #stop(reason: AckboxError): void {
     this.#lostTo ??= reason
+    this.#staged?.drop(reason)
     if (this.#seen && this.worker !== undefined) {
       this.#outlived ??= outlive(this.#run, this.#driver.clock, this.#source.leaseMs)
     }
@@ -292,36 +354,59 @@ export class ActiveDelivery implements Delivery<unknown> {
     }
   }
 
-  async #settle(verdict: number, parts: Parts): Promise<void> {
-    this.#state = 'settled'
-    const { token, worker } = this
-    // A manual delivery has no handler that would return later.
-    const returned = worker === undefined
-    if (returned) this.#driver.forget(token)
+  async #settle(settle: Settle, staged?: Staging): Promise<void> {
+    const end = this.beginEnd()
     try {
-      await this.#driver.ask((ticket, input) => input.settle(settlement(ticket, token, verdict, returned, parts)))
+      if (staged !== undefined) await staged.commit(() => [settle])
+      else await this.#driver.ask((ticket, input) => input.settle({ ...settle, ticket }))
     } catch (error) {
-      // What is refused is no settlement: the end of the handler is still to come.
-      if (!returned && this.#state === 'settled') this.#state = this.#lostTo === undefined ? 'open' : 'lost'
+      end.refused(error, true)
       throw error
     }
+    end.done()
+  }
+
+  /** The handler returned: acknowledged with what it had staged, or failed if that cannot be. */
+  async #endWith(staged: Staging, result: string): Promise<void> {
+    this.#state = 'settled'
+    try {
+      await staged.commit(() => [this.#settlement(Verdict.ack, { result }, true)])
+      this.#driver.forget(this.token)
+    } catch (error) {
+      // A schema or middleware may take its time, and the lease be lost meanwhile.
+      if (this.#state === 'settled') this.#state = this.#lostTo === undefined ? 'open' : 'lost'
+      this.handlerThrew(error)
+    }
+  }
+
+  /** What is refused is no settlement; `isOwn`: the refusal is about this delivery and no other. */
+  #endRefused(error: unknown, isOwn: boolean): void {
+    if (this.#state !== 'settled') return
+    // Its claim is over with the refusal; a handler's ends with the handler.
+    const isOver = this.worker === undefined && isOwn && AckboxError.is(error, 'ERR_LEASE_LOST')
+    if (isOver) return this.#driver.forget(this.token)
+    this.#state = this.#lostTo === undefined ? 'open' : 'lost'
+    // A handler that has returned since counted on it.
+    if (this.#hasReturned && this.#state === 'open') this.handlerThrew(error)
   }
 
   /** Settles with the handler's end; nobody waits for it. */
   #end(verdict: number, parts: Parts): void {
     this.#state = 'settled'
     this.#driver.forget(this.token)
-    this.#driver.settle(settlement(0, this.token, verdict, true, parts))
+    this.#driver.settle(this.#settlement(verdict, parts, true))
   }
 
   /** The handler of a delivery that it had settled, or that is lost or abandoned, is done. */
   #handlerDone(): void {
     const { token } = this
+    this.#hasReturned = true
     this.#driver.forget(token)
     this.#driver.post((input) => input.returned({ token }))
   }
 
-  #checkOpen(call: string): void {
+  /** @internal Throws unless it may be settled. */
+  checkOpen(call: string): void {
     this.#driver.check()
     if (this.#state === 'settled') {
       throw new AckboxError('ERR_ALREADY_SETTLED', `${this.#where(call)}: the delivery was settled before`)
@@ -330,6 +415,12 @@ export class ActiveDelivery implements Delivery<unknown> {
       const { code, message } = this.#lostTo!
       throw new AckboxError(code as 'ERR_LEASE_LOST', message, { cause: this.#lostTo })
     }
+  }
+
+  /** A manual delivery has no handler that would return later. */
+  #settlement(verdict: number, parts: Parts, returned = this.worker === undefined): Settle {
+    const { when, reason = 0, costsAttempt = false, result, error } = parts
+    return { ticket: 0, token: this.token, when, verdict, reason, returned, costsAttempt, result, error }
   }
 
   #where(call: string): string {
@@ -344,9 +435,4 @@ interface Parts {
   readonly costsAttempt?: boolean
   readonly result?: string
   readonly error?: string
-}
-
-function settlement(ticket: number, token: number, verdict: number, returned: boolean, parts: Parts): Settle {
-  const { when, reason = 0, costsAttempt = false, result, error } = parts
-  return { ticket, token, when, verdict, reason, returned, costsAttempt, result, error }
 }

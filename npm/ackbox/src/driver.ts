@@ -13,14 +13,16 @@ import { type Clock, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
 import type { CallResult, Engine, Failure } from './engine/engine.js'
 import type { Notice, Request } from './engine/objects.js'
 import { OutputKind, ReplyCode } from './engine/wire.gen.js'
-import type { BodyView, Enqueue, Reader, Settle, Writer } from './engine/wire.gen.js'
+import type { BodyView, Enqueue, Reader, ReceiptView, Settle, Writer } from './engine/wire.gen.js'
 import { engineFailure, refusal } from './engine-errors.js'
 import { AckboxError } from './errors.js'
 import type { Warning } from './events.js'
 import type { Inbox } from './inbox.js'
+import { receiptOf } from './receipt.js'
 import { Tickets, type Waiter } from './pending.js'
 import { StoragePort } from './storage-port.js'
 import type { Storage } from './storage/storage.js'
+import type { Receipt } from './types.js'
 
 const RESOLVED = Promise.resolve()
 
@@ -108,14 +110,37 @@ export class Driver {
 
   /** Writes enqueues that are accepted together or not at all. */
   enqueueTogether(records: readonly Enqueue[], waiter: Waiter): void {
+    this.#sendTogether(waiter, (ticket, input) => {
+      input.batch({ ticket, count: records.length })
+      for (const record of records) input.enqueue(record)
+    })
+  }
+
+  /** Writes settlements and enqueues that become durable together or not at all; gives the receipts. */
+  transact(settles: readonly Settle[], records: readonly Enqueue[]): Promise<Receipt[]> {
+    return new Promise((resolve, refused) => {
+      const receipts: Receipt[] = []
+      const receipt = (view: ReceiptView): boolean => {
+        receipts[view.index] = receiptOf(view)
+        return false
+      }
+      this.#sendTogether({ receipt, answered: () => resolve(receipts), refused }, (ticket, input) => {
+        input.transaction({ ticket, settles: settles.length, enqueues: records.length })
+        for (const settle of settles) input.settle(settle)
+        for (const record of records) input.enqueue(record)
+      })
+    })
+  }
+
+  /** Writes several records of which the engine counts on all. */
+  #sendTogether(waiter: Waiter, write: (ticket: number, input: Writer) => void): void {
     const { input } = this.#engine
     const before = input.length
     this.send(waiter, (ticket) => {
       try {
-        input.batch({ ticket, count: records.length })
-        for (const record of records) input.enqueue(record)
+        write(ticket, input)
       } catch (error) {
-        // No memory for all of it: then none of it, for the engine counts on a whole batch.
+        // No memory for all of it: then none of it.
         input.length = before
         this.tickets.close(ticket)
         throw error

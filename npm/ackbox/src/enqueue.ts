@@ -1,12 +1,13 @@
 /** Enqueueing: everything is checked and encoded before the engine gets the first byte of it. */
 import type { BoxCore } from './box.js'
 import { encodedBytes } from './codec.js'
-import { type Enqueue, messageStateNames, type ReceiptView } from './engine/wire.gen.js'
+import type { Enqueue, ReceiptView } from './engine/wire.gen.js'
 import { ENQUEUE_NAMES, type EnqueueTarget, ITEM_NAMES, plainRecord, recordOf } from './enqueue-options.js'
 import { AckboxError, invalidOption } from './errors.js'
 import { unlessAborted, type Waiter } from './pending.js'
+import { receiptOf } from './receipt.js'
 import { validate } from './schema.js'
-import type { EnqueueItem, EnqueueOptions, MessageState, Receipt } from './types.js'
+import type { EnqueueItem, EnqueueOptions, Receipt } from './types.js'
 import { optionalSignal } from './validate.js'
 
 /** One atomic unit. */
@@ -73,7 +74,7 @@ export function enqueueAll(
 }
 
 /** One body, encoded as it is at this moment. */
-interface CheckedBody {
+export interface CheckedBody {
   /** Absent if it cannot be enqueued: `late` rejects then. */
   readonly record?: Enqueue
   /** What an asynchronous schema has to say: rejects if the body must not be enqueued. */
@@ -81,7 +82,7 @@ interface CheckedBody {
 }
 
 /** Asks the schema, then builds the record; what the schema has to say comes first, also if it comes late. */
-function checkBody(target: EnqueueTarget, body: unknown, where: string, build: () => Enqueue): CheckedBody {
+export function checkBody(target: EnqueueTarget, body: unknown, where: string, build: () => Enqueue): CheckedBody {
   const { schema } = target.local
   const late = schema === undefined ? undefined : validate(schema, body, where)
   if (late === undefined) return { record: build(), late }
@@ -152,7 +153,7 @@ export function* eachItem(
   for (const item of items) {
     const place = `${where}: item ${count++}`
     if (typeof item !== 'object' || item === null) throw invalidOption('an object with a body', item, place)
-    if (count > ITEMS_MAX) throw tooLarge(`more than ${ITEMS_MAX} items`, where)
+    checkUnit(count, 0, where)
     yield { item, place }
   }
 }
@@ -176,7 +177,7 @@ function readItems(
       bytes += encodedBytes(record.body ?? '') + encodedBytes(record.headers ?? '')
     }
     count++
-    if (bytes > UNIT_BYTES_MAX) throw tooLarge(`${bytes} bytes after ${count} items`, where)
+    checkUnit(count, bytes, where)
   }
   return { records, late: verdicts.length === 0 ? undefined : inOrder(verdicts) }
 }
@@ -188,13 +189,16 @@ async function inOrder(verdicts: readonly Promise<void>[]): Promise<void> {
 }
 
 /** The next body may be encoded into the very same bytes. */
-function keepBytes(record: Enqueue): Enqueue {
+export function keepBytes(record: Enqueue): Enqueue {
   if (record.body instanceof Uint8Array) record.body = record.body.slice()
   return record
 }
 
-function tooLarge(got: string, where: string): AckboxError {
-  return new AckboxError(
+/** Whether so much may be one atomic unit. */
+export function checkUnit(items: number, bytes: number, where: string): void {
+  if (items <= ITEMS_MAX && bytes <= UNIT_BYTES_MAX) return
+  const got = items > ITEMS_MAX ? `more than ${ITEMS_MAX} items` : `${bytes} bytes after ${items} items`
+  throw new AckboxError(
     'ERR_BODY_TOO_LARGE',
     `${where}: expected at most ${ITEMS_MAX} items of ${UNIT_BYTES_MAX} bytes together, got ${got}`,
   )
@@ -238,12 +242,4 @@ class ReceiptsWaiter implements Waiter {
   }
 
   answered(): void {}
-}
-
-function receiptOf(view: ReceiptView): Receipt {
-  return {
-    id: view.id(),
-    status: view.duplicate ? 'duplicate' : 'accepted',
-    state: messageStateNames[view.state] as MessageState,
-  }
 }

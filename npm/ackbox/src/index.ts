@@ -22,6 +22,7 @@ export type {
   RedriveOptions,
   RedriveReport,
   RejectOptions,
+  Transaction,
   Worker,
   WorkerOptions,
 } from './api.js'
@@ -82,6 +83,7 @@ export type {
   Reason,
   Receipt,
   SchemaIssue,
+  StagedEnqueueOptions,
 } from './types.js'
 export type { Classify, ErrorVerdict, RetryVerdict } from './verdict.js'
 export type { Watch, WatchOptions } from './watch.js'

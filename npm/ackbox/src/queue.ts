@@ -51,12 +51,13 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   readonly bodies: BodyReader
   /** @internal The engine may have handed out messages before it knew. */
   isPaused = false
-  readonly #core: BoxCore
+  /** @internal */
+  readonly core: BoxCore
   readonly #watchers = new Set<() => void>()
   #inForce: EngineOptions = {}
 
   constructor(core: BoxCore, name: string, options: QueueOptions<never, unknown>) {
-    this.#core = core
+    this.core = core
     this.driver = core.driver
     this.name = name
     this.where = `queue '${name}'`
@@ -85,7 +86,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
 
   /** @internal */
   get boxId(): string {
-    return this.#core.inbox.boxId
+    return this.core.inbox.boxId
   }
 
   /** @internal The number in the engine, under the name that records use. */
@@ -121,47 +122,47 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
 
   readonly on: Queue['on'] = (event, listener, options) => {
     // Nobody would ever be told.
-    this.#core.checkOwned(`${this.where}: on`)
+    this.core.checkOwned(`${this.where}: on`)
     return this.emitter.on(event, listener, options)
   }
 
   events(options: EventsOptions = {}): EventStream {
     const where = `${this.where}: events`
-    this.#core.checkOpen(where)
-    const warn = this.#core.inbox.warn.bind(this.#core.inbox)
-    const source = { name: this.name, emitter: this.emitter, warn, onEnd: this.#core.onEnd }
+    this.core.checkOpen(where)
+    const warn = this.core.inbox.warn.bind(this.core.inbox)
+    const source = { name: this.name, emitter: this.emitter, warn, onEnd: this.core.onEnd }
     return new QueueEventStream(source, options, where)
   }
 
   enqueue(body: unknown, options?: EnqueueOptions): Promise<Receipt> {
-    const enqueue = this.#core.middleware.hasEnqueue ? enqueueOneThrough : enqueueOne
-    return enqueue(this.#core, this, body, options, this.#enqueueWhere)
+    const enqueue = this.core.middleware.hasEnqueue ? enqueueOneThrough : enqueueOne
+    return enqueue(this.core, this, body, options, this.#enqueueWhere)
   }
 
   enqueueMany(items: Iterable<EnqueueItem<unknown>>): Promise<Receipt[]> {
-    const enqueue = this.#core.middleware.hasEnqueue ? enqueueAllThrough : enqueueAll
-    return enqueue(this.#core, this, items, `${this.where}: enqueueMany`)
+    const enqueue = this.core.middleware.hasEnqueue ? enqueueAllThrough : enqueueAll
+    return enqueue(this.core, this, items, `${this.where}: enqueueMany`)
   }
 
   process(handler: Handler<unknown, unknown>, options: WorkerOptions<never> = {}): Worker {
-    return startWorker(this.#core, this, handler, options, `${this.where}: process`)
+    return startWorker(this.core, this, handler, options, `${this.where}: process`)
   }
 
   drain(handler: Handler<unknown, unknown>, options: DrainOptions<never> = {}): Promise<DrainReport> {
-    return drain(this.#core, this, handler, options, `${this.where}: drain`)
+    return drain(this.core, this, handler, options, `${this.where}: drain`)
   }
 
   consume(options: ConsumeOptions = {}): Consumption<unknown> {
-    return new Consumer(this.#core, this, options, `${this.where}: consume`)
+    return new Consumer(this.core, this, options, `${this.where}: consume`)
   }
 
   async dequeue(options: DequeueOptions = {}): Promise<Delivery<unknown> | undefined> {
-    const [delivery] = await claim(this.#core, this.number, 1, options, `${this.where}: dequeue`)
+    const [delivery] = await claim(this.core, this.number, 1, options, `${this.where}: dequeue`)
     return delivery
   }
 
   dequeueMany(max: number, options: DequeueOptions = {}): Promise<Delivery<unknown>[]> {
-    return claim(this.#core, this.number, max, options, `${this.where}: dequeueMany`)
+    return claim(this.core, this.number, max, options, `${this.where}: dequeueMany`)
   }
 
   async get(id: string): Promise<MessageInfo | undefined> {
@@ -171,7 +172,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   }
 
   finished(id: string, options: FinishedOptions = {}): Promise<Outcome> {
-    return outcomeOf(this.#core, this.number, id, options, `${this.where}: finished`)
+    return outcomeOf(this.core, this.number, id, options, `${this.where}: finished`)
   }
 
   async peek(options: PeekOptions = {}): Promise<MessageInfo[]> {
@@ -211,11 +212,11 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   }
 
   idle(options: IdleOptions = {}): Promise<void> {
-    return idle(this.#core, this.number, options, `${this.where}: idle`)
+    return idle(this.core, this.number, options, `${this.where}: idle`)
   }
 
   watch(options: WatchOptions = {}): Watch<never> {
-    return new QueueWatch(this.#core, this, options, `${this.where}: watch`)
+    return new QueueWatch(this.core, this, options, `${this.where}: watch`)
   }
 
   async stats(): Promise<QueueStats> {
@@ -242,7 +243,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
       this.local = { ...this.local, ...local }
       const changes = created ? [] : describeChanges(changed)
       if (changes.length > 0) {
-        this.#core.inbox.warn({ message: `${this.where}: options changed: ${changes.join(', ')}`, queue: this.name })
+        this.core.inbox.warn({ message: `${this.where}: options changed: ${changes.join(', ')}`, queue: this.name })
       }
       return queue
     }

@@ -87,8 +87,11 @@ export interface EnqueueOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Options of an enqueue that waits for what it is staged with. */
+export type StagedEnqueueOptions = Omit<EnqueueOptions, 'signal'>
+
 /** One item of `enqueueMany`. */
-export interface EnqueueItem<T> extends Omit<EnqueueOptions, 'signal'> {
+export interface EnqueueItem<T> extends StagedEnqueueOptions {
   readonly body: T
 }
 

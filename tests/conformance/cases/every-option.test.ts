@@ -46,6 +46,7 @@ const BOX: Calls<Box> = {
   on: ({ box }, options) => box.on('error', nothing, options),
   use: ({ box }, middleware) => box.use(middleware),
   close: ({ box }, options) => box.close(options),
+  transaction: 'none',
   queues: 'none',
   stats: 'none',
   health: 'none',
@@ -98,6 +99,7 @@ const WORKER: Calls<Worker> = {
 
 const DELIVERY: Calls<Delivery> = {
   reject: ({ delivery }, options) => delivery.reject('why', options),
+  enqueue: ({ delivery, queue }, options) => delivery.enqueue(queue, 1, options),
   ack: 'none',
   extend: 'none',
 }

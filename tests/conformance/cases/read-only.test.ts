@@ -171,6 +171,7 @@ describe('a box that is looked at [A1 readOnly]', () => {
       on: 'works',
       close: 'works',
       use: () => box.use({}),
+      transaction: () => box.transaction(nothing),
     }
     const queueCalls: Calls<Queue<Job>> = {
       get: 'works',

@@ -1,5 +1,5 @@
 /** `testDelivery`: what a handler does to it is what it would do to a delivery of a box. */
-import { memoryStorage, open, type Delivery, type Handler } from 'ackbox'
+import { memoryStorage, open, type Delivery, type Handler, type Queue } from 'ackbox'
 import { testDelivery, type TestDelivery } from 'ackbox/testing'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 
@@ -39,6 +39,21 @@ describe('testDelivery [A8 testDelivery]', () => {
       id: 'o-1', attempt: 3, headers: { trace: 't' }, group: 'g', destination: 'd', priority: 9, enqueuedAt: 5, token: 77,
     }
     expect(testDelivery(1, given)).toMatchObject(given)
+  })
+
+  it('remembers what was staged', async () => {
+    const message = testDelivery<Order>({ cents: 5 })
+    const bills = { name: 'bills' } as Queue<Order>
+    expect(message.enqueue(bills, message.body, { id: 'bill-1' })).toEqual({ id: 'bill-1' })
+    message.enqueue(bills, { cents: 1 })
+    expect(message.staged).toEqual([
+      { queue: 'bills', body: { cents: 5 }, options: { id: 'bill-1' } },
+      { queue: 'bills', body: { cents: 1 }, options: {} },
+    ])
+    await refusal(() => message.enqueue(bills, { cents: 1 }, { delay: 5 } as never), 'ERR_INVALID_OPTION', /'delay'/)
+    await refusal(() => message.enqueue('bills' as never, 1 as never), 'ERR_INVALID_OPTION', /a queue/)
+    await message.ack()
+    await refusal(() => message.enqueue(bills, { cents: 1 }), 'ERR_ALREADY_SETTLED')
   })
 
   it('remembers how it was settled', async () => {

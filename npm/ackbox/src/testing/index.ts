@@ -10,6 +10,6 @@ export type { AppendFault, FaultyStorage, FaultyStorageOptions } from './faulty-
 export { manualClock } from './manual-clock.js'
 export type { ManualClock, ManualClockOptions } from './manual-clock.js'
 export { testDelivery } from './test-delivery.js'
-export type { Settlement, TestDelivery, TestDeliveryOverrides } from './test-delivery.js'
+export type { Settlement, StagedMessage, TestDelivery, TestDeliveryOverrides } from './test-delivery.js'
 export { storageSuite } from './storage-suite.js'
 export type { StorageSuiteOptions } from './storage-suite.js'

@@ -1,11 +1,12 @@
 /** A delivery without a box, for unit tests of handlers: it behaves as a real one, and remembers what was done to it. */
 
-import type { Delivery, RejectOptions } from '../api.js'
+import type { Delivery, Queue, RejectOptions } from '../api.js'
 import { platform } from '../clock.js'
 import { encodeResult } from '../codec.js'
 import { checkExtension, checkReject } from '../delivery-options.js'
-import { KEY_BYTES_MAX } from '../enqueue-options.js'
+import { KEY_BYTES_MAX, STAGED_NAMES } from '../enqueue-options.js'
 import { AckboxError, invalidOption } from '../errors.js'
+import type { Receipt, StagedEnqueueOptions } from '../types.js'
 import { checkNames, choice, integer, optionalSignal, text } from '../validate.js'
 
 /** What a test delivery is made with, beside its body. */
@@ -34,12 +35,22 @@ export type Settlement =
   | { readonly how: 'rejected'; readonly reason: unknown; readonly delayMs?: number; readonly dead: boolean }
   | { readonly how: 'returned' }
 
+/** A message that was staged: with the acknowledgement of the delivery, or its handler's return, a box would enqueue it. */
+export interface StagedMessage {
+  /** Name of the queue. */
+  readonly queue: string
+  readonly body: unknown
+  readonly options: StagedEnqueueOptions
+}
+
 /** A delivery that remembers. */
 export interface TestDelivery<T = unknown> extends Delivery<T> {
   /** How it was settled by hand; `undefined` while it was not, as when a handler returns or throws. */
   readonly settled: Settlement | undefined
   /** The prolongations that were asked for, in milliseconds. */
   readonly extensions: readonly number[]
+  /** The messages that were staged, whatever became of the delivery. */
+  readonly staged: readonly StagedMessage[]
   /** Takes its lease away: the signal aborts, and settling it rejects with this code. Default `'ERR_LEASE_LOST'`. */
   lose(code?: 'ERR_LEASE_LOST' | 'ERR_CLOSED' | 'ERR_TIMEOUT'): void
 }
@@ -103,6 +114,7 @@ class RecordedDelivery<T> implements TestDelivery<T> {
   readonly enqueuedAt: number
   readonly token: number
   readonly extensions: number[] = []
+  readonly staged: StagedMessage[] = []
   readonly #controller = new AbortController()
   #settled: Settlement | undefined
 
@@ -139,6 +151,16 @@ class RecordedDelivery<T> implements TestDelivery<T> {
     const { delayMs, dead } = checkReject(options, this.#where('reject'))
     this.#checkOpen('reject')
     this.#settled = { how: 'rejected', reason, ...(delayMs === undefined ? {} : { delayMs }), dead }
+  }
+
+  /** Checks what needs no queue: any object with a `name` will do for one. */
+  enqueue<Q, R, Out>(queue: Queue<Q, R, Out>, body: Q, options: StagedEnqueueOptions = {}): Receipt {
+    const where = this.#where('enqueue')
+    this.#checkOpen('enqueue')
+    if (typeof queue?.name !== 'string') throw invalidOption('a queue', queue, where)
+    checkNames(options, STAGED_NAMES, where)
+    this.staged.push({ queue: queue.name, body, options })
+    return { ...(options.id === undefined ? {} : { id: options.id }) } as Receipt
   }
 
   async extend(ms: number): Promise<void> {
