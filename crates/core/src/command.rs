@@ -104,6 +104,17 @@ pub enum Command<'a> {
     /// Give a dead letter another content. Answered by a value: 1, or 0 if there is no dead letter with
     /// this id.
     EditDead(EditDead<'a>),
+    /// Record what a step of a delivery's message gave. Answered once that is durable.
+    RecordStep(RecordStep<'a>),
+    /// Ask what a step of a delivery's message gave. Answered by a value: 0, nothing is recorded under
+    /// this name; 1, it gave nothing; 2, it gave what comes as a `Body` before. A result that is damaged
+    /// is `ERR_CORRUPT`, and its message a dead letter.
+    RecallStep {
+        /// The delivery.
+        token: Token,
+        /// Of the step.
+        name: &'a str,
+    },
     /// Give up a waiting [`Command::Dequeue`] (its own ticket): it is answered with what it has. Or a
     /// waiting [`Command::Finished`] or [`Command::Idle`]: it is answered with 0. Or a paced
     /// [`Request::Redrive`]: it is answered with what it has done.
@@ -148,6 +159,17 @@ pub struct EditDead<'a> {
     pub headers: Option<&'a [u8]>,
     /// Encoded by the host, opaque here.
     pub body: Option<&'a [u8]>,
+}
+
+/// A step of a delivery's message that was done.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordStep<'a> {
+    /// The delivery.
+    pub token: Token,
+    /// Which no step of its message has that is recorded, 1 to 256 bytes.
+    pub name: &'a str,
+    /// Encoded by the host, opaque here; none if the step gave nothing.
+    pub result: Option<&'a [u8]>,
 }
 
 /// The end of a delivery.
@@ -387,13 +409,16 @@ pub enum Request {
     },
     /// [`crate::effect::Object::Redriven`], once all are redriven. `to`: they go to the queue of this
     /// name. `per_second_milli`: so many thousandths of a letter a second; [`Command::StopWaiting`]
-    /// ends that early, and it is answered with what was done.
+    /// ends that early, and it is answered with what was done. `forget_steps`: what was recorded of
+    /// their steps is forgotten.
     Redrive {
         queue: QueueId,
         #[serde(default)]
         filter: DeadFilter,
         to: Option<String>,
         per_second_milli: Option<u64>,
+        #[serde(default)]
+        forget_steps: bool,
     },
     /// Value: how many were removed.
     RemoveDead {
@@ -407,6 +432,9 @@ pub enum Request {
     BoxStats {},
     /// At once: [`crate::effect::Object::Queues`].
     Queues {},
+    /// At once: [`crate::effect::Object::StepKey`]. The idempotency key of a step, recorded or not, of the
+    /// message with this number that this run accepted.
+    StepKey { number: u64, run: u32, name: String },
     /// At once. Which event kinds of a queue are emitted, a bit set of `1 << EventKind`.
     Listen { queue: QueueId, events: u32 },
 }

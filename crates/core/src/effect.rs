@@ -8,6 +8,7 @@ use crate::command::{MessageState, QueueId, ReadId, Reason, Ticket, Token, Worke
 use crate::config::QueueOptions;
 use crate::error::Failure;
 use crate::id_text::IdText;
+use crate::ledger::steps::Gave;
 use crate::time::Timestamp;
 
 /// One thing to do or to tell, in order.
@@ -152,6 +153,12 @@ pub struct Delivery {
     pub destination: Rc<str>,
     /// Headers and body.
     pub content: Content,
+    /// The run that accepted it.
+    pub run: u32,
+    /// How many of its steps are recorded.
+    pub steps: u32,
+    /// It is settled already, as at-most-once wants: nothing of it can be recorded.
+    pub handed_over: bool,
 }
 
 /// Who gets a delivery.
@@ -265,6 +272,7 @@ pub enum Object {
     QueueStats(Box<QueueStats>),
     BoxStats(BoxStats),
     Queues(Vec<QueueSummary>),
+    StepKey(StepKey),
     Notice(Notice),
     Failure(Failure),
     None,
@@ -372,6 +380,27 @@ pub struct MessageInfo {
     pub error: Option<String>,
     /// One entry an attempt, oldest first; the last 32.
     pub history: Vec<AttemptInfo>,
+    /// What was recorded of its steps, in order; none where steps are not shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Vec<StepInfo>>,
+}
+
+/// What is told of a recorded step; its result, if it gave one, comes as a `Body`. Those of all steps
+/// shown have the indexes behind the last entry, in order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "fields speak for themselves")]
+pub struct StepInfo {
+    pub name: String,
+    pub gave: Gave,
+}
+
+/// The idempotency key of a step.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepKey {
+    /// 32 hexadecimal digits.
+    pub key: String,
 }
 
 /// One past attempt.

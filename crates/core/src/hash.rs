@@ -39,6 +39,17 @@ pub fn death_hash(key: &[u8; 16], queue: u32, death: u64, id: &[u8]) -> u128 {
     hash128(key, &queue.to_le_bytes(), &death)
 }
 
+/// Names one step of one message for the outside world: SipHash-2-4-128 of the message's number (eight
+/// bytes), the run that accepted it (four) and the step's name, under a key of its own, so that what is
+/// told outside says nothing of [`id_hash`]. A number that was lost with what a crash cut off may be
+/// given again, but not by the same run.
+#[must_use]
+pub fn step_key(key: &[u8; 16], number: u64, run: u32, name: &[u8]) -> u128 {
+    let key = hash128(key, b"ackbox step key", &[]).to_le_bytes();
+    let name = [&run.to_le_bytes()[..], name].concat();
+    hash128(&key, &number.to_le_bytes(), &name)
+}
+
 /// Tells a cursor that this box gave for a queue's dead letters from any other text: the low
 /// 32 bits of the SipHash-2-4-128 of the queue's number (four bytes) and the two numbers of the cursor.
 #[must_use]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use ackbox_core::journal::{
     AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Position, Record,
-    SegmentHeader, StoredState, Transfer,
+    SegmentHeader, StepResult, StoredState, Transfer,
 };
 use journal_support::records::{encoded, plain_message};
 use journal_support::{Disk, Writer, expect_whole};
@@ -160,6 +160,7 @@ fn every_record() -> Vec<Record<'static>> {
             filter: b"filter",
             last_death: 9,
             first_order: 48,
+            forget_steps: false,
         },
         Record::Forgotten {
             queue: 2,
@@ -206,6 +207,7 @@ fn additions() -> Vec<Record<'static>> {
             number: 44,
             order: 60,
             to: None,
+            forget_steps: false,
         },
         Record::Revived {
             number: 45,
@@ -214,6 +216,7 @@ fn additions() -> Vec<Record<'static>> {
                 queue: 3,
                 fingerprint: 0xF1F2,
             }),
+            forget_steps: false,
         },
         Record::Completed {
             number: 41,
@@ -232,6 +235,41 @@ fn additions() -> Vec<Record<'static>> {
             history: b"history",
             result: b"result",
         }),
+        Record::Step {
+            number: 43,
+            index: 2,
+            name: "charge",
+            result: StepResult::Value(b"{\"receipt\":7}"),
+        },
+        Record::Step {
+            number: 43,
+            index: 3,
+            name: "notify",
+            result: StepResult::Nothing,
+        },
+        Record::Step {
+            number: 43,
+            index: 4,
+            name: "ship",
+            result: StepResult::Damaged(b"\x14\x00rest"),
+        },
+        Record::Message(MessageRecord {
+            first_step: 2,
+            ..full_message()
+        }),
+        Record::Redriven {
+            queue: 2,
+            filter: b"filter",
+            last_death: 10,
+            first_order: 62,
+            forget_steps: true,
+        },
+        Record::Revived {
+            number: 45,
+            order: 63,
+            to: None,
+            forget_steps: true,
+        },
     ]
 }
 
@@ -283,7 +321,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (30, 1_029, None)
+        (36, 1_035, None)
     );
     assert_eq!(
         report.end,

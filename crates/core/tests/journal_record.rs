@@ -124,7 +124,7 @@ fn what_is_wrong_with_a_payload_is_said() {
     });
     queue[10] = 0x80;
 
-    let cases: [(&[u8], &str); 14] = [
+    let cases: [(&[u8], &str); 16] = [
         (&[], "the record is empty"),
         (
             &[0],
@@ -157,6 +157,14 @@ fn what_is_wrong_with_a_payload_is_said() {
             "the record is longer than its fields",
         ),
         (&[15, 1, 0, 0, 0, 9], "the record ends inside its hash"),
+        (
+            &[20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 255],
+            "the step name is not UTF-8",
+        ),
+        (
+            &[20, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            "a step that gave nothing and is damaged",
+        ),
     ];
     for (payload, what) in cases {
         assert_eq!(Record::decode(payload), Err(what), "{payload:?}");

@@ -1,8 +1,8 @@
 //! From input records to what the core takes.
 
 use ackbox_core::command::{
-    Command, Completion, EditDead, Enqueue, QueueId, ReadId, Settle, Ticket, Token, Transaction,
-    Verdict,
+    Command, Completion, EditDead, Enqueue, QueueId, ReadId, RecordStep, Settle, Ticket, Token,
+    Transaction, Verdict,
 };
 
 use crate::codes;
@@ -145,6 +145,21 @@ impl<'a> Iterator for Messages<'a> {
                     headers: record.has_headers.then_some(record.headers),
                     body: record.has_body.then_some(record.body),
                 }),
+            ),
+            Input::RecordStep(record) => command(
+                record.ticket,
+                Command::RecordStep(RecordStep {
+                    token: token(record.token),
+                    name: record.name,
+                    result: record.has_result.then_some(record.result),
+                }),
+            ),
+            Input::RecallStep(record) => command(
+                record.ticket,
+                Command::RecallStep {
+                    token: token(record.token),
+                    name: record.name,
+                },
             ),
             Input::StopWaiting(record) => command(record.ticket, Command::StopWaiting),
             Input::Appended(_) => Message::Completion(Completion::Appended),

@@ -115,6 +115,27 @@ records! {
         body: &'a [u8],
     }
 
+    /// Record what a step of a delivery's message gave. Answered by a reply once that is durable.
+    RecordStep<'a> = 13, key ticket, bytes 40 {
+        /// The delivery.
+        token: f64,
+        /// It gave a result.
+        has_result: bool,
+        ;
+        /// Of the step.
+        name: &'a str,
+        /// Encoded result.
+        result: &'a [u8],
+    }
+    /// Ask what a step of a delivery's message gave. Answered by a reply: 0, nothing is recorded; 1, it gave
+    /// nothing; 2, it gave the body before.
+    RecallStep<'a> = 14, key ticket, bytes 32 {
+        /// The delivery.
+        token: f64,
+        ;
+        /// Of the step.
+        name: &'a str,
+    }
     /// The next records are settlements and then enqueues that become durable together or not at all; their own
     /// tickets are not used. Answered by a receipt for each enqueue, then a reply.
     Transaction = 15, key ticket, bytes 24 {

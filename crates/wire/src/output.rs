@@ -36,7 +36,7 @@ records! {
         segment: u32,
     }
     /// Hand a message to a handler or to a waiting dequeue.
-    Deliver<'a> = 37, key token, bytes 88 {
+    Deliver<'a> = 37, key token, bytes 96 {
         /// The dequeue that waits for it, 0 for a worker.
         ticket: f64,
         /// When it was accepted.
@@ -53,6 +53,12 @@ records! {
         attempt: u32,
         /// As enqueued.
         priority: u32,
+        /// The run that accepted its message.
+        run: u32,
+        /// How many steps of its message are recorded.
+        steps: u32,
+        /// It is settled already (at-most-once): no step can be recorded.
+        handed_over: bool,
         ;
         /// Its identity.
         id: &'a str,

@@ -20,7 +20,7 @@ struct Values {
     bytes: Vec<Vec<u8>>,
 }
 
-const PARTS_MAX: usize = 8;
+const PARTS_MAX: usize = 16;
 
 fn values() -> impl Strategy<Value = Values> {
     let number = prop_oneof![0.0..9e15_f64, Just(f64::INFINITY)];

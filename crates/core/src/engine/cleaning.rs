@@ -121,11 +121,10 @@ impl Engine {
         while self.cleaning.reading + self.cleaning.moved < limit
             && let Some(live) = self.ledger.next_live(segment, last)
         {
+            last = Some(live);
             match live {
-                Live::Message(slot) => {
-                    last = Some(slot);
-                    self.move_message(slot);
-                }
+                Live::Message(slot) => self.move_message(slot),
+                Live::Step(key) => self.move_step(key),
                 Live::Entry(entry) => self.move_entry(entry),
             }
         }
@@ -218,6 +217,53 @@ impl Engine {
         }
     }
 
+    /// Has a step read, to move it as it is stored.
+    fn move_step(&mut self, key: u32) {
+        let step = self.ledger.step(key);
+        let (index, place) = (step.index, step.place);
+        let number = self.ledger.messages[step.slot].number;
+        self.ledger.begin_to_move_step(key);
+        self.read_to_move(place, Purpose::MoveStep { key, number, index });
+    }
+
+    fn loaded_step(&mut self, key: u32, payload: Result<Rc<[u8]>, Vec<u8>>) {
+        if !self.may_move() {
+            return self.ledger.leave_step(key);
+        }
+        let raw = match &payload {
+            Ok(payload) if self.ledger.rewrite_step(key, payload, &mut self.commit) => {
+                self.cleaning.moved += payload.len();
+                return;
+            }
+            Ok(payload) => &**payload,
+            Err(raw) => raw,
+        };
+        self.ledger.rewrite_damaged_step(key, raw, &mut self.commit);
+        self.cleaning.moved += raw.len();
+        self.lose_message_of(key);
+    }
+
+    /// What a step gave is damaged: its message dies if it waits. One that is being handled does when
+    /// its handler asks for the step, a dead letter once it lives again and is asked.
+    fn lose_message_of(&mut self, key: u32) {
+        let step = self.ledger.step(key);
+        let slot = step.slot;
+        let (id, queue) = (self.ledger.id_text(slot), self.ledger.messages[slot].queue);
+        let message = format!(
+            "the recorded result of step '{}' of message '{id}' is damaged",
+            step.name
+        );
+        self.warn(Some(queue), message);
+        let standing = self.ledger.messages[slot].standing;
+        if matches!(
+            standing,
+            Standing::Scheduled | Standing::Ready | Standing::Parked
+        ) {
+            self.ledger.leave(slot);
+            self.kill_undelivered(slot, Reason::Corrupt);
+        }
+    }
+
     fn move_entry(&mut self, entry: u32) {
         let place = self.ledger.dedup.place(entry);
         if self.ledger.dedup.charge(entry) == 0 {
@@ -243,6 +289,11 @@ impl Engine {
             Purpose::Move { number, details } => self.loaded_part(number, details, loaded.payload),
             Purpose::MoveEntry { entry, number } => {
                 self.loaded_entry(entry, number, loaded.payload.ok())
+            }
+            Purpose::MoveStep { key, number, index } => {
+                if self.ledger.is_step(key, number, index) {
+                    self.loaded_step(key, loaded.payload);
+                }
             }
             Purpose::Deliver(_)
             | Purpose::Die(_)

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use crate::command::{ReadId, Token};
 use crate::effect::{Content, Effect};
-use crate::journal::{EntryRecord, Place, RECORD_HEADER_BYTES, Record, content_parts, verify};
+use crate::journal::{
+    EntryRecord, Place, RECORD_HEADER_BYTES, Record, StepResult, content_parts, verify,
+};
 
 /// A read takes in a neighbour that begins so close behind.
 const GAP_MAX: u32 = 4 << 10;
@@ -22,6 +24,8 @@ pub(super) enum Purpose {
     Move { number: u64, details: bool },
     /// Cleaning moves the dedup entry of the message with this number.
     MoveEntry { entry: u32, number: u64 },
+    /// Cleaning moves this step of the message with this number.
+    MoveStep { key: u32, number: u64, index: u32 },
     /// The message with this number is about to die.
     Die(u64),
     /// A dead letter is to be edited: its content, or the record of its death.
@@ -46,6 +50,8 @@ pub(super) enum Part {
         /// Whether the history is shown.
         history: bool,
     },
+    /// What a step gave, and where the record is.
+    Step(Place),
 }
 
 #[derive(Debug)]
@@ -176,6 +182,30 @@ pub(super) fn content_of(payload: Rc<[u8]>) -> Option<Content> {
     })
 }
 
+/// What a step gave, as a content without headers; none if the payload is no record of a step that
+/// gave a value.
+#[must_use]
+pub(super) fn step_result_of(payload: &Rc<[u8]>) -> Option<Content> {
+    let Ok(Record::Step {
+        result: StepResult::Value(result),
+        ..
+    }) = Record::decode(payload)
+    else {
+        return None;
+    };
+    Some(at_the_end(payload, result.len()))
+}
+
+/// The last bytes of a payload as a content without headers.
+fn at_the_end(payload: &Rc<[u8]>, bytes: usize) -> Content {
+    let end = payload.len() as u32;
+    Content {
+        bytes: Rc::clone(payload),
+        headers: (0, 0),
+        body: (end - bytes as u32, end),
+    }
+}
+
 /// What a record keeps of a message that ended: its result, as a content without headers, and its
 /// encoded history; none if it is no such record.
 #[must_use]
@@ -192,11 +222,5 @@ pub(super) fn end_of(payload: &Rc<[u8]>) -> Option<(Content, &[u8])> {
         _ => return None,
     };
     // A record ends with its result.
-    let end = payload.len() as u32;
-    let result = Content {
-        bytes: Rc::clone(payload),
-        headers: (0, 0),
-        body: (end - result.len() as u32, end),
-    };
-    Some((result, history))
+    Some((at_the_end(payload, result.len()), history))
 }

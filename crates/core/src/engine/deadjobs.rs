@@ -38,6 +38,7 @@ pub(super) enum Work {
         query: DeadQuery,
         filter: DeadFilter,
         last_death: u64,
+        forget_steps: bool,
     },
     Redrive(Redrive),
     RedriveEach(EachRedrive),
@@ -142,11 +143,13 @@ impl Engine {
         ticket: Ticket,
         queue: u32,
         filter: DeadFilter,
+        forget_steps: bool,
     ) -> Result<(), Failure> {
         let work = Work::Limit {
             query: DeadQuery::new(queue, filter.clone()),
             filter,
             last_death: 0,
+            forget_steps,
         };
         self.add_dead_job(ticket, queue, work)
     }
@@ -262,6 +265,7 @@ impl Engine {
             query,
             filter,
             last_death,
+            forget_steps,
         } = &mut job.work
         else {
             return true;
@@ -281,9 +285,13 @@ impl Engine {
             limit: None,
             ..std::mem::take(filter)
         };
-        let redrive = self
-            .ledger
-            .begin_redrive(job.queue, filter, *last_death, &mut self.commit);
+        let redrive = self.ledger.begin_redrive(
+            job.queue,
+            filter,
+            *last_death,
+            *forget_steps,
+            &mut self.commit,
+        );
         job.work = Work::Redrive(redrive);
         true
     }

@@ -194,7 +194,9 @@ impl Engine {
                 Purpose::Edit { death, details } => {
                     self.loaded_for_edit(death, details, loaded.payload.ok());
                 }
-                Purpose::Move { .. } | Purpose::MoveEntry { .. } => self.loaded_for_move(loaded),
+                Purpose::Move { .. } | Purpose::MoveEntry { .. } | Purpose::MoveStep { .. } => {
+                    self.loaded_for_move(loaded)
+                }
             }
         }
     }

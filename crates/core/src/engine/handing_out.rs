@@ -17,6 +17,8 @@ struct Letter {
     group: Rc<str>,
     destination: Rc<str>,
     priority: u8,
+    run: u32,
+    steps: u32,
 }
 
 impl Engine {
@@ -98,6 +100,9 @@ impl Engine {
             group: letter.group,
             destination: letter.destination,
             content: lease.content.clone().expect("checked before"),
+            run: letter.run,
+            steps: letter.steps,
+            handed_over: lease.handed_over,
         };
         let (attempt, wait_ms) = (lease.attempt, now.since(lease.enqueued_at));
         let ready_ms = now.since(lease.ready_at);
@@ -126,6 +131,8 @@ impl Engine {
                 group: ledger.group(slot),
                 destination: ledger.destination(slot),
                 priority: ledger.messages[slot].priority,
+                run: ledger.messages[slot].open,
+                steps: ledger.steps_of(slot).len() as u32,
             };
         }
         let handed_over = ledger.handed_over(lease.number);
@@ -135,6 +142,8 @@ impl Engine {
             group: Rc::clone(&handed_over.group),
             destination: Rc::clone(&handed_over.destination),
             priority: handed_over.message.priority,
+            run: handed_over.message.open,
+            steps: 0,
         }
     }
 

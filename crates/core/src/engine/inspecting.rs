@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::contents::{Part, Purpose, content_of, end_of};
+use super::contents::{Part, Purpose, content_of, end_of, step_result_of};
 use super::selecting::Selection;
 use super::staging::Gate;
-use crate::command::{MessageState, Ticket};
-use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
+use super::stepping::VALUE;
+use crate::command::{MessageState, Ticket, Token};
+use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object, StepInfo};
 use crate::error::{ErrorCode, Failure};
 use crate::journal::Place;
 use crate::ledger::Ledger;
 use crate::ledger::history::describe;
 use crate::ledger::message::Standing;
+use crate::ledger::steps::Gave;
 
 /// Entries of one answer.
 pub(super) const ENTRIES_MAX: usize = 1000;
@@ -26,6 +28,8 @@ enum Shape {
     DeadPage(Option<String>),
     /// How one message ended, without its headers and body.
     End,
+    /// What a step gave, for this delivery.
+    Step(Token),
 }
 
 /// What is asked about a message.
@@ -49,6 +53,13 @@ struct Inspection {
     durable: bool,
     /// The record of an end that turned out to be damaged.
     damaged: Option<Place>,
+}
+
+impl Inspection {
+    /// What it counts against the limit of what is shown at once.
+    fn shown(&self) -> usize {
+        self.infos.len().max(self.contents.len())
+    }
 }
 
 /// A question about an end whose record has no place yet: it is asked again when it has.
@@ -100,7 +111,7 @@ impl Inspections {
 impl Engine {
     pub(super) fn inspect_one(&mut self, ticket: Ticket, queue: u32, id: &str) {
         match self.ledger.by_id(queue, id) {
-            Some(slot) => self.inspect(ticket, &[slot], Shape::Infos),
+            Some(slot) => self.inspect_with_steps(ticket, &[slot], Shape::Infos),
             None => {
                 if !self.inspect_end(ticket, queue, id, Question::Get) {
                     let infos = Object::Infos(Vec::new());
@@ -203,12 +214,62 @@ impl Engine {
 
     /// Shows a page of dead letters; `next` leads to the one behind it.
     pub(super) fn inspect_dead(&mut self, ticket: Ticket, slots: &[u32], next: Option<String>) {
-        self.inspect(ticket, slots, Shape::DeadPage(next));
+        self.inspect_with_steps(ticket, slots, Shape::DeadPage(next));
     }
 
     fn inspect(&mut self, ticket: Ticket, slots: &[u32], shape: Shape) {
         let inspection = self.inspection_of(ticket, slots, shape);
         self.begin_inspection(inspection);
+    }
+
+    /// Shows messages with what was recorded of their steps.
+    fn inspect_with_steps(&mut self, ticket: Ticket, slots: &[u32], shape: Shape) {
+        let mut inspection = self.inspection_of(ticket, slots, shape);
+        for (entry, slot) in slots.iter().enumerate() {
+            let keys = self.ledger.steps_of(*slot).to_vec();
+            let mut steps = Vec::with_capacity(keys.len());
+            for key in keys {
+                let step = self.ledger.step(key);
+                let (name, gave) = (step.name.to_string(), step.gave);
+                steps.push(StepInfo { name, gave });
+                self.add_step(&mut inspection, key);
+            }
+            inspection.infos[entry].steps = Some(steps);
+        }
+        self.begin_inspection(inspection);
+    }
+
+    /// Shows what a step gave to the delivery that asks.
+    pub(super) fn show_step(&mut self, ticket: Ticket, token: Token, key: u32) {
+        let mut inspection = Inspection {
+            ticket,
+            shape: Shape::Step(token),
+            infos: Vec::new(),
+            contents: Vec::new(),
+            reads: 0,
+            durable: false,
+            damaged: None,
+        };
+        self.add_step(&mut inspection, key);
+        self.begin_inspection(inspection);
+    }
+
+    /// Adds what a step gave behind all other contents; nothing if it gave nothing.
+    fn add_step(&mut self, inspection: &mut Inspection, key: u32) {
+        let step = self.ledger.step(key);
+        let (job, index) = (self.inspections.last + 1, inspection.contents.len() as u32);
+        let mut content = None;
+        if step.gave == Gave::Value {
+            if let Some(payload) = self.ledger.unplaced_step(key) {
+                content = step_result_of(&payload);
+            } else {
+                let part = Part::Step(step.place);
+                self.reads
+                    .want(step.place, Purpose::Inspect { job, index, part });
+                inspection.reads += 1;
+            }
+        }
+        inspection.contents.push(content);
     }
 
     /// Shows messages, and behind them the ends of finished ones, whose records have their places.
@@ -299,7 +360,7 @@ impl Engine {
         self.inspections.last += 1;
         let job = self.inspections.last;
         inspection.durable = self.commit.gate(Gate::Inspected(job)).is_some();
-        self.inspections.shown += inspection.infos.len();
+        self.inspections.shown += inspection.shown();
         self.inspections.jobs.insert(job, inspection);
         self.finish_inspection(job);
     }
@@ -328,6 +389,13 @@ impl Engine {
                 }
                 None => inspection.damaged = Some(place),
             },
+            (Part::Step(place), payload) => {
+                let content = payload.as_ref().and_then(step_result_of);
+                if content.is_none() {
+                    inspection.damaged = Some(place);
+                }
+                inspection.contents[index] = content;
+            }
             (part, Some(payload)) => {
                 if part != Part::Content {
                     Ledger::add_details(&mut inspection.infos[index], &payload);
@@ -357,7 +425,10 @@ impl Engine {
             return;
         }
         let done = jobs.remove(&job).expect("looked up just now");
-        self.inspections.shown -= done.infos.len();
+        self.inspections.shown -= done.shown();
+        if let (Shape::Step(token), Some(place)) = (&done.shape, done.damaged) {
+            return self.refuse_damaged_step(done.ticket, *token, place);
+        }
         if let (Shape::End, Some(place)) = (&done.shape, done.damaged) {
             let failure = Failure {
                 segment: Some(place.segment),
@@ -378,16 +449,18 @@ impl Engine {
                 content: content.unwrap_or_else(Content::empty),
             });
         }
-        let object = match done.shape {
-            Shape::Infos | Shape::End => Object::Infos(done.infos),
-            Shape::DeadPage(next) => Object::DeadPage(DeadPage {
+        let object = |object| Answer::Object(Box::new(object));
+        let answer = match done.shape {
+            Shape::Infos | Shape::End => object(Object::Infos(done.infos)),
+            Shape::DeadPage(next) => object(Object::DeadPage(DeadPage {
                 items: done.infos,
                 next,
-            }),
+            })),
+            Shape::Step(_) => Answer::Value(VALUE),
         };
         self.output.push_back(Effect::Reply {
             ticket: done.ticket,
-            result: Ok(Answer::Object(Box::new(object))),
+            result: Ok(answer),
         });
     }
 }

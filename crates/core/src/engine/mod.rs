@@ -49,6 +49,7 @@ mod resting;
 mod retracting;
 mod selecting;
 mod staging;
+mod stepping;
 mod taking_back;
 mod telling;
 mod totals;
@@ -222,6 +223,8 @@ impl Engine {
                 self.dequeue(ticket, queue, max, lease_ms, wait_ms);
             }
             Command::EditDead(edit) => self.edit_dead(ticket, &edit),
+            Command::RecordStep(step) => self.record_step(ticket, &step),
+            Command::RecallStep { token, name } => self.recall_step(ticket, token, name),
             Command::Finished { queue, id } => match self.known_to_show(queue) {
                 Ok(queue) => self.finished(ticket, queue, id),
                 Err(failure) => self.refuse(ticket, failure),

@@ -24,11 +24,20 @@ const TICK_MS: u64 = 20;
 /// Thousandths of a letter a second: up to a million letters.
 const PER_SECOND_MILLI_MAX: u64 = 1_000_000_000;
 
+/// What a redrive does with each letter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// The queue that it goes to, if it is another one.
+    pub(super) to: Option<u32>,
+    /// Its recorded steps are forgotten.
+    pub(super) forget_steps: bool,
+}
+
 /// A redrive of which each letter has its own record.
 #[derive(Debug)]
 pub(super) struct EachRedrive {
     queue: u32,
-    to: Option<u32>,
+    how: How,
     query: DeadQuery,
     /// Slot and death of the letter that comes next.
     next: Option<(u32, u64)>,
@@ -37,11 +46,10 @@ pub(super) struct EachRedrive {
 }
 
 impl EachRedrive {
-    /// To the queue `to`, if it is another one.
-    pub(super) fn new(queue: u32, to: Option<u32>, filter: DeadFilter) -> Self {
+    pub(super) fn new(queue: u32, how: How, filter: DeadFilter) -> Self {
         Self {
             queue,
-            to,
+            how,
             query: DeadQuery::new(queue, filter),
             next: None,
             has_begun: false,
@@ -92,31 +100,28 @@ impl Engine {
         ticket: Ticket,
         queue: u32,
         filter: DeadFilter,
-        to: Option<&str>,
+        how: How,
         per_second_milli: Option<u64>,
     ) -> Result<(), Failure> {
         check_filter(&filter)?;
-        let to = match to {
-            Some(name) => Some(self.redrive_target(name)?),
-            None => None,
-        };
-        let to = to.filter(|to| *to != queue);
+        let to = how.to.filter(|to| *to != queue);
+        let how = How { to, ..how };
         match (per_second_milli, to) {
             (Some(per_second_milli), _) => {
-                let work = EachRedrive::new(queue, to, filter);
+                let work = EachRedrive::new(queue, how, filter);
                 self.redrive_at_pace(ticket, work, per_second_milli)
             }
             // When a letter died that no attempt ended is told by its frame, which may be sealed later:
             // a replay could choose other letters by time than this run does.
             (None, to) if to.is_some() || filter.before.is_some() || filter.after.is_some() => {
-                let work = Work::RedriveEach(EachRedrive::new(queue, to, filter));
+                let work = Work::RedriveEach(EachRedrive::new(queue, how, filter));
                 self.add_dead_job(ticket, queue, work)
             }
-            (None, _) => self.redrive_all(ticket, queue, filter),
+            (None, _) => self.redrive_all(ticket, queue, filter, how.forget_steps),
         }
     }
 
-    fn redrive_target(&self, name: &str) -> Result<u32, Failure> {
+    pub(super) fn redrive_target(&self, name: &str) -> Result<u32, Failure> {
         self.ledger.queue_named(name).ok_or_else(|| {
             let message = format!("to: expected the name of a queue of this box, got '{name}'");
             Failure::new(ErrorCode::NotFound, message)
@@ -233,21 +238,22 @@ impl Engine {
     /// Redrives the letter that was found; false if it stays what it is.
     fn redrive_next(&mut self, work: &mut EachRedrive) -> bool {
         let (slot, _) = work.next.take().expect("found before");
-        let target = work.to.unwrap_or(work.queue);
+        let target = work.how.to.unwrap_or(work.queue);
         let had_shortened = self.has_shortened(target);
+        let How { to, forget_steps } = work.how;
         let moved = self
             .ledger
-            .revive_one(slot, work.to, self.now, &mut self.commit);
+            .revive_one(slot, to, forget_steps, self.now, &mut self.commit);
         if !moved {
             work.redriven.skipped += 1;
             return false;
         }
         work.redriven.moved += 1;
-        if work.to.is_some() {
+        if work.how.to.is_some() {
             self.await_message(slot);
         }
         self.warn_of_shortening(target, had_shortened);
-        if work.to.is_some() && self.listens(target, EventKind::Enqueued) {
+        if work.how.to.is_some() && self.listens(target, EventKind::Enqueued) {
             let event = Event {
                 id: self.ledger.id_text(slot).to_string(),
                 ..Event::of(EventKind::Enqueued, QueueId(target))

@@ -3,13 +3,17 @@
 use std::rc::Rc;
 
 use super::limits::CLAIMS_MAX;
+use super::redriving::How;
 use super::selecting::Selection;
 use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, Token, WorkerId};
 use crate::consumer::policies::Policies;
 use crate::consumer::worker::Worker;
-use crate::effect::{AbortReason, Answer, BoxStats, Event, EventKind, Object, WorkerOpened};
+use crate::effect::{
+    AbortReason, Answer, BoxStats, Event, EventKind, Object, StepKey, WorkerOpened,
+};
 use crate::error::{ErrorCode, Failure};
+use crate::hash;
 use crate::journal::Record;
 use crate::ledger::message::Standing;
 use crate::ledger::{Note, Recorder};
@@ -36,6 +40,11 @@ impl Engine {
                 let queue = self.known(queue)?;
                 self.ledger.queues[queue as usize].listens = events;
                 return Ok(Some(Object::None));
+            }
+            Request::StepKey { number, run, name } => {
+                let key = hash::step_key(&self.ledger.hash_key, number, run, name.as_bytes());
+                let key = format!("{key:032x}");
+                return Ok(Some(Object::StepKey(StepKey { key })));
             }
             Request::BoxStats {} => return Ok(Some(Object::BoxStats(self.box_stats()))),
             Request::Queues {} => return Ok(Some(Object::Queues(self.ledger.summaries()))),
@@ -139,9 +148,15 @@ impl Engine {
                 filter,
                 to,
                 per_second_milli,
+                forget_steps,
             } => {
                 let queue = self.known(queue)?;
-                self.redrive(ticket, queue, filter, to.as_deref(), per_second_milli)?;
+                let to = match to {
+                    Some(name) => Some(self.redrive_target(&name)?),
+                    None => None,
+                };
+                let how = How { to, forget_steps };
+                self.redrive(ticket, queue, filter, how, per_second_milli)?;
                 Ok(None)
             }
             Request::RemoveDead { queue, filter } => {

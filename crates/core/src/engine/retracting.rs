@@ -91,6 +91,11 @@ impl Engine {
                 let record = Record::decode(payload).expect("it was encoded by this run");
                 if let Some(slot) = self.is_still_there(&record, *note) {
                     self.ledger.messages[slot].moving = false;
+                } else if let Note::MovedStep { key, number, index } = *note {
+                    // Its old record is as good.
+                    if self.ledger.is_step(key, number, index) {
+                        self.ledger.leave_step(key);
+                    }
                 } else if matches!(record, Record::Opens(_)) {
                     // The segment that begins next gets a new list.
                 } else if !number_of(&record).is_some_and(|number| gone.contains(&number)) {
@@ -261,7 +266,7 @@ impl Retracted {
                     | Record::Queue { .. }
                     | Record::Entry(_))
             );
-            is_kept_elsewhere || matches!(note, Note::Moved { .. })
+            is_kept_elsewhere || matches!(note, Note::Moved { .. } | Note::MovedStep { .. })
         };
         self.gates.iter().any(Gate::is_awaited) || !self.records.iter().all(can_wait)
     }
@@ -280,6 +285,7 @@ fn number_of(record: &Record<'_>) -> Option<u64> {
         | Record::Cancelled { number }
         | Record::Removed { number }
         | Record::Revived { number, .. }
+        | Record::Step { number, .. }
         | Record::Rescheduled { number, .. } => *number,
         Record::Opened { .. }
         | Record::Opens(_)

@@ -4,7 +4,7 @@ use super::attempt::AttemptRecord;
 use super::bytes::{Reader, cut_inside, put_bytes, put_u32, put_u64, put_u128};
 use super::entry::{EntryKey, EntryRecord, With};
 use super::message::MessageRecord;
-use super::record::{Record, Transfer};
+use super::record::{Record, StepResult, Transfer};
 
 /// First byte of a payload. Zero is none, so that zeroed bytes are no record.
 pub(super) mod kind {
@@ -27,6 +27,8 @@ pub(super) mod kind {
     pub(in super::super) const ENTRY_WITH_ATTEMPT: u8 = 17;
     pub(in super::super) const REVIVED: u8 = 18;
     pub(in super::super) const ENTRY_WITH_HISTORY: u8 = 19;
+    pub(in super::super) const STEP: u8 = 20;
+    pub(in super::super) const REDRIVEN_WITHOUT_STEPS: u8 = 21;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -37,6 +39,9 @@ const COMPLETED_ATTEMPT: u8 = 4;
 const COMPLETED_HISTORY: u8 = 8;
 const DEAD_ATTEMPT: u8 = 1;
 const REVIVED_ELSEWHERE: u8 = 1;
+const REVIVED_WITHOUT_STEPS: u8 = 2;
+const STEP_NOTHING: u8 = 1;
+const STEP_DAMAGED: u8 = 2;
 
 impl<'a> Record<'a> {
     /// Appends its payload.
@@ -142,16 +147,31 @@ impl<'a> Record<'a> {
                 filter,
                 last_death,
                 first_order,
+                forget_steps,
             } => {
-                out.push(kind::REDRIVEN);
+                out.push(if *forget_steps {
+                    kind::REDRIVEN_WITHOUT_STEPS
+                } else {
+                    kind::REDRIVEN
+                });
                 put_u32(out, *queue);
                 put_bytes(out, filter);
                 put_u64(out, *last_death);
                 put_u64(out, *first_order);
             }
-            Self::Revived { number, order, to } => {
+            Self::Revived {
+                number,
+                order,
+                to,
+                forget_steps,
+            } => {
                 let elsewhere = if to.is_some() { REVIVED_ELSEWHERE } else { 0 };
-                out.extend_from_slice(&[kind::REVIVED, elsewhere]);
+                let without = if *forget_steps {
+                    REVIVED_WITHOUT_STEPS
+                } else {
+                    0
+                };
+                out.extend_from_slice(&[kind::REVIVED, elsewhere | without]);
                 put_u64(out, *number);
                 put_u64(out, *order);
                 if let Some(to) = to {
@@ -171,6 +191,23 @@ impl<'a> Record<'a> {
                     With::History => kind::ENTRY_WITH_HISTORY,
                 });
                 entry.encode(out);
+            }
+            Self::Step {
+                number,
+                index,
+                name,
+                result,
+            } => {
+                let (flags, bytes): (u8, &[u8]) = match result {
+                    StepResult::Value(bytes) => (0, bytes),
+                    StepResult::Nothing => (STEP_NOTHING, &[]),
+                    StepResult::Damaged(bytes) => (STEP_DAMAGED, bytes),
+                };
+                out.extend_from_slice(&[kind::STEP, flags]);
+                put_u64(out, *number);
+                put_u32(out, *index);
+                put_bytes(out, name.as_bytes());
+                out.extend_from_slice(bytes);
             }
         }
     }
@@ -270,14 +307,15 @@ impl<'a> Record<'a> {
                 queue: reader.u32(QUEUE)?,
                 last_number: reader.u64(cut_inside!("last message number"))?,
             },
-            kind::REDRIVEN => Self::Redriven {
+            kind @ (kind::REDRIVEN | kind::REDRIVEN_WITHOUT_STEPS) => Self::Redriven {
                 queue: reader.u32(QUEUE)?,
                 filter: reader.bytes(cut_inside!("filter"))?,
                 last_death: reader.u64(cut_inside!("last death"))?,
                 first_order: reader.u64(cut_inside!("first order"))?,
+                forget_steps: kind == kind::REDRIVEN_WITHOUT_STEPS,
             },
             kind::REVIVED => {
-                let flags = reader.flags(REVIVED_ELSEWHERE)?;
+                let flags = reader.flags(REVIVED_ELSEWHERE | REVIVED_WITHOUT_STEPS)?;
                 Self::Revived {
                     number: reader.u64(NUMBER)?,
                     order: reader.u64(cut_inside!("order"))?,
@@ -289,6 +327,7 @@ impl<'a> Record<'a> {
                     } else {
                         None
                     },
+                    forget_steps: flags & REVIVED_WITHOUT_STEPS != 0,
                 }
             }
             kind::FORGOTTEN => Self::Forgotten {
@@ -298,6 +337,7 @@ impl<'a> Record<'a> {
             kind::ENTRY => Self::Entry(EntryRecord::read(reader, With::Nothing)?),
             kind::ENTRY_WITH_ATTEMPT => Self::Entry(EntryRecord::read(reader, With::Attempt)?),
             kind::ENTRY_WITH_HISTORY => Self::Entry(EntryRecord::read(reader, With::History)?),
+            kind::STEP => read_step(reader)?,
             _ => return Err("the record is of a kind that this format does not have"),
         })
     }
@@ -311,6 +351,21 @@ fn put_number(out: &mut Vec<u8>, kind: u8, number: u64) {
 fn put_pair(out: &mut Vec<u8>, kind: u8, number: u64, other: u64) {
     put_number(out, kind, number);
     put_u64(out, other);
+}
+
+fn read_step<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, &'static str> {
+    let flags = reader.flags(STEP_NOTHING | STEP_DAMAGED)?;
+    Ok(Record::Step {
+        number: reader.u64(cut_inside!("message number"))?,
+        index: reader.u32(cut_inside!("index"))?,
+        name: reader.str(cut_inside!("step name"), "the step name is not UTF-8")?,
+        result: match flags {
+            STEP_NOTHING => StepResult::Nothing,
+            STEP_DAMAGED => StepResult::Damaged(reader.rest()),
+            0 => StepResult::Value(reader.rest()),
+            _ => return Err("a step that gave nothing and is damaged"),
+        },
+    })
 }
 
 fn read_opens(reader: &mut Reader<'_>) -> Result<Vec<(u32, u64)>, &'static str> {

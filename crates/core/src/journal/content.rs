@@ -37,12 +37,10 @@ pub fn content_parts(payload: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     } else {
         at..at
     };
-    let body = headers.end
-        + if flags & flag::STARTED_AT != 0 {
-            STARTED_AT_BYTES
-        } else {
-            0
-        };
+    let between = BETWEEN_BYTES
+        .iter()
+        .map(|&(flag, bytes)| if flags & flag != 0 { bytes } else { 0 });
+    let body = headers.end + between.sum::<usize>();
     (body <= payload.len()).then_some((headers, body..payload.len()))
 }
 
@@ -63,8 +61,8 @@ const FLAGGED_BYTES: [(u32, usize); 11] = [
     (flag::DEATH, 8 + 8 + 1),
 ];
 
-/// The field between headers and body.
-const STARTED_AT_BYTES: usize = 8;
+/// The fields between headers and body.
+const BETWEEN_BYTES: [(u32, usize); 2] = [(flag::STARTED_AT, 8), (flag::FIRST_STEP, 4)];
 
 /// The string whose length is at `at`.
 fn string_at(payload: &[u8], at: usize) -> Option<Range<usize>> {

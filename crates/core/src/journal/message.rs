@@ -49,6 +49,8 @@ pub struct MessageRecord<'a> {
     pub headers: &'a [u8],
     /// When the delivery in flight started, in ms. Default: `first_delivery`.
     pub started_at: u64,
+    /// Its recorded steps with a lower index are forgotten. Default: 0.
+    pub first_step: u32,
     /// Opaque.
     pub body: &'a [u8],
 }
@@ -101,7 +103,8 @@ pub(super) mod flag {
     pub(in super::super) const DESTINATION: u32 = 1 << 14;
     pub(in super::super) const HEADERS: u32 = 1 << 15;
     pub(in super::super) const STARTED_AT: u32 = 1 << 16;
-    pub(in super::super) const ALL: u32 = (1 << 17) - 1;
+    pub(in super::super) const FIRST_STEP: u32 = 1 << 17;
+    pub(in super::super) const ALL: u32 = (1 << 18) - 1;
 }
 
 impl<'a> MessageRecord<'a> {
@@ -147,6 +150,7 @@ impl<'a> MessageRecord<'a> {
             | bit(!self.destination.is_empty(), flag::DESTINATION)
             | bit(!self.headers.is_empty(), flag::HEADERS)
             | bit(self.started_at != self.first_delivery, flag::STARTED_AT)
+            | bit(self.first_step != 0, flag::FIRST_STEP)
     }
 
     fn encode_optional(&self, flags: u32, out: &mut Vec<u8>) {
@@ -190,6 +194,9 @@ impl<'a> MessageRecord<'a> {
             }
         }
         put_flagged(out, flags, &[(flag::STARTED_AT, self.started_at)]);
+        if flags & flag::FIRST_STEP != 0 {
+            put_u32(out, self.first_step);
+        }
     }
 
     /// Reads what [`MessageRecord::encode`] wrote after the kind byte.
@@ -253,6 +260,7 @@ impl<'a> MessageRecord<'a> {
                 reader.u64(cut_inside!("start of the delivery")),
                 first_delivery
             ),
+            first_step: flagged!(FIRST_STEP, reader.u32(cut_inside!("first step")), 0),
             body: reader.rest(),
         })
     }

@@ -40,6 +40,6 @@ pub use frame::{FrameBuilder, Mark, Seal, verify};
 pub use header::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, SegmentHeader};
 pub use message::{DeathRecord, MessageRecord, StoredState};
 pub use place::{Place, Position, Span};
-pub use record::{Record, Transfer};
+pub use record::{Record, StepResult, Transfer};
 pub use recovery::Recovery;
 pub use replay::{FrameInfo, RecoveryReport, Replay};

@@ -15,6 +15,17 @@ pub struct Transfer {
     pub fingerprint: u64,
 }
 
+/// What a step gave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StepResult<'a> {
+    /// An encoded value.
+    Value(&'a [u8]),
+    /// Nothing.
+    Nothing,
+    /// Its record was found damaged when it was moved; this is what was left of it.
+    Damaged(&'a [u8]),
+}
+
 /// One thing that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record<'a> {
@@ -128,6 +139,8 @@ pub enum Record<'a> {
         last_death: u64,
         /// Each of them gets this plus the sequence of its death as its order.
         first_order: u64,
+        /// Their recorded steps are forgotten.
+        forget_steps: bool,
     },
     /// A dead letter waits again.
     Revived {
@@ -137,6 +150,8 @@ pub enum Record<'a> {
         order: u64,
         /// The queue that it waits in, if that is another one than it died in.
         to: Option<Transfer>,
+        /// Its recorded steps are forgotten.
+        forget_steps: bool,
     },
     /// An id is free again.
     Forgotten {
@@ -147,4 +162,15 @@ pub enum Record<'a> {
     },
     /// What deduplication remembers of a finished message, moved by cleaning.
     Entry(EntryRecord<'a>),
+    /// A step of a message was recorded, or moved by cleaning.
+    Step {
+        /// The message.
+        number: u64,
+        /// Its place among the steps of the message, from 0; none is given twice.
+        index: u32,
+        /// Its name, which no other step of the message has that is not forgotten.
+        name: &'a str,
+        /// What it gave.
+        result: StepResult<'a>,
+    },
 }

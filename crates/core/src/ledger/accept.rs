@@ -304,6 +304,7 @@ impl Ledger {
             destination: enqueue.destination.unwrap_or(""),
             headers: enqueue.headers,
             started_at: 0,
+            first_step: 0,
             body: enqueue.body,
         };
         out.write(&Record::Message(record), note);

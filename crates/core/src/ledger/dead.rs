@@ -136,14 +136,15 @@ impl Ledger {
     pub fn shown_bytes(&self, slot: u32) -> u64 {
         let message = &self.messages[slot];
         let death = message.death.as_ref();
+        let steps = self.step_bytes(slot);
         if message.is_placed() && death.is_some_and(|death| death.place == message.place) {
-            return u64::from(message.place.length);
+            return u64::from(message.place.length) + steps;
         }
         let details = match message.details_place() {
             Some(place) => place.length as usize,
             None => message.history.len() + message.error.len(),
         };
-        u64::from(message.bytes) + details as u64
+        u64::from(message.bytes) + details as u64 + steps
     }
 
     /// Removes a dead letter and frees its id.

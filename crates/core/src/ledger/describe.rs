@@ -39,6 +39,7 @@ impl Ledger {
             reason: death.map(|death| death.reason),
             error: history::text(&message.error),
             history: history::describe(&message.history),
+            steps: None,
         }
     }
 
@@ -100,6 +101,7 @@ impl Ledger {
             reason: None,
             error: None,
             history: Vec::new(),
+            steps: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::command::{MessageState, Reason};
 use crate::journal::Place;
 use crate::ledger::rank::Rank;
+use crate::ledger::steps::StepList;
 use crate::time::Timestamp;
 
 /// "No slot", "no group", "no destination".
@@ -68,6 +69,8 @@ pub struct Message {
     pub history: Vec<u8>,
     /// Set while dead.
     pub death: Option<Box<Death>>,
+    /// What was recorded of its steps; none if nothing ever was.
+    pub steps: Option<Box<StepList>>,
     /// The error of the death, until its record is durable.
     pub error: Box<[u8]>,
     /// The payload of its record, while it is kept in memory.
@@ -130,6 +133,7 @@ impl Message {
             id: None,
             history: Vec::new(),
             death: None,
+            steps: None,
             error: Box::default(),
             content: None,
             place: Place::default(),

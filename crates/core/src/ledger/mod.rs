@@ -36,6 +36,7 @@ mod restoring;
 pub mod roster;
 pub mod settings;
 mod standing;
+pub mod steps;
 mod transfer;
 
 pub use accept::Accepted;
@@ -64,6 +65,7 @@ use message::{Message, NONE, Standing};
 use names::Names;
 use opens::Opens;
 use queue::Queue;
+use steps::Steps;
 
 /// Queues of one box.
 pub const QUEUES_MAX: usize = 65_536;
@@ -100,6 +102,7 @@ pub struct Ledger {
     numbers: Index,
     destinations: Names,
     chain: Chain,
+    steps: Steps,
     purges: Purges,
     dirty: Vec<u32>,
     /// When the records that are being replayed were written.
@@ -133,6 +136,7 @@ impl Ledger {
             numbers: Index::default(),
             destinations: Names::default(),
             chain: Chain::default(),
+            steps: Steps::default(),
             purges: Purges::default(),
             dirty: Vec::new(),
             batch_at: Timestamp(0),
@@ -220,6 +224,7 @@ impl Ledger {
             "erased while in a set"
         );
         self.uncache(slot);
+        self.drop_steps(slot);
         if self.messages[slot].is_placed() {
             self.chain.unlink(&mut self.messages, slot);
         }

@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 pub enum Live {
     /// A message.
     Message(u32),
+    /// A recorded step.
+    Step(u32),
     /// A finished dedup entry.
     Entry(u32),
 }
@@ -53,16 +55,38 @@ impl Ledger {
         self.chain
             .head()
             .is_some_and(|slot| self.messages[slot].place.segment <= segment)
+            || self.has_live_step(segment)
             || self
                 .dedup
                 .oldest_place()
                 .is_some_and(|(_, place)| place.segment <= segment)
     }
 
-    /// What is to be moved next out of this segment and is not on its way yet, behind the message
-    /// `after` if one is given.
+    /// What is to be moved next out of this segment and is not on its way yet, behind what was moved
+    /// last: messages, then steps, then entries.
     #[must_use]
-    pub fn next_live(&self, segment: u32, after: Option<u32>) -> Option<Live> {
+    pub fn next_live(&self, segment: u32, after: Option<Live>) -> Option<Live> {
+        let message = match after {
+            None => self.next_live_message(segment, None),
+            Some(Live::Message(slot)) => self.next_live_message(segment, Some(slot)),
+            Some(Live::Step(_) | Live::Entry(_)) => None,
+        };
+        if let Some(slot) = message {
+            return Some(Live::Message(slot));
+        }
+        let step = match after {
+            None | Some(Live::Message(_)) => self.next_live_step(segment, None),
+            Some(Live::Step(key)) => self.next_live_step(segment, Some(key)),
+            Some(Live::Entry(_)) => None,
+        };
+        if let Some(key) = step {
+            return Some(Live::Step(key));
+        }
+        let (entry, place) = self.dedup.oldest_place()?;
+        (place.segment <= segment).then_some(Live::Entry(entry))
+    }
+
+    fn next_live_message(&self, segment: u32, after: Option<u32>) -> Option<u32> {
         let mut cursor = match after {
             Some(slot) => self.chain.next(&self.messages, slot),
             None => self.chain.head(),
@@ -73,12 +97,11 @@ impl Ledger {
                 break;
             }
             if !message.moving {
-                return Some(Live::Message(slot));
+                return Some(slot);
             }
             cursor = self.chain.next(&self.messages, slot);
         }
-        let (entry, place) = self.dedup.oldest_place()?;
-        (place.segment <= segment).then_some(Live::Entry(entry))
+        None
     }
 
     /// Writes a message again with its whole state, since the segment of its record is cleaned.
@@ -182,6 +205,7 @@ impl Ledger {
             } else {
                 message.first_delivery.0
             },
+            first_step: self.first_step(slot),
             // A message that came from another queue is still stored as it was there.
             queue: message.queue,
             id: message.id.as_deref(),
@@ -245,6 +269,7 @@ impl Ledger {
             destination: &destination,
             headers: b"",
             started_at: message.first_delivery.0,
+            first_step: self.first_step(slot),
             body: raw,
         };
         let number = message.number;

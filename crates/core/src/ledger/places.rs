@@ -21,6 +21,9 @@ impl Ledger {
             }
             Note::Death { slot, sequence } => self.place_death(slot, sequence, place),
             Note::Entry { entry, number } => self.place_entry(entry, number, place),
+            Note::Step { key, number, index } | Note::MovedStep { key, number, index } => {
+                self.place_step(key, number, index, place);
+            }
         }
     }
 

@@ -57,6 +57,24 @@ pub enum Note {
         /// The number of its message.
         number: u64,
     },
+    /// A step that was recorded just now.
+    Step {
+        /// Its key.
+        key: u32,
+        /// The number of its message: the key may have another tenant by the time the record has a place.
+        number: u64,
+        /// Among the steps of its message.
+        index: u32,
+    },
+    /// A step that cleaning writes again.
+    MovedStep {
+        /// Its key.
+        key: u32,
+        /// The number of its message.
+        number: u64,
+        /// Among the steps of its message.
+        index: u32,
+    },
 }
 
 /// Takes records in order. What is written together with no commit between becomes durable

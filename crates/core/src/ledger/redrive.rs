@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 pub struct Redrive {
     query: DeadQuery,
     first_order: u64,
+    /// Recorded steps are forgotten.
+    pub(super) forget_steps: bool,
     /// How many were redriven so far.
     pub moved: u64,
     /// Ids that were asked for and are no dead letters, and dead letters whose bytes are damaged.
@@ -40,6 +42,7 @@ impl Ledger {
         queue: u32,
         filter: DeadFilter,
         last_death: u64,
+        forget_steps: bool,
         out: &mut impl Recorder,
     ) -> Redrive {
         debug_assert!(filter.limit.is_none(), "a limit is resolved before");
@@ -59,10 +62,14 @@ impl Ledger {
                 filter: &filter_bytes,
                 last_death,
                 first_order,
+                forget_steps,
             },
             Note::None,
         );
-        self.resume_redrive(queue, filter, last_death, first_order)
+        Redrive {
+            forget_steps,
+            ..self.resume_redrive(queue, filter, last_death, first_order)
+        }
     }
 
     pub(super) fn resume_redrive(
@@ -79,6 +86,7 @@ impl Ledger {
         Redrive {
             query,
             first_order,
+            forget_steps: false,
             moved: 0,
             skipped,
         }
@@ -92,7 +100,8 @@ impl Ledger {
         mut budget: usize,
     ) -> bool {
         while let Some(slot) = redrive.query.next(self, &mut budget) {
-            if self.revive(slot, redrive.first_order + redrive.query.after, None, now) {
+            let order = redrive.first_order + redrive.query.after;
+            if self.revive(slot, order, None, redrive.forget_steps, now) {
                 self.enter(slot, now);
                 redrive.moved += 1;
             } else {
@@ -108,6 +117,7 @@ impl Ledger {
         &mut self,
         slot: u32,
         to: Option<u32>,
+        forget_steps: bool,
         now: Timestamp,
         out: &mut impl Recorder,
     ) -> bool {
@@ -125,8 +135,14 @@ impl Ledger {
         // One that keeps its place in its group does not use it: each life takes a number.
         self.last_number += 1;
         let (number, order) = (self.messages[slot].number, self.last_number);
-        out.write(&Record::Revived { number, order, to }, Note::None);
-        self.revive(slot, order, to, now);
+        let record = Record::Revived {
+            number,
+            order,
+            to,
+            forget_steps,
+        };
+        out.write(&record, Note::None);
+        self.revive(slot, order, to, forget_steps, now);
         if let Some(to) = to {
             self.queues[to.queue as usize].counters.enqueued += 1;
         }
@@ -139,12 +155,13 @@ impl Ledger {
         slot: u32,
         order: u64,
         to: Option<Transfer>,
+        forget_steps: bool,
         time: Timestamp,
     ) -> Replayed {
         if let Some(to) = to {
             self.queue_known(to.queue)?;
         }
-        let revived = self.revive(slot, order, to, time);
+        let revived = self.revive(slot, order, to, forget_steps, time);
         revived
             .then_some(())
             .ok_or("the redrive of a message that is no dead letter")
@@ -157,6 +174,7 @@ impl Ledger {
         slot: u32,
         order: u64,
         to: Option<Transfer>,
+        forget_steps: bool,
         now: Timestamp,
     ) -> bool {
         let message = &mut self.messages[slot];
@@ -169,6 +187,10 @@ impl Ledger {
         if death.place != message.place {
             self.live_bytes -= super::stored_bytes(death.place);
         }
+        if forget_steps {
+            self.forget_steps(slot);
+        }
+        let message = &mut self.messages[slot];
         let from = message.queue;
         self.queues[from as usize].dead.remove(&death.sequence);
         message.standing = Standing::Held;
@@ -207,6 +229,7 @@ impl Ledger {
 pub(super) fn replay(ledger: &mut Ledger, redrive: &mut Redrive, time: Timestamp) {
     let mut budget = usize::MAX;
     while let Some(slot) = redrive.query.next(ledger, &mut budget) {
-        ledger.revive(slot, redrive.first_order + redrive.query.after, None, time);
+        let order = redrive.first_order + redrive.query.after;
+        ledger.revive(slot, order, None, redrive.forget_steps, time);
     }
 }

@@ -63,6 +63,7 @@ impl Ledger {
             }
             Record::Message(message) => {
                 let slot = self.replay_message(&message)?;
+                self.replay_steps_of(slot, message.first_step);
                 let number = message.number;
                 self.place(Note::Moved { slot, number }, place);
                 // An earlier record of it may have another content.
@@ -140,12 +141,14 @@ impl Ledger {
             }
             Record::Cancelled { number } => {
                 let Some(slot) = self.known(number)? else {
+                    self.forget_strays(number);
                     return Ok(());
                 };
                 self.withdraw(slot, time);
             }
             Record::Removed { number } => {
                 let Some(slot) = self.known(number)? else {
+                    self.forget_strays(number);
                     return Ok(());
                 };
                 self.forget_dead(slot, time);
@@ -162,17 +165,24 @@ impl Ledger {
                 filter,
                 last_death,
                 first_order,
+                forget_steps,
             } => {
                 self.queue_known(queue)?;
                 let filter = serde_json::from_slice(filter)
                     .map_err(|_| "a redrive with an unknown filter")?;
                 let mut begun = self.resume_redrive(queue, filter, last_death, first_order);
+                begun.forget_steps = forget_steps;
                 redrive::replay(self, &mut begun, time);
             }
-            Record::Revived { number, order, to } => {
+            Record::Revived {
+                number,
+                order,
+                to,
+                forget_steps,
+            } => {
                 self.last_number = self.last_number.max(order);
                 if let Some(slot) = self.known(number)? {
-                    self.replay_revived(slot, order, to, time)?;
+                    self.replay_revived(slot, order, to, forget_steps, time)?;
                 }
             }
             Record::Forgotten { queue, hash } => {
@@ -182,6 +192,10 @@ impl Ledger {
             }
             Record::Entry(record) => {
                 self.replay_entry(&record, place)?;
+            }
+            Record::Step { number, .. } => {
+                let slot = self.known(number)?;
+                self.replay_step(slot, &record, place)?;
             }
         }
         Ok(())
@@ -216,6 +230,8 @@ impl Ledger {
             self.erase(slot, time);
         } else if number > self.replay_floor {
             return Err("the completion of a message that does not exist");
+        } else {
+            self.forget_strays(number);
         }
         entry.map_or(Ok(()), |entry| self.replay_entry(entry, place))
     }

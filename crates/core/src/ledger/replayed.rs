@@ -72,6 +72,7 @@ impl Ledger {
     /// What is never written, because it follows from what is.
     pub(super) fn finish_what_time_did(&mut self, now: Timestamp) {
         self.free_replayed_purges(now);
+        self.forget_all_strays();
         self.dedup.sort(now);
         self.cut_histories(now);
         self.shrink_dedup();

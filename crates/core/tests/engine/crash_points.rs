@@ -153,6 +153,7 @@ impl Script {
                     filter: DeadFilter::default(),
                     to: None,
                     per_second_milli: None,
+                    forget_steps: false,
                 })),
                 1 => {
                     let filter = DeadFilter {

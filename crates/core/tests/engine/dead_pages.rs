@@ -218,6 +218,7 @@ fn what_is_rare_is_looked_for_in_bounded_steps() {
         },
         to: None,
         per_second_milli: None,
+        forget_steps: false,
     });
     let remove = steps(|queue, filter| Request::RemoveDead { queue, filter });
     for (what, steps) in [
@@ -279,6 +280,7 @@ fn a_filter_names_a_bounded_number_of_ids() {
             filter: filter(10_001),
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         },
         Request::RemoveDead {
             queue: orders,

@@ -378,6 +378,7 @@ fn what_is_read_for_it_may_go_meanwhile() {
                 filter,
                 to: None,
                 per_second_milli: Some(1000),
+                forget_steps: false,
             }));
         },
         |world, _| world.advance(1000),
@@ -496,6 +497,7 @@ fn a_redriven_letter_that_found_no_room_ends_the_run() {
             filter: DeadFilter::default(),
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         })
         .unwrap();
     world.fail_append(true);

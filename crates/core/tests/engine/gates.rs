@@ -160,6 +160,7 @@ fn switches_and_withdrawals_wait_as_well() {
             filter: DeadFilter::default(),
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         },
     ];
     for request in requests {

@@ -90,6 +90,7 @@ fn a_failed_attempt_is_retried_after_its_backoff_until_it_dies() {
         filter: DeadFilter::default(),
         to: None,
         per_second_milli: None,
+        forget_steps: false,
     });
     let again = world.delivery();
     assert_eq!((again.attempt, again.id.as_str()), (1, "o-1"));

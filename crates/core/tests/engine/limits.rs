@@ -330,6 +330,7 @@ fn requests_that_write_are_refused_while_too_much_waits_for_the_storage() {
             filter: filter(),
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         },
         Request::RemoveDead {
             queue: orders,

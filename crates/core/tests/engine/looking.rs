@@ -195,6 +195,7 @@ fn what_would_change_something_is_refused() {
             filter: filter(),
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         },
     ];
     for request in requests {

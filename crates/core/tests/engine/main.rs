@@ -55,6 +55,8 @@ mod retrying;
 mod scheduling;
 mod seen_once;
 mod statistics;
+mod steps;
+mod steps_cleaned;
 mod storage_failure;
 mod suspects;
 mod taking_back;

@@ -215,6 +215,7 @@ impl Test {
                     filter,
                     to: None,
                     per_second_milli: None,
+                    forget_steps: false,
                 });
             }
             Step::RemoveDead => {

@@ -32,6 +32,7 @@ fn request(queue: QueueId, per_second_milli: u64, filter: DeadFilter) -> Request
         filter,
         to: None,
         per_second_milli: Some(per_second_milli),
+        forget_steps: false,
     }
 }
 
@@ -234,6 +235,7 @@ fn it_waits_while_one_record_redrives_the_same_letters() {
         filter: DeadFilter::default(),
         to: None,
         per_second_milli: None,
+        forget_steps: false,
     };
     world.engine.handle_request(now, ticket, plain).unwrap();
     world.engine.handle_timeout(now);
@@ -253,6 +255,7 @@ fn it_goes_to_another_queue_as_well() {
         filter: DeadFilter::default(),
         to: Some("repairs".into()),
         per_second_milli: Some(1000),
+        forget_steps: false,
     };
     let ticket = world.request(request).unwrap();
     world.advance(1000);

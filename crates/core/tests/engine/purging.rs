@@ -173,6 +173,7 @@ fn a_purge_during_a_redrive_takes_what_is_being_redriven() {
                 filter: DeadFilter::default(),
                 to: None,
                 per_second_milli: None,
+                forget_steps: false,
             },
         )
         .unwrap();

@@ -241,6 +241,7 @@ fn a_redrive_is_one_record_carried_out_in_slices_over_a_crash() {
                 filter: DeadFilter::default(),
                 to: None,
                 per_second_milli: None,
+                forget_steps: false,
             },
         )
         .unwrap();

@@ -75,6 +75,7 @@ fn a_failed_append_is_final_for_everything_that_waits() {
             filter: DeadFilter::default(),
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         })
         .unwrap();
     let closing = world.request(Request::Close {}).unwrap();

@@ -20,6 +20,7 @@ fn request(queue: QueueId, filter: DeadFilter, to: &str) -> Request {
         filter,
         to: Some(to.to_owned()),
         per_second_milli: None,
+        forget_steps: false,
     }
 }
 

@@ -79,10 +79,68 @@ impl World {
             filter,
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         }) {
             Object::Redriven(redriven) => redriven,
             other => panic!("expected what was redriven, got {other:?}"),
         }
+    }
+
+    /// Records what a step gave.
+    pub fn record(
+        &mut self,
+        token: Token,
+        name: &str,
+        result: Option<&str>,
+    ) -> Result<(), Failure> {
+        let result = result.map(str::as_bytes);
+        let ticket = self.command(Command::RecordStep(RecordStep {
+            token,
+            name,
+            result,
+        }));
+        let answer = self.replies.remove(&ticket).expect("it is answered");
+        answer.map(|_| ())
+    }
+
+    /// What a step is recorded to have given: nothing at all, nothing, or a value.
+    pub fn recall(&mut self, token: Token, name: &str) -> Result<Option<Option<String>>, Failure> {
+        let ticket = self.command(Command::RecallStep { token, name });
+        match self.replies.remove(&ticket).expect("it is answered")? {
+            Answer::Value(0) => Ok(None),
+            Answer::Value(1) => Ok(Some(None)),
+            Answer::Value(2) => {
+                let mut bodies = self.bodies.remove(&ticket).expect("a body");
+                let (_, intact, content) = bodies.pop().expect("a body");
+                assert!(intact && bodies.is_empty());
+                let text = String::from_utf8(content.body().to_vec());
+                Ok(Some(Some(text.expect("results are text"))))
+            }
+            other => panic!("expected what a step gave, got {other:?}"),
+        }
+    }
+
+    /// The steps of the one message that a request shows: their names, and what came of each.
+    pub fn shown_steps(&mut self, request: Request) -> Vec<(String, Option<String>)> {
+        let ticket = self.request(request).expect("the request is taken");
+        let infos = match self.replies.remove(&ticket) {
+            Some(Ok(Answer::Object(object))) => match *object {
+                Object::Infos(infos) => infos,
+                Object::DeadPage(page) => page.items,
+                other => panic!("expected infos, got {other:?}"),
+            },
+            other => panic!("expected an object, got {other:?}"),
+        };
+        let [info] = &infos[..] else {
+            panic!("expected one message, got {infos:?}")
+        };
+        let bodies = self.bodies.remove(&ticket).expect("bodies");
+        let steps = info.steps.as_ref().expect("steps are shown").iter();
+        let given = steps.zip(&bodies[1..]).map(|(step, (_, intact, content))| {
+            let text = String::from_utf8(content.body().to_vec()).expect("results are text");
+            (step.name.clone(), intact.then_some(text))
+        });
+        given.collect()
     }
 
     /// Gives an answer that arrived later.

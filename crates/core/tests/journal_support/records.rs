@@ -1,12 +1,13 @@
 //! Records of every kind, made of owned parts.
 
 use ackbox_core::journal::{
-    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StoredState, Transfer,
+    AttemptRecord, DeathRecord, EntryKey, EntryRecord, MessageRecord, Record, StepResult,
+    StoredState, Transfer,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-pub const KINDS: u8 = 17;
+pub const KINDS: u8 = 18;
 
 /// Parts from which any record can be made.
 #[derive(Clone, Debug)]
@@ -142,6 +143,7 @@ impl Parts {
                 filter: b0,
                 last_death: n1,
                 first_order: n2,
+                forget_steps: self.flags[0],
             },
             14 => Record::Forgotten {
                 queue: s0,
@@ -154,6 +156,17 @@ impl Parts {
                     queue: s0,
                     fingerprint: n2,
                 }),
+                forget_steps: self.flags[2],
+            },
+            16 => Record::Step {
+                number: n0,
+                index: s0,
+                name: &self.texts[0],
+                result: match self.bytes[0] % 3 {
+                    0 => StepResult::Nothing,
+                    1 => StepResult::Damaged(b0),
+                    _ => StepResult::Value(b0),
+                },
             },
             _ => Record::Entry(EntryRecord {
                 key: self.key(),
@@ -219,6 +232,7 @@ impl Parts {
             } else {
                 first_delivery
             },
+            first_step: self.small[0],
             body: &self.blobs[3],
         }
     }
@@ -277,6 +291,7 @@ pub fn plain_message<'a>(number: u64, id: &'a str, body: &'a [u8]) -> MessageRec
         destination: "",
         headers: &[],
         started_at: 0,
+        first_step: 0,
         body,
     }
 }

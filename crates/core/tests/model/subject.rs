@@ -412,6 +412,7 @@ fn request(transition: &Transition) -> Option<Request> {
             },
             to: None,
             per_second_milli: None,
+            forget_steps: false,
         },
         Transition::RemoveDead { queue, limit } => Request::RemoveDead {
             queue: queue_id(*queue),

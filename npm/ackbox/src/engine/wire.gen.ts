@@ -17,6 +17,8 @@ export const InputKind = {
   idle: 10,
   declined: 11,
   editDead: 12,
+  recordStep: 13,
+  recallStep: 14,
   transaction: 15,
   appended: 16,
   appendFailed: 17,
@@ -357,6 +359,28 @@ export interface EditDead {
   body?: string | Uint8Array | undefined
 }
 
+/** Record what a step of a delivery's message gave. Answered by a reply once that is durable. */
+export interface RecordStep {
+  ticket: number
+  /** The delivery. */
+  token: number
+  /** It gave a result. */
+  hasResult: boolean
+  /** Of the step. */
+  name?: string | undefined
+  /** Encoded result. */
+  result?: string | Uint8Array | undefined
+}
+
+/** Ask what a step of a delivery's message gave. Answered by a reply: 0, nothing is recorded; 1, it gave */
+export interface RecallStep {
+  ticket: number
+  /** The delivery. */
+  token: number
+  /** Of the step. */
+  name?: string | undefined
+}
+
 /** The next records are settlements and then enqueues that become durable together or not at all; their own */
 export interface Transaction {
   ticket: number
@@ -523,6 +547,31 @@ export class Writer extends RecordWriter {
     end += this.u32[(start + 28) >>> 2] = this.put(end, id)
     end += this.u32[(start + 32) >>> 2] = this.put(end, headers)
     end += this.u32[(start + 36) >>> 2] = this.put(end, body)
+    this.finish(start, end)
+  }
+
+  /** Record what a step of a delivery's message gave. Answered by a reply once that is durable. */
+  recordStep(record: RecordStep): void {
+    const name = record.name ?? ''
+    const result = record.result ?? ''
+    const start = this.begin(13, 40 + roomFor(name) + roomFor(result))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.token
+    this.u32[(start + 24) >>> 2] = record.hasResult ? 1 : 0
+    let end = start + 40
+    end += this.u32[(start + 28) >>> 2] = this.put(end, name)
+    end += this.u32[(start + 32) >>> 2] = this.put(end, result)
+    this.finish(start, end)
+  }
+
+  /** Ask what a step of a delivery's message gave. Answered by a reply: 0, nothing is recorded; 1, it gave */
+  recallStep(record: RecallStep): void {
+    const name = record.name ?? ''
+    const start = this.begin(14, 32 + roomFor(name))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.token
+    let end = start + 32
+    end += this.u32[(start + 24) >>> 2] = this.put(end, name)
     this.finish(start, end)
   }
 
@@ -702,46 +751,61 @@ export class DeliverView extends RecordView {
     return this.from.u32[(this.from.start + 60) >>> 2]!
   }
 
+  /** The run that accepted its message. */
+  get run(): number {
+    return this.from.u32[(this.from.start + 64) >>> 2]!
+  }
+
+  /** How many steps of its message are recorded. */
+  get steps(): number {
+    return this.from.u32[(this.from.start + 68) >>> 2]!
+  }
+
+  /** It is settled already (at-most-once): no step can be recorded. */
+  get handedOver(): boolean {
+    return this.from.u32[(this.from.start + 72) >>> 2]! !== 0
+  }
+
   /** Its identity. */
   id(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 88, u32[(start + 64) >>> 2]!)
+    return this.from.text(start + 96, u32[(start + 76) >>> 2]!)
   }
 
   /** Ordering key. */
   group(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 88 + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
+    return this.from.text(start + 96 + u32[(start + 76) >>> 2]!, u32[(start + 80) >>> 2]!)
   }
 
   /** What it goes to. */
   destination(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]!, u32[(start + 72) >>> 2]!)
+    return this.from.text(start + 96 + u32[(start + 76) >>> 2]! + u32[(start + 80) >>> 2]!, u32[(start + 84) >>> 2]!)
   }
 
   /** Encoded headers. A view: copy it before anything else is asked of the engine. */
   headers(): Uint8Array {
     const { start, u32 } = this.from
-    return this.from.view(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]!, u32[(start + 76) >>> 2]!)
+    return this.from.view(start + 96 + u32[(start + 76) >>> 2]! + u32[(start + 80) >>> 2]! + u32[(start + 84) >>> 2]!, u32[(start + 88) >>> 2]!)
   }
 
   /** Encoded headers. Decoded as UTF-8. */
   headersText(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]!, u32[(start + 76) >>> 2]!)
+    return this.from.text(start + 96 + u32[(start + 76) >>> 2]! + u32[(start + 80) >>> 2]! + u32[(start + 84) >>> 2]!, u32[(start + 88) >>> 2]!)
   }
 
   /** Encoded body. A view: copy it before anything else is asked of the engine. */
   body(): Uint8Array {
     const { start, u32 } = this.from
-    return this.from.view(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]! + u32[(start + 76) >>> 2]!, u32[(start + 80) >>> 2]!)
+    return this.from.view(start + 96 + u32[(start + 76) >>> 2]! + u32[(start + 80) >>> 2]! + u32[(start + 84) >>> 2]! + u32[(start + 88) >>> 2]!, u32[(start + 92) >>> 2]!)
   }
 
   /** Encoded body. Decoded as UTF-8. */
   bodyText(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 88 + u32[(start + 64) >>> 2]! + u32[(start + 68) >>> 2]! + u32[(start + 72) >>> 2]! + u32[(start + 76) >>> 2]!, u32[(start + 80) >>> 2]!)
+    return this.from.text(start + 96 + u32[(start + 76) >>> 2]! + u32[(start + 80) >>> 2]! + u32[(start + 84) >>> 2]! + u32[(start + 88) >>> 2]!, u32[(start + 92) >>> 2]!)
   }
 }
 

@@ -1,0 +1,447 @@
+//! Recorded steps: what handlers have done of a message, so that no later delivery does it again.
+//!
+//! A step is kept in memory with its name and the place of its record; what it gave stays in the
+//! journal. A message without steps keeps nothing. Steps go with their message, and survive all else
+//! that befalls it: retries, lost leases, its death, another queue, cleaning.
+//!
+//! Of one message no two steps ever have the same index, so forgetting all of them is one number: the
+//! lowest index that counts. Cleaning moves a message and its steps each by itself. Replay may
+//! therefore meet a step in front of its message: it is a *stray* until that comes.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::recorder::{Note, Recorder};
+use super::replay::Replayed;
+use super::{Ledger, stored_bytes};
+use crate::error::{ErrorCode, Failure};
+use crate::journal::{Place, Record, StepResult};
+use crate::slab::{NONE, Slab};
+
+/// Steps of one message.
+const STEPS_MAX: usize = 1024;
+/// Bytes of the names and results of one message's steps: one page of dead letters shows them all.
+const STEPS_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of a step's name.
+pub const STEP_NAME_BYTES_MAX: usize = 256;
+
+/// What is known of a step's result without reading it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gave {
+    /// A value.
+    Value,
+    /// Nothing.
+    Nothing,
+    /// Something that is damaged.
+    Damaged,
+}
+
+/// A recorded step.
+#[derive(Debug)]
+pub struct Step {
+    /// Its message.
+    pub slot: u32,
+    /// Among the steps of its message.
+    pub index: u32,
+    /// Its name.
+    pub name: Box<str>,
+    /// What it gave.
+    pub gave: Gave,
+    /// It is on its way to be moved by cleaning.
+    pub moving: bool,
+    /// Where its record is; length 0 while it has not been sealed into a frame.
+    pub place: Place,
+    /// Of name and result.
+    bytes: u32,
+    /// Neighbours in journal order.
+    before: u32,
+    after: u32,
+}
+
+/// The steps of one message.
+#[derive(Debug, Default)]
+pub struct StepList {
+    /// In the order of their indexes.
+    keys: Vec<u32>,
+    /// Those below are forgotten.
+    first: u32,
+    /// The index of the next one.
+    next: u32,
+    bytes: u64,
+}
+
+/// All steps of a box.
+#[derive(Debug)]
+pub(super) struct Steps {
+    all: Slab<Step>,
+    /// The oldest record.
+    head: u32,
+    tail: u32,
+    /// Records that have no place yet.
+    unplaced: BTreeMap<u32, Rc<[u8]>>,
+    /// While a journal is replayed, by the numbers of their messages.
+    strays: BTreeMap<u64, Vec<Stray>>,
+}
+
+/// A replayed step whose message has not come yet.
+#[derive(Debug)]
+struct Stray {
+    index: u32,
+    name: Box<str>,
+    gave: Gave,
+    bytes: u32,
+    place: Place,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self {
+            all: Slab::default(),
+            head: NONE,
+            tail: NONE,
+            unplaced: BTreeMap::new(),
+            strays: BTreeMap::new(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Records what a step gave. A refusal changes nothing.
+    pub fn record_step(
+        &mut self,
+        slot: u32,
+        name: &str,
+        result: Option<&[u8]>,
+        out: &mut impl Recorder,
+    ) -> Result<(), Failure> {
+        let bytes = name.len() + result.map_or(0, <[u8]>::len);
+        self.check_step(slot, name, bytes)?;
+        let message = &self.messages[slot];
+        let (number, list) = (message.number, message.steps.as_ref());
+        let index = list.map_or(0, |list| list.next);
+        let (gave, stored) = match result {
+            Some(result) => (Gave::Value, StepResult::Value(result)),
+            None => (Gave::Nothing, StepResult::Nothing),
+        };
+        let bytes = u32::try_from(bytes).expect("checked above");
+        let key = self.add_step(slot, index, Box::from(name), gave, bytes);
+        let record = Record::Step {
+            number,
+            index,
+            name,
+            result: stored,
+        };
+        out.write(&record, Note::Step { key, number, index });
+        self.steps
+            .unplaced
+            .insert(key, Rc::from(out.last_payload()));
+        Ok(())
+    }
+
+    fn check_step(&self, slot: u32, name: &str, bytes: usize) -> Result<(), Failure> {
+        let of_message = || format!("message '{}'", self.id_text(slot));
+        if !(1..=STEP_NAME_BYTES_MAX).contains(&name.len()) {
+            let message = format!(
+                "step: expected a name of 1 to {STEP_NAME_BYTES_MAX} bytes, got {} ({})",
+                name.len(),
+                of_message()
+            );
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        if self.step_named(slot, name).is_some() {
+            let message = format!("step '{name}' is recorded already ({})", of_message());
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        let Some(list) = &self.messages[slot].steps else {
+            return Ok(());
+        };
+        if list.keys.len() >= STEPS_MAX {
+            let message = format!(
+                "step '{name}': expected at most {STEPS_MAX} steps ({})",
+                of_message()
+            );
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        let total = list.bytes + bytes as u64;
+        if total > STEPS_BYTES_MAX {
+            let message = format!(
+                "step '{name}': expected at most {STEPS_BYTES_MAX} bytes of all steps, got {total} ({})",
+                of_message()
+            );
+            return Err(Failure::new(ErrorCode::BodyTooLarge, message));
+        }
+        Ok(())
+    }
+
+    fn add_step(&mut self, slot: u32, index: u32, name: Box<str>, gave: Gave, bytes: u32) -> u32 {
+        let key = self.steps.all.insert(Step {
+            slot,
+            index,
+            name,
+            gave,
+            moving: false,
+            place: Place::default(),
+            bytes,
+            before: NONE,
+            after: NONE,
+        });
+        let all = &self.steps.all;
+        let list = self.messages[slot].steps.get_or_insert_default();
+        let at = list.keys.partition_point(|other| all[*other].index < index);
+        list.keys.insert(at, key);
+        list.next = list.next.max(index + 1);
+        list.bytes += u64::from(bytes);
+        key
+    }
+
+    /// The steps of a message, in the order in which they were recorded.
+    #[must_use]
+    pub fn steps_of(&self, slot: u32) -> &[u32] {
+        let list = self.messages[slot].steps.as_ref();
+        list.map_or(&[], |list| list.keys.as_slice())
+    }
+
+    /// Bytes of the names and results of a message's steps.
+    #[must_use]
+    pub fn step_bytes(&self, slot: u32) -> u64 {
+        let list = self.messages[slot].steps.as_ref();
+        list.map_or(0, |list| list.bytes)
+    }
+
+    /// Steps of a message with a lower index are forgotten.
+    #[must_use]
+    pub(super) fn first_step(&self, slot: u32) -> u32 {
+        let list = self.messages[slot].steps.as_ref();
+        list.map_or(0, |list| list.first)
+    }
+
+    /// A step.
+    #[must_use]
+    pub fn step(&self, key: u32) -> &Step {
+        &self.steps.all[key]
+    }
+
+    /// The step of a message with this name.
+    #[must_use]
+    pub fn step_named(&self, slot: u32, name: &str) -> Option<u32> {
+        let mut keys = self.steps_of(slot).iter().copied();
+        keys.find(|key| *self.steps.all[*key].name == *name)
+    }
+
+    /// The record of a step, while that has no place.
+    #[must_use]
+    pub fn unplaced_step(&self, key: u32) -> Option<Rc<[u8]>> {
+        self.steps.unplaced.get(&key).cloned()
+    }
+
+    /// Whether a key still holds this step.
+    #[must_use]
+    pub fn is_step(&self, key: u32, number: u64, index: u32) -> bool {
+        self.steps
+            .all
+            .get(key)
+            .is_some_and(|step| step.index == index && self.messages[step.slot].number == number)
+    }
+
+    /// The record of a step has its place.
+    pub(super) fn place_step(&mut self, key: u32, number: u64, index: u32, place: Place) {
+        if !self.is_step(key, number, index) {
+            return;
+        }
+        self.unlink_step(key);
+        let tail = self.steps.tail;
+        let step = &mut self.steps.all[key];
+        step.place = place;
+        step.moving = false;
+        (step.before, step.after) = (tail, NONE);
+        match tail {
+            NONE => self.steps.head = key,
+            tail => self.steps.all[tail].after = key,
+        }
+        self.steps.tail = key;
+        self.steps.unplaced.remove(&key);
+        self.live_bytes += stored_bytes(place);
+    }
+
+    /// Takes the record of a step out of the journal order, if it has a place.
+    fn unlink_step(&mut self, key: u32) {
+        let step = &self.steps.all[key];
+        let (before, after, place) = (step.before, step.after, step.place);
+        if place.length == 0 {
+            return;
+        }
+        self.live_bytes -= stored_bytes(place);
+        match before {
+            NONE => self.steps.head = after,
+            before => self.steps.all[before].after = after,
+        }
+        match after {
+            NONE => self.steps.tail = before,
+            after => self.steps.all[after].before = before,
+        }
+    }
+
+    /// Forgets the steps of a message below an index.
+    fn forget_steps_below(&mut self, slot: u32, first: u32) {
+        let Some(mut list) = self.messages[slot].steps.take() else {
+            return;
+        };
+        let all = &self.steps.all;
+        let kept = list.keys.partition_point(|key| all[*key].index < first);
+        for key in list.keys.drain(..kept) {
+            self.unlink_step(key);
+            self.steps.unplaced.remove(&key);
+            list.bytes -= u64::from(self.steps.all.remove(key).bytes);
+        }
+        list.first = list.first.max(first);
+        list.next = list.next.max(first);
+        self.messages[slot].steps = Some(list);
+    }
+
+    /// Forgets all steps of a message.
+    pub(super) fn forget_steps(&mut self, slot: u32) {
+        let next = self.messages[slot].steps.as_ref().map(|list| list.next);
+        if let Some(next) = next {
+            self.forget_steps_below(slot, next);
+        }
+    }
+
+    /// A message goes, and its steps with it.
+    pub(super) fn drop_steps(&mut self, slot: u32) {
+        self.forget_steps(slot);
+        self.messages[slot].steps = None;
+    }
+
+    /// The first of the steps whose records stand in this segment or before and are not on their way,
+    /// behind the step `after` if one is given.
+    pub(super) fn next_live_step(&self, segment: u32, after: Option<u32>) -> Option<u32> {
+        let all = &self.steps.all;
+        let mut key = after.map_or(self.steps.head, |key| all[key].after);
+        while key != NONE && all[key].place.segment <= segment {
+            if !all[key].moving {
+                return Some(key);
+            }
+            key = all[key].after;
+        }
+        None
+    }
+
+    /// Whether the record of a step stands in this segment or before.
+    pub(super) fn has_live_step(&self, segment: u32) -> bool {
+        let head = self.steps.all.get(self.steps.head);
+        head.is_some_and(|step| step.place.segment <= segment)
+    }
+
+    /// The record of a step is being read to be moved.
+    pub fn begin_to_move_step(&mut self, key: u32) {
+        self.steps.all[key].moving = true;
+    }
+
+    /// The record of a step stays where it is for now.
+    pub fn leave_step(&mut self, key: u32) {
+        self.steps.all[key].moving = false;
+    }
+
+    /// Writes a step again, since the segment of its record is cleaned. `payload` is that record.
+    /// False: the bytes make no step.
+    pub fn rewrite_step(&mut self, key: u32, payload: &[u8], out: &mut impl Recorder) -> bool {
+        let Ok(record @ Record::Step { number, index, .. }) = Record::decode(payload) else {
+            return false;
+        };
+        if self.is_step(key, number, index) {
+            out.write(&record, Note::MovedStep { key, number, index });
+        }
+        true
+    }
+
+    /// Writes a step whose stored bytes are damaged again as a damaged one that keeps those bytes.
+    pub fn rewrite_damaged_step(&mut self, key: u32, raw: &[u8], out: &mut impl Recorder) {
+        let step = &mut self.steps.all[key];
+        step.gave = Gave::Damaged;
+        let (number, index) = (self.messages[step.slot].number, step.index);
+        let record = Record::Step {
+            number,
+            index,
+            name: &step.name,
+            result: StepResult::Damaged(raw),
+        };
+        out.write(&record, Note::Step { key, number, index });
+    }
+
+    pub(super) fn replay_step(
+        &mut self,
+        slot: Option<u32>,
+        record: &Record<'_>,
+        place: Place,
+    ) -> Replayed {
+        let Record::Step {
+            number,
+            index,
+            name,
+            result,
+        } = *record
+        else {
+            return Err("no step");
+        };
+        let (gave, bytes) = match result {
+            StepResult::Value(bytes) => (Gave::Value, bytes),
+            StepResult::Nothing => (Gave::Nothing, &[][..]),
+            StepResult::Damaged(bytes) => (Gave::Damaged, bytes),
+        };
+        let stray = Stray {
+            index,
+            name: Box::from(name),
+            gave,
+            bytes: u32::try_from(name.len() + bytes.len()).unwrap_or(u32::MAX),
+            place,
+        };
+        match slot {
+            Some(slot) => self.take_in_step(slot, stray),
+            None => self.steps.strays.entry(number).or_default().push(stray),
+        }
+        Ok(())
+    }
+
+    fn take_in_step(&mut self, slot: u32, step: Stray) {
+        let number = self.messages[slot].number;
+        let Stray { index, place, .. } = step;
+        if index < self.first_step(slot) {
+            return;
+        }
+        let mut keys = self.steps_of(slot).iter().copied();
+        let key = match keys.find(|key| self.steps.all[*key].index == index) {
+            Some(key) => {
+                self.steps.all[key].gave = step.gave;
+                key
+            }
+            None => self.add_step(slot, index, step.name, step.gave, step.bytes),
+        };
+        self.place_step(key, number, index, place);
+    }
+
+    /// A message was replayed from a record that says which of its steps are forgotten: those that came
+    /// before it find it.
+    pub(super) fn replay_steps_of(&mut self, slot: u32, first: u32) {
+        if first > 0 {
+            self.messages[slot].steps.get_or_insert_default();
+            self.forget_steps_below(slot, first);
+        }
+        let number = self.messages[slot].number;
+        for stray in self.steps.strays.remove(&number).unwrap_or_default() {
+            self.take_in_step(slot, stray);
+        }
+    }
+
+    /// A message ended whose record was not replayed.
+    pub(super) fn forget_strays(&mut self, number: u64) {
+        self.steps.strays.remove(&number);
+    }
+
+    /// All was replayed: what has found no message never will.
+    pub(super) fn forget_all_strays(&mut self) {
+        self.steps.strays.clear();
+    }
+}
