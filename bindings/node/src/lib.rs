@@ -4,3 +4,4 @@
 pub mod engine;
 mod guard;
 pub mod lock;
+pub mod policy;

@@ -119,7 +119,7 @@ impl WasmEngine {
     }
 }
 
-fn from_host(value: JsValue) -> Result<Value, JsValue> {
+pub(crate) fn from_host(value: JsValue) -> Result<Value, JsValue> {
     serde_wasm_bindgen::from_value(value)
         .map_err(|why| error("ERR_INVALID_OPTION", &why.to_string()))
 }
@@ -148,7 +148,7 @@ fn seed(entropy: Option<Vec<u8>>) -> Result<[u8; 32], JsValue> {
 }
 
 /// An error with a `code` property, as Node's own errors have one.
-fn error(code: &str, message: &str) -> JsValue {
+pub(crate) fn error(code: &str, message: &str) -> JsValue {
     let error = Error::new(message);
     let set = Reflect::set(&error, &"code".into(), &code.into());
     debug_assert!(set.is_ok(), "a fresh error takes properties");

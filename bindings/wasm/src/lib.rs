@@ -6,6 +6,7 @@
 
 mod area;
 pub mod engine;
+pub mod policy;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -208,7 +208,7 @@ pub enum Verdict {
     },
     /// Failed for good.
     Dead(Reason),
-    /// Not before `at`; costs an attempt only if told so.
+    /// Not before `at`, and a little later as the queue's jitter has it; costs an attempt only if told so.
     RetryAt {
         /// The earliest next delivery.
         at: Timestamp,

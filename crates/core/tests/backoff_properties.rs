@@ -1,7 +1,10 @@
 //! What holds for every schedule, retry and random number.
 
+use std::cell::Cell;
+
 use ackbox_core::hash;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
+use ackbox_core::policy::delay;
 use proptest::prelude::*;
 
 fn any_jitter() -> impl Strategy<Value = Jitter> {
@@ -11,6 +14,10 @@ fn any_jitter() -> impl Strategy<Value = Jitter> {
         Just(Jitter::Equal),
         (0..=10_000_u32).prop_map(Jitter::Fraction),
     ]
+}
+
+fn any_jitter_of_growth() -> impl Strategy<Value = Jitter> {
+    prop_oneof![4 => any_jitter(), 1 => Just(Jitter::Decorrelated)]
 }
 
 /// Every order of magnitude is as likely as any other.
@@ -27,7 +34,7 @@ prop_compose! {
         base_ms in any_ms(),
         factor_milli in prop_oneof![1000..=5000_u32, 1000..=u32::MAX],
         cap_ms in any_ms(),
-        jitter in any_jitter(),
+        jitter in any_jitter_of_growth(),
     ) -> Backoff {
         Backoff::Exponential { base_ms, factor_milli, cap_ms: cap_ms.max(1), jitter }
     }
@@ -42,6 +49,14 @@ fn any_backoff() -> impl Strategy<Value = Backoff> {
     ]
 }
 
+fn jitter_of(backoff: &Backoff) -> Jitter {
+    match backoff {
+        Backoff::Exponential { jitter, .. }
+        | Backoff::Constant { jitter, .. }
+        | Backoff::Schedule { jitter, .. } => *jitter,
+    }
+}
+
 fn with_jitter(backoff: &Backoff, new: Jitter) -> Backoff {
     let mut backoff = backoff.clone();
     match &mut backoff {
@@ -52,7 +67,57 @@ fn with_jitter(backoff: &Backoff, new: Jitter) -> Backoff {
     backoff
 }
 
+/// The base of an exponential schedule, or its cap if that is less.
+fn plain_base(backoff: &Backoff) -> u64 {
+    with_jitter(backoff, Jitter::None).delay_ms(0, |_| 0)
+}
+
+fn decorrelated(base_ms: u64, factor_milli: u32, cap_ms: u64) -> Backoff {
+    Backoff::Exponential {
+        base_ms,
+        factor_milli,
+        cap_ms,
+        jitter: Jitter::Decorrelated,
+    }
+}
+
 proptest! {
+    #[test]
+    fn decorrelated_delays_follow_from_the_one_before(
+        base_ms in 1..10_000_u64,
+        factor_milli in 1000..4000_u32,
+        cap_ms in 10_000..1_000_000_u64,
+        message: u64,
+    ) {
+        let backoff = decorrelated(base_ms, factor_milli, cap_ms);
+        let seed = hash::seed_from_text("chain");
+        let mut previous = base_ms;
+        for attempt in 1..300 {
+            let ms = delay::after(&backoff, &seed, &message.to_le_bytes(), attempt);
+            let end = (previous * u64::from(factor_milli) * 3).div_ceil(2000).min(cap_ms);
+            prop_assert!((base_ms..=end).contains(&ms), "{ms} is not in {base_ms}..={end}");
+            previous = ms;
+        }
+    }
+
+    #[test]
+    fn a_floor_is_never_undercut_and_its_jitter_is_small(
+        backoff in any_backoff(),
+        floor_ms in 0..1_u64 << 40,
+        random: u64,
+    ) {
+        let ms = backoff.delay_above_ms(floor_ms, random);
+        let milli = match jitter_of(&backoff) {
+            Jitter::None => 0,
+            Jitter::Fraction(milli) => u64::from(milli),
+            _ => 100,
+        };
+        let end = backoff.delay_above_ms(floor_ms, u64::MAX);
+        prop_assert_eq!(backoff.delay_above_ms(floor_ms, 0), floor_ms);
+        prop_assert_eq!(end, floor_ms + floor_ms * milli / 1000);
+        prop_assert!((floor_ms..=end).contains(&ms));
+    }
+
     #[test]
     fn schedules_in_range_are_accepted_and_survive_json(backoff in any_backoff()) {
         prop_assert_eq!(backoff.check(), Ok(()));
@@ -62,7 +127,7 @@ proptest! {
 
     #[test]
     fn no_delay_exceeds_the_cap_or_the_longest(backoff in any_backoff(), retry in any_retry(), random: u64) {
-        let ms = backoff.delay_ms(retry, random);
+        let ms = backoff.delay_ms(retry, |_| random);
         prop_assert!(ms <= backoff.max_delay_ms());
         if let Backoff::Exponential { cap_ms, .. } = backoff {
             prop_assert!(backoff.max_delay_ms() <= cap_ms);
@@ -72,29 +137,26 @@ proptest! {
     #[test]
     fn the_longest_delay_is_reached(backoff in any_backoff()) {
         let retries = (0..9).chain([u32::MAX]);
-        let reached = retries.map(|retry| backoff.delay_ms(retry, u64::MAX)).max();
+        let reached = retries.map(|retry| backoff.delay_ms(retry, |_| u64::MAX)).max();
         prop_assert_eq!(reached, Some(backoff.max_delay_ms()));
     }
 
     #[test]
     fn jitter_stays_in_its_range(backoff in any_backoff(), retry in any_retry(), random: u64) {
-        let ms = backoff.delay_ms(retry, random);
-        let plain = |jitter| with_jitter(&backoff, jitter).delay_ms(retry, random);
+        let ms = backoff.delay_ms(retry, |_| random);
+        let plain = |jitter| with_jitter(&backoff, jitter).delay_ms(retry, |_| random);
         let d = plain(Jitter::None);
-        let range = match &backoff {
-            Backoff::Exponential { jitter, .. }
-            | Backoff::Constant { jitter, .. }
-            | Backoff::Schedule { jitter, .. } => match *jitter {
+        let range = match jitter_of(&backoff) {
                 Jitter::None => d..=d,
                 Jitter::Full => 0..=d,
                 Jitter::Equal => d.div_ceil(2)..=d,
                 Jitter::Fraction(milli) => {
-                    let low = backoff.delay_ms(retry, 0);
+                    let low = backoff.delay_ms(retry, |_| 0);
                     let high = u128::from(low) * (1000 + u128::from(milli)) / 1000;
                     prop_assert!(low <= d);
                     low..=u64::try_from(high).unwrap_or(u64::MAX)
                 }
-            },
+                Jitter::Decorrelated => plain_base(&backoff)..=backoff.max_delay_ms(),
         };
         prop_assert!(range.contains(&ms), "{ms} is not in {range:?}");
     }
@@ -107,7 +169,7 @@ proptest! {
             cap_ms,
             jitter: Jitter::Fraction(milli),
         };
-        let (low, high) = (backoff.delay_ms(64, 0), backoff.delay_ms(64, u64::MAX));
+        let (low, high) = (backoff.delay_ms(64, |_| 0), backoff.delay_ms(64, |_| u64::MAX));
         prop_assert_eq!(u128::from(high - low), u128::from(low) * u128::from(milli) / 1000);
         prop_assert!(high <= cap_ms);
         // Rounding the delay down loses less than 1 + j, rounding its spread down less than 1.
@@ -116,13 +178,13 @@ proptest! {
 
     #[test]
     fn delays_never_shrink(backoff in any_exponential(), retry in 0..200_u32, random: u64) {
-        prop_assert!(backoff.delay_ms(retry, random) <= backoff.delay_ms(retry + 1, random));
+        prop_assert!(backoff.delay_ms(retry, |_| random) <= backoff.delay_ms(retry + 1, |_| random));
     }
 
     #[test]
     fn more_random_is_never_less_delay(backoff in any_backoff(), retry in any_retry(), one: u64, other: u64) {
         let (low, high) = (one.min(other), one.max(other));
-        prop_assert!(backoff.delay_ms(retry, low) <= backoff.delay_ms(retry, high));
+        prop_assert!(backoff.delay_ms(retry, |_| low) <= backoff.delay_ms(retry, |_| high));
     }
 }
 
@@ -132,7 +194,7 @@ fn messages_at_the_cap_come_back_at_different_times() {
     let seed = hash::seed_from_text("spread");
     let mut tenths = [0; 10];
     for message in 0..10_000_u32 {
-        let ms = backoff.delay_ms(50, hash::jitter(&seed, &message.to_le_bytes(), 51));
+        let ms = delay::after(&backoff, &seed, &message.to_le_bytes(), 51);
         tenths[usize::try_from((ms - 272_727) * 10 / 27_273).expect("below ten")] += 1;
     }
     assert!(
@@ -142,12 +204,35 @@ fn messages_at_the_cap_come_back_at_different_times() {
 }
 
 #[test]
+fn decorrelated_delays_do_not_pile_up_at_the_cap() {
+    let backoff = decorrelated(128, 2000, 30_000);
+    let seed = hash::seed_from_text("spread");
+    let delays =
+        (0..10_000_u32).map(|message| delay::after(&backoff, &seed, &message.to_le_bytes(), 14));
+    let near = delays.filter(|&ms| ms > 29_970).count();
+    assert!(
+        near < 50,
+        "{near} of 10,000 in the last thousandth below the cap"
+    );
+}
+
+#[test]
+fn a_chain_of_any_length_is_bounded_work() {
+    let asked = Cell::new(0_u32);
+    let random = |retry| {
+        asked.set(asked.get() + 1);
+        hash::jitter(&[7; 16], b"order-1", retry)
+    };
+    let ms = decorrelated(1000, 2000, 300_000).delay_ms(u32::MAX, random);
+    assert!((1000..=300_000).contains(&ms));
+    assert_eq!(asked.get(), 1000);
+}
+
+#[test]
 fn one_seed_message_and_attempt_give_one_delay() {
     let seed = hash::seed_from_text("golden");
     let delays: Vec<u64> = (1..=10)
-        .map(|attempt| {
-            Backoff::default().delay_ms(attempt - 1, hash::jitter(&seed, b"order-1", attempt))
-        })
+        .map(|attempt| delay::after(&Backoff::default(), &seed, b"order-1", attempt))
         .collect();
     assert_eq!(
         delays,

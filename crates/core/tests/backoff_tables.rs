@@ -1,4 +1,4 @@
-//! Delays, case by case, from `testdata/backoff`. The form of a case is explained in its first file. [A7 exponential, A7 constant]
+//! Delays, case by case, from `testdata/backoff`. The form of a case is explained in its first file. [A7 exponential, A7 constant, A7 decorrelated]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,12 +74,12 @@ fn check_delay(
     let (low, high) = outcome.split_once("..").unwrap_or((outcome, outcome));
     let (low, high) = (number::<u64>(low), number::<u64>(high));
     if let Some(random) = random {
-        return equal(backoff.delay_ms(retry, random), low);
+        return equal(backoff.delay_ms(retry, |_| random), low);
     }
-    equal(backoff.delay_ms(retry, 0), low)?;
-    equal(backoff.delay_ms(retry, u64::MAX), high)?;
+    equal(backoff.delay_ms(retry, |_| 0), low)?;
+    equal(backoff.delay_ms(retry, |_| u64::MAX), high)?;
     for random in RANDOM {
-        let ms = backoff.delay_ms(retry, random);
+        let ms = backoff.delay_ms(retry, |_| random);
         if !(low..=high).contains(&ms) {
             return Err(format!("got {ms} for the random number {random}"));
         }
@@ -100,6 +100,7 @@ fn parse_backoff(kind: &str, fields: &mut BTreeMap<&str, &str>) -> Backoff {
         "none" => Jitter::None,
         "full" => Jitter::Full,
         "equal" => Jitter::Equal,
+        "decorrelated" => Jitter::Decorrelated,
         fraction => Jitter::Fraction(milli(fraction)),
     };
     match kind {

@@ -20,6 +20,7 @@ pub mod input;
 mod number;
 pub mod output;
 pub mod panic;
+pub mod policy;
 pub mod record;
 mod typescript;
 

@@ -144,18 +144,15 @@ impl Engine {
             }
             Verdict::RetryAt { at, costs_attempt } => {
                 self.ledger.queues[queue as usize].counters.rejected += 1;
+                let due = self.ledger.due_from(slot, at, self.now);
                 if costs_attempt {
-                    return self.fail_attempt(
-                        slot,
-                        Reason::Exhausted,
-                        Some(at.since(self.now)),
-                        error,
-                    );
+                    let delay_ms = Some(due.since(self.now));
+                    return self.fail_attempt(slot, Reason::Exhausted, delay_ms, error);
                 }
                 self.ledger.messages[slot].suspect = false;
                 let outcome = self
                     .ledger
-                    .put_off(slot, self.now, at, error, &mut self.commit);
+                    .put_off(slot, self.now, due, error, &mut self.commit);
                 self.tell_outcome(outcome, slot, attempt, error)
             }
             Verdict::Return => {

@@ -7,8 +7,8 @@ use super::message::{Death, Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
 use crate::command::{MessageState, Reason};
 use crate::config::GroupOnDead;
-use crate::hash;
 use crate::journal::{AttemptRecord, EntryKey, Place, Record};
+use crate::policy::delay;
 use crate::time::Timestamp;
 
 /// What became of a failed attempt.
@@ -284,9 +284,30 @@ impl Ledger {
     fn backoff_ms(&self, slot: u32) -> u64 {
         let message = &self.messages[slot];
         let id = self.id_text(slot);
-        let random = hash::jitter(&self.jitter_seed, id.as_bytes(), message.attempt);
         let backoff = &self.queues[message.queue as usize].settings.backoff;
-        backoff.delay_ms(message.attempt.saturating_sub(1), random)
+        delay::after(backoff, &self.jitter_seed, id.as_bytes(), message.attempt)
+    }
+
+    /// When a message is due that its consumer wants back at `at` at the earliest: jitter puts it off,
+    /// but not beyond the last instant of a retry, for nobody asked for that.
+    #[must_use]
+    pub fn due_from(&self, slot: u32, at: Timestamp, now: Timestamp) -> Timestamp {
+        let message = &self.messages[slot];
+        let id = self.id_text(slot);
+        let settings = &self.queues[message.queue as usize].settings;
+        let (backoff, seed) = (&settings.backoff, &self.jitter_seed);
+        let floor_ms = at.since(now);
+        let due = now.plus(delay::above(
+            backoff,
+            floor_ms,
+            seed,
+            id.as_bytes(),
+            message.attempt,
+        ));
+        match (settings.max_retry_ms, message.first_delivery) {
+            (None, _) | (_, Timestamp(0)) => due,
+            (Some(limit), began) => due.min(began.plus(limit)).max(at),
+        }
     }
 }
 

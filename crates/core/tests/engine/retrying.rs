@@ -72,6 +72,7 @@ fn the_backoff_is_the_same_after_reopening() {
 fn retry_at_costs_nothing_unless_told_so() {
     let (mut world, orders, delivery) = running(QueueOptions {
         max_attempts: Some(1),
+        backoff: Some(fixed(1000, Jitter::None)),
         ..QueueOptions::default()
     });
     let at = Timestamp(world.now + 50);
@@ -150,6 +151,91 @@ fn no_retry_is_later_than_allowed_after_the_first_delivery() {
         (Some(Reason::Exhausted), 3),
         "12 s are too late"
     );
+}
+
+/// The instants at which 200 messages come back whose handlers are told to wait for 10 s.
+fn told_to_wait(options: QueueOptions, costs_attempt: bool) -> (World, Vec<u64>) {
+    let mut world = World::new();
+    let orders = world.define("orders", options);
+    world.listen(orders);
+    world.worker(orders, 200);
+    for number in 0..200 {
+        world.enqueue(orders, &format!("{number}"));
+    }
+    let at = Timestamp(world.now + 10_000);
+    let verdict = Verdict::RetryAt { at, costs_attempt };
+    for delivery in std::mem::take(&mut world.deliveries) {
+        world.settle(delivery.token, verdict).unwrap();
+    }
+    let waits = world.events_of(EventKind::Retry);
+    let waits = waits.iter().map(|retry| retry.wait_ms).collect();
+    (world, waits)
+}
+
+#[test]
+fn those_who_are_told_to_wait_come_back_a_little_later_and_never_earlier() {
+    for (jitter, longest) in [
+        (Jitter::Fraction(500), 15_000),
+        (Jitter::Full, 11_000),
+        (Jitter::Equal, 11_000),
+        (Jitter::None, 10_000),
+    ] {
+        for costs_attempt in [false, true] {
+            let options = QueueOptions {
+                backoff: Some(fixed(1000, jitter)),
+                ..QueueOptions::default()
+            };
+            let (mut world, waits) = told_to_wait(options, costs_attempt);
+            assert_eq!(waits.len(), 200);
+            assert!(
+                waits.iter().all(|ms| (10_000..=longest).contains(ms)),
+                "{jitter:?}: {waits:?}"
+            );
+            let late = waits.iter().filter(|ms| **ms > (10_000 + longest) / 2);
+            let expected = if jitter == Jitter::None {
+                0..1
+            } else {
+                70..130
+            };
+            assert!(expected.contains(&late.count()), "{jitter:?}: {waits:?}");
+            world.audit();
+        }
+    }
+}
+
+#[test]
+fn the_instant_at_which_a_message_comes_back_survives_reopening() {
+    let (world, waits) = told_to_wait(QueueOptions::default(), false);
+    let mut earliest = waits;
+    earliest.sort_unstable();
+    let began = world.now;
+    let mut world = world.reopen();
+    let orders = world.define("orders", QueueOptions::default());
+    world.worker(orders, 200);
+    for (at, ms) in earliest.iter().enumerate().step_by(50) {
+        let due = began + ms;
+        world.advance(due - 1 - world.now);
+        assert!(world.deliveries.len() <= at, "before {ms} ms");
+        world.advance(1);
+        assert!(world.deliveries.len() > at, "after {ms} ms");
+    }
+}
+
+#[test]
+fn jitter_makes_no_retry_later_than_allowed() {
+    let options = QueueOptions {
+        max_retry_ms: Some(10_200),
+        ..QueueOptions::default()
+    };
+    let (mut world, waits) = told_to_wait(options, false);
+    assert_eq!(waits.len(), 200, "none died of its jitter");
+    assert!(waits.iter().all(|ms| (10_000..=10_200).contains(ms)));
+    assert!(waits.contains(&10_200));
+    world.audit();
+}
+
+fn fixed(ms: u64, jitter: Jitter) -> Backoff {
+    Backoff::Constant { ms, jitter }
 }
 
 #[test]
