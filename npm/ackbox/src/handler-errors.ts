@@ -36,7 +36,8 @@ export interface RetryAfterOptions {
 /**
  * Thrown by a handler: not before that time. The time is a delay in milliseconds, an instant, or the headers of an HTTP
  * response (`Headers`, Node's `IncomingHttpHeaders`, a plain object), whose `Retry-After` is taken: seconds or an HTTP
- * date, a day at most.
+ * date, a day at most. The jitter of the queue's backoff puts it off a little further, so that not all who were told
+ * the same come back together.
  */
 export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError'

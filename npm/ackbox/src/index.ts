@@ -31,8 +31,10 @@ export type {
   Backoff,
   BackoffFunction,
   ConstantBackoff,
+  Delays,
   ExponentialBackoff,
   ExponentialOptions,
+  FixedJitter,
   Jitter,
   JitterOptions,
   ScheduleBackoff,
@@ -41,6 +43,7 @@ export { systemClock } from './clock.js'
 export type { Clock, TimerHandle } from './clock.js'
 export { bytes } from './codec.js'
 export type { Codec } from './codec.js'
+export type { DelayOptions } from './delay.js'
 export type { ConsumeOptions, Consumption } from './consume.js'
 export type { DrainOptions, DrainReport } from './drain.js'
 export type { EngineKind, WasmSource } from './engine/engine.js'
@@ -64,6 +67,10 @@ export type { IdleOptions } from './idle.js'
 export type { EnqueueContext, Middleware } from './middleware.js'
 export type { DedupOptions, QueueOptions } from './queue-options.js'
 export type { BoxStats, Health, Histogram, QueueStats, QueueSummary, RecoveryReport, WorkerStats } from './stats.js'
+export { ready } from './ready.js'
+export type { ReadyOptions } from './ready.js'
+export { retry } from './retry.js'
+export type { RetryContext, RetryOptions } from './retry.js'
 export type { StandardSchemaV1 } from './standard-schema.js'
 export { memoryStorage } from './storage/memory.js'
 export type { CleanFailure, Durability, SegmentInfo, Storage, StorageReader } from './storage/storage.js'

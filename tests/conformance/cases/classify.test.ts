@@ -40,7 +40,7 @@ eachStorage('classify [A3 classify]', (make) => {
 
   it('a time is waited for, at no cost unless it says so', async () => {
     const { box, clock } = await make()
-    const queue = box.queue<number>('jobs', { maxAttempts: 2 })
+    const queue = box.queue<number>('jobs', { maxAttempts: 2, backoff: constant(1) })
     const seen = record(queue)
     const verdicts: ErrorVerdict[] = [
       { retryAfterMs: 7_000 },
@@ -78,7 +78,7 @@ describe('classify', () => {
 
   it('is not asked about errors that say themselves what follows', async () => {
     const { box } = await makeInMemory()
-    const queue = box.queue<number>('jobs')
+    const queue = box.queue<number>('jobs', { backoff: constant(1) })
     const seen = record(queue)
     let asked = 0
     const count: Classify = () => void (asked += 1)
@@ -149,7 +149,7 @@ describe('classify', () => {
   it('with httpErrors: a missing page is dead, a busy server is asked again when it says [A3 classify]', async () => {
     const { url } = await httpServer()
     const { box, clock } = await makeInMemory()
-    const queue = box.queue<string>('calls', { maxAttempts: 2 })
+    const queue = box.queue<string>('calls', { maxAttempts: 2, backoff: constant(1) })
     const seen = record(queue)
     const answers = new Map([['busy', [url(503, { 'retry-after': '30' }), url(503, { 'retry-after': '30' }), url(200)]]])
     queue.process(

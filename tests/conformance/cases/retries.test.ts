@@ -145,7 +145,7 @@ eachStorage('retries [A2 backoff]', (make) => {
 
   it('wait as long as a RetryAfterError says, which costs no attempt [A3 RetryAfterError]', async () => {
     const { box, clock } = await make()
-    const queue = box.queue<number>('jobs', { maxAttempts: 2 })
+    const queue = box.queue<number>('jobs', { maxAttempts: 2, backoff: constant(1) })
     const seen = record(queue)
     const attempts: number[] = []
     queue.process(({ attempt }) => {
@@ -163,9 +163,24 @@ eachStorage('retries [A2 backoff]', (make) => {
     expect(attempts).toEqual([1, 1, 1, 1, 1, 1])
   })
 
+  it('come back a little later and never earlier than a RetryAfterError says, as the jitter has it', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('jobs', { backoff: exponential({ jitter: 0.2 }) })
+    const seen = record(queue)
+    queue.process(() => {
+      throw new RetryAfterError(30_000)
+    }, { concurrency: 50 })
+    await queue.enqueueMany(Array.from({ length: 50 }, (_, body) => ({ body })))
+    await seen.until('retry', 50)
+    const delays = seen.of('retry').map(({ delayMs }) => delayMs)
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(30_000)
+    expect(Math.max(...delays)).toBeLessThanOrEqual(36_000)
+    expect(new Set(delays).size).toBeGreaterThan(40)
+  })
+
   it('cost an attempt where a RetryAfterError says so, and take a Date', async () => {
     const { box, clock } = await make()
-    const queue = box.queue<number>('jobs', { maxAttempts: 2 })
+    const queue = box.queue<number>('jobs', { maxAttempts: 2, backoff: constant(1) })
     const seen = record(queue)
     queue.process(() => {
       throw new RetryAfterError(new Date(clock.now() + 7_000), { costsAttempt: true })
@@ -179,7 +194,7 @@ eachStorage('retries [A2 backoff]', (make) => {
 
   it('wait for the Retry-After header of a response', async () => {
     const { box, clock } = await make()
-    const queue = box.queue<number>('jobs')
+    const queue = box.queue<number>('jobs', { backoff: constant(1) })
     const seen = record(queue)
     queue.process(() => {
       throw new RetryAfterError(new Headers({ 'retry-after': '120' }))

@@ -133,8 +133,10 @@ export const ROWS: readonly Row[] = [
 
   row('A7 exponential', '`exponential`, with jitter and a cap'),
   row('A7 constant', '`constant` and `schedule`'),
-  row('A7 decorrelated', 'decorrelated jitter', POLICIES),
-  row('A7 retry', '`retry` for a call outside any queue', POLICIES),
+  row('A7 decorrelated', 'decorrelated jitter'),
+  row('A7 delay', '`delay(attempt)` of a schedule, without a queue'),
+  row('A7 ready', '`ready` loads the engine for those who have no box'),
+  row('A7 retry', '`retry` for a call outside any queue'),
   row('A7 CircuitBreaker', 'a breaker alone', POLICIES),
   row('A7 httpSender', 'a handler that sends', POLICIES),
 

@@ -6,6 +6,7 @@ use ackbox_core::config::QueueOptions;
 use ackbox_core::consumer::policies::{PerDestination, Policies};
 use ackbox_core::effect::Delivery;
 use ackbox_core::meter::looks;
+use ackbox_core::policy::backoff::{Backoff, Jitter};
 use ackbox_core::policy::rate::Rate;
 use ackbox_core::time::Timestamp;
 
@@ -153,7 +154,15 @@ fn a_destination_has_a_rate() {
 #[test]
 fn a_destination_that_asks_for_time_gets_it_for_all_its_messages() {
     let mut world = World::new();
-    let orders = world.define("orders", QueueOptions::default());
+    let unspread = Backoff::Constant {
+        ms: 1,
+        jitter: Jitter::None,
+    };
+    let options = QueueOptions {
+        backoff: Some(unspread),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
     for (destination, text) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")] {
         world.send(orders, destination, text);
     }

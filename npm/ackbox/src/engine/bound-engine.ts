@@ -144,13 +144,18 @@ export function createGuard(explain: (error: unknown) => string): Guard {
   }
 }
 
-/** Makes a binding; an error with a code of the contract is a refusal, all others are failures. */
+/** Makes a binding. */
 export function construct<T>(guard: Guard, config: Config, make: (config: unknown) => T): T {
   const object = plain(config, 'configuration')
+  return unlessRefused(guard, () => make(object))
+}
+
+/** Calls a binding; an error with a code of the contract is a refusal, all others are failures. */
+export function unlessRefused<T>(guard: Guard, call: () => T): T {
   let refusal: unknown
   const made = guard(() => {
     try {
-      return make(object)
+      return call()
     } catch (error) {
       if (codeOf(error) !== 'ERR_INVALID_OPTION') throw error
       refusal = error

@@ -22,7 +22,7 @@
  */
 
 import type { ErrorCode } from '../errors.js'
-import type { Config, Request } from './objects.js'
+import type { Backoff, Config, Request } from './objects.js'
 import type { Reader, Writer } from './wire.gen.js'
 
 export type { Config, Request } from './objects.js'
@@ -106,6 +106,13 @@ export interface EngineModule {
    * @param entropy 32 random bytes; drawn from the system when left out
    */
   create(now: number, config: Config, entropy?: Uint8Array): Engine
+
+  /**
+   * Milliseconds to wait after an attempt, from 1: what a box of this seed waits before it delivers the message with
+   * this id again. Above `floorMs`, if that is given, by the jitter alone. A schedule that is none throws
+   * `ERR_INVALID_OPTION`.
+   */
+  backoffDelay(backoff: Backoff, seed: string, id: string, attempt: number, floorMs?: number): number
 
   /** Locks the file, which must exist; null if another handle holds it. Native only. */
   readonly lockFile?: (path: string) => LockHandle | null

@@ -1,6 +1,8 @@
 /** Finds the engine in Node and its like: the native addon where it loads, else WebAssembly. */
 
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { AckboxError, invalidOption } from '../errors.js'
 import { messageOf } from './bound-engine.js'
 import type { EngineKind, EngineModule, LoadOptions, WasmSource } from './engine.js'
@@ -17,21 +19,48 @@ const packagedWasm = new URL('../wasm/ackbox_bg.wasm', import.meta.url)
  * Rejects with `ERR_ENGINE`, which says what was tried and why it failed.
  */
 export async function loadEngine(options: LoadOptions = {}): Promise<EngineModule> {
-  const failures: string[] = []
-  const causes: unknown[] = []
+  const failures = new Failures()
   for (const kind of candidates(options.engine)) {
     try {
       return kind === 'native' ? loadNative() : await loadWasm(options.wasm)
     } catch (error) {
-      const what = kind === 'native' ? `native (${addonName()})` : 'wasm'
-      // The first line says it; Node adds the stack of requires.
-      failures.push(`${what}: ${messageOf(error).split('\n', 1)[0]}`)
-      causes.push(error)
+      failures.add(kind, error)
     }
   }
-  throw new AckboxError('ERR_ENGINE', `no engine could be loaded: ${failures.join('; ')}`, {
-    cause: causes.length === 1 ? causes[0] : new AggregateError(causes),
-  })
+  throw failures.error()
+}
+
+/** The same at once, with the WebAssembly of the package. Throws where `loadEngine` rejects. */
+export function loadEngineNow(): EngineModule {
+  const failures = new Failures()
+  for (const kind of candidates()) {
+    try {
+      return kind === 'native' ? loadNative() : loadWasmNow()
+    } catch (error) {
+      failures.add(kind, error)
+    }
+  }
+  throw failures.error()
+}
+
+/** What was tried, and why it failed. */
+class Failures {
+  readonly #texts: string[] = []
+  readonly #causes: unknown[] = []
+
+  add(kind: EngineKind, error: unknown): void {
+    const what = kind === 'native' ? `native (${addonName()})` : 'wasm'
+    // The first line says it; Node adds the stack of requires.
+    this.#texts.push(`${what}: ${messageOf(error).split('\n', 1)[0]}`)
+    this.#causes.push(error)
+  }
+
+  error(): AckboxError<'ERR_ENGINE'> {
+    const causes = this.#causes
+    return new AckboxError('ERR_ENGINE', `no engine could be loaded: ${this.#texts.join('; ')}`, {
+      cause: causes.length === 1 ? causes[0] : new AggregateError(causes),
+    })
+  }
 }
 
 function candidates(option: LoadOptions['engine'] = 'auto'): readonly EngineKind[] {
@@ -52,6 +81,12 @@ async function loadWasm(source: WasmSource = packagedWasm): Promise<EngineModule
   // Not loaded where the native addon is: a build without WebAssembly is complete there.
   const { instantiateWasm, loadedWasm } = await import('./wasm.js')
   return loadedWasm() ?? instantiateWasm(await moduleOf(await local(source)))
+}
+
+/** The module is the one that an `import` gives: one instance serves those who waited for it and those who did not. */
+function loadWasmNow(): EngineModule {
+  const { instantiateWasm, loadedWasm } = createRequire(import.meta.url)('./wasm.js') as typeof import('./wasm.js')
+  return loadedWasm() ?? instantiateWasm(new WebAssembly.Module(readFileSync(packagedWasm)))
 }
 
 /** Files are read: `fetch` of Node knows none. */

@@ -5,6 +5,8 @@ import { messageOf } from './bound-engine.js'
 import type { EngineModule, LoadOptions } from './engine.js'
 import { moduleOf } from './wasm-source.js'
 
+let loaded: EngineModule | undefined
+
 /**
  * Loads the WebAssembly from `options.wasm`, or from where the package has it.
  *
@@ -19,8 +21,14 @@ export async function loadEngine({ engine = 'auto', wasm }: LoadOptions = {}): P
   try {
     const { instantiateWasm, loadedWasm } = await import('./wasm.js')
     const source = wasm ?? new URL('../wasm/ackbox_bg.wasm', import.meta.url)
-    return loadedWasm() ?? instantiateWasm(await moduleOf(source))
+    return (loaded = loadedWasm() ?? instantiateWasm(await moduleOf(source)))
   } catch (error) {
     throw new AckboxError('ERR_ENGINE', `no engine could be loaded: wasm: ${messageOf(error)}`, { cause: error })
   }
+}
+
+/** The engine that was loaded before, for browsers compile WebAssembly of this size only while somebody waits. */
+export function loadEngineNow(): EngineModule {
+  if (loaded !== undefined) return loaded
+  throw new AckboxError('ERR_ENGINE', 'the engine is not loaded yet: expected `await ready()` or `await open()` before')
 }

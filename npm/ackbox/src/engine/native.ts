@@ -1,7 +1,7 @@
 /** The engine as a native addon of Node. */
 
 import { createRequire } from 'node:module'
-import { BoundEngine, construct, createGuard, messageOf } from './bound-engine.js'
+import { BoundEngine, construct, createGuard, messageOf, unlessRefused } from './bound-engine.js'
 import type { Binding, Memory } from './bound-engine.js'
 import type { Config, Engine, EngineModule, LockHandle } from './engine.js'
 import type { Area } from './records.js'
@@ -21,6 +21,7 @@ interface Addon {
     input: Uint8Array,
     output: Uint8Array,
   ) => NodeEngine
+  backoffDelay(backoff: unknown, seed: string, id: string, attempt: number, floorMs: number | undefined): number
   lockFile(path: string): LockHandle | null
 }
 
@@ -30,6 +31,9 @@ export function loadNative(): EngineModule {
   return {
     kind: 'native',
     create: (now, config, entropy) => create(addon, now, config, entropy),
+    // Nothing is kept over the call, so a panic ends it alone.
+    backoffDelay: (backoff, seed, id, attempt, floorMs) =>
+      unlessRefused(createGuard(messageOf), () => addon.backoffDelay(backoff, seed, id, attempt, floorMs)),
     lockFile: (path) => addon.lockFile(path),
   }
 }

@@ -22,7 +22,7 @@ export interface Config {
 }
 
 /** How a delay is spread; a fraction in thousandths. */
-export type Jitter = 'none' | 'full' | 'equal' | { fraction: number }
+export type Jitter = 'none' | 'full' | 'equal' | 'decorrelated' | { fraction: number }
 
 /** A retry schedule. */
 export type Backoff =

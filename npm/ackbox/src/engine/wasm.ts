@@ -3,8 +3,8 @@
  * engine may move this one's views, and a panic in one ends them all.
  */
 
-import { initSync, panicMessage, WasmEngine } from '../wasm/ackbox.js'
-import { BoundEngine, construct, createGuard, messageOf } from './bound-engine.js'
+import { backoffDelay, initSync, panicMessage, WasmEngine } from '../wasm/ackbox.js'
+import { BoundEngine, construct, createGuard, messageOf, unlessRefused } from './bound-engine.js'
 import type { Memory } from './bound-engine.js'
 import type { EngineModule } from './engine.js'
 import type { Area } from './records.js'
@@ -27,6 +27,8 @@ export function instantiateWasm(module: BufferSource | WebAssembly.Module): Engi
       const binding = construct(guard, config, (object) => new WasmEngine(now, object, entropy))
       return new BoundEngine('wasm', binding, new SharedMemory(memory, binding), guard)
     },
+    backoffDelay: (backoff, seed, id, attempt, floorMs) =>
+      unlessRefused(guard, () => backoffDelay(backoff, seed, id, attempt, floorMs)),
   }
   return loaded
 }

@@ -19,6 +19,14 @@ export class WasmEngine {
   free(): void
 }
 
+export function backoffDelay(
+  backoff: unknown,
+  seed: string,
+  id: string,
+  attempt: number,
+  floorMs: number | undefined,
+): number
+
 /** The text of the panic behind a trap. */
 export function panicMessage(): string
 

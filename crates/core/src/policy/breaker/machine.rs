@@ -366,7 +366,7 @@ impl Breaker {
     }
 
     fn open(&mut self, why: Why, at: u64) -> Change {
-        let random = hash::jitter(&self.seed, &[], self.openings);
+        let random = |opening| hash::jitter(&self.seed, &[], opening);
         let cooldown = self.settings.cooldown.delay_ms(self.openings, random);
         self.openings = self.openings.saturating_add(1);
         self.counters.opened += 1;
