@@ -7,6 +7,7 @@ import type { EmbeddedQueue } from './queue.js'
 import type { Range } from './validate.js'
 import { callable, checkNames, integer, text } from './validate.js'
 import { ActiveWorker } from './worker.js'
+import { withDefaults } from './worker-defaults.js'
 
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
 const NAMES = ['concurrency', 'name', 'classify']
@@ -20,12 +21,13 @@ export function startWorker(
   core: BoxCore,
   queue: EmbeddedQueue,
   handler: Handler<never, unknown>,
-  options: WorkerOptions<never>,
+  named: WorkerOptions<never>,
   where: string,
   others: readonly string[] = [],
 ): ActiveWorker {
   callable(handler, 'the handler', where)
-  checkNames(options, [...NAMES, ...others], where, LATER)
+  checkNames(named, [...NAMES, ...others], where, LATER)
+  const options = withDefaults(handler, named, NAMES)
   const { concurrency: wanted = 1, name = queue.name } = options
   const concurrency = integer(wanted, CONCURRENCY, 'concurrency', where)
   text(name, KEY_BYTES_MAX, 'name', where)

@@ -22,6 +22,7 @@ import {
   type Worker,
 } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
+import { httpSender } from 'ackbox/http'
 import { faultyStorage, manualClock } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
@@ -119,6 +120,7 @@ const FUNCTIONS: Record<string, Call> = {
   'delay of a schedule': (_, options) => exponential().delay(1, options),
   retry: (_, options) => retry(nothing, options),
   ready: (_, options) => ready(options),
+  httpSender: (_, options) => httpSender(options),
   RetryAfterError: (_, options) => new RetryAfterError(1, options),
   httpErrors: (_, options) => httpErrors(options),
   fileStorage: (_, options) => fileStorage(options),

@@ -2,6 +2,7 @@
 import { AckboxError, defineQueue, exponential, open, PermanentError } from 'ackbox'
 import type { Box, Delivery, DrainReport, Queue, Receipt, Storage } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
+import { httpSender } from 'ackbox/http'
 import { manualClock } from 'ackbox/testing'
 
 interface Order {
@@ -34,6 +35,11 @@ orders.process((message) => {
   same<typeof message.body, Order>(true)
   if (message.body.cents < 0) throw new PermanentError('negative')
 })
+const send = httpSender<Order>({ url: (order) => `https://example.org/${order.id}`, fetch })
+orders.process(send)
+same<typeof send.destination, (body: Order) => string>(true)
+// @ts-expect-error a sender of other messages
+orders.process(httpSender<{ name: string }>({ url: 'https://example.org' }))
 // @ts-expect-error a handler of other messages
 orders.process((message: Delivery<{ name: string }>) => message.body.name)
 // @ts-expect-error no handler

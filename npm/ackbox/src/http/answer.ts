@@ -1,0 +1,57 @@
+/**
+ * What the status of an answer means for a message.
+ *
+ * | status | what follows |
+ * |---|---|
+ * | 2xx | it was delivered |
+ * | 408, 425, 429, 5xx | another attempt; with `Retry-After` not before that, and at no cost |
+ * | anything else, redirects too | a dead letter: asking again cannot help |
+ */
+import { PermanentError, RetryAfterError } from '../handler-errors.js'
+import { delayUntil, type HeadersLike, retryTimeOf } from '../retry-after.js'
+
+/** 4xx that say nothing against the request itself: took too long, too early, too many. */
+const RETRIED = new Set([408, 425, 429])
+
+/** A server answered with a status that is no success. */
+export class HttpStatusError extends Error {
+  override readonly name = 'HttpStatusError'
+  readonly status: number
+  /** The beginning of the answer's body, at most 1 KiB. */
+  readonly body: string
+
+  constructor(message: string, status: number, body: string) {
+    super(message)
+    this.status = status
+    this.body = body
+  }
+}
+
+/** An answer, as far as it matters. */
+export interface Answer {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: HeadersLike
+  /** The beginning of its body. */
+  readonly body: string
+}
+
+/** Whether the message was delivered. */
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299
+}
+
+/** The error that says what follows from an answer that is no success. */
+export function errorOf({ status, statusText, headers, body }: Answer, request: string, now: number): Error {
+  // A browser hides the status of a redirect that it does not follow.
+  const isRedirect = status === 0 || (status >= 300 && status <= 399)
+  const said = status === 0 ? 'a redirect' : `${status} ${statusText}`.trimEnd()
+  const hint = isRedirect ? ', which is not followed' : ''
+  const message = `${request} answered ${said}${hint}${body === '' ? '' : `: ${body}`}`
+  const error = new HttpStatusError(message, status, body)
+  if (status < 500 && !RETRIED.has(status)) return new PermanentError(message, { cause: error })
+  const time = retryTimeOf(headers)
+  const delayMs = time === undefined ? 0 : delayUntil(time, now)
+  // Now, or a time that has passed: the backoff keeps a broken server from being asked without end.
+  return delayMs === 0 ? error : new RetryAfterError(delayMs, { cause: error })
+}

@@ -1,0 +1,212 @@
+/** A handler that sends each message as one HTTP request. */
+import type { Delivery } from '../api.js'
+import { type Clock, MAX_TIMEOUT_MS, systemClock } from '../clock.js'
+import { AckboxError, invalidOption, PermanentError } from '../errors.js'
+import { unlessAborted } from '../pending.js'
+import type { HeadersLike } from '../retry-after.js'
+import type { Range } from '../validate.js'
+import { callable, checkNames, duration } from '../validate.js'
+import { WORKER_DEFAULTS } from '../worker-defaults.js'
+import { errorOf, isSuccess } from './answer.js'
+import { beginning, type ByteStream, skip } from './body.js'
+import { idempotencyKey } from './idempotency-key.js'
+
+/** What a sender tells `fetch`. */
+export interface FetchInit {
+  readonly method: 'POST'
+  readonly headers: Record<string, string>
+  readonly body: string | Uint8Array<ArrayBuffer>
+  readonly redirect: 'manual'
+  readonly signal: AbortSignal
+}
+
+/** What a sender reads of an answer. */
+export interface FetchResponse {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: HeadersLike
+  readonly body: ByteStream | null
+}
+
+/** `fetch`, or what stands for it. */
+export type FetchLike = (url: string, init: FetchInit) => Promise<FetchResponse>
+
+/** Headers by their names. */
+export type HeaderValues = Readonly<Record<string, string>>
+
+/** Options of {@link httpSender}. */
+export interface HttpSenderOptions<T = unknown> {
+  /** Where to: `http` or `https`, without a user and password. The same for all, or by the body of the message. */
+  readonly url: string | URL | ((body: T) => string | URL)
+  /** The network call. Default: the `fetch` of the platform, as it is when a message is sent. */
+  readonly fetch?: FetchLike | undefined
+  /**
+   * Headers beside those of the sender, which they replace where they have the same name: the same for all, or by the
+   * message.
+   */
+  readonly headers?: HeaderValues | ((message: Delivery<T>) => HeaderValues | Promise<HeaderValues>) | undefined
+  /** How long the whole exchange may take, to the last byte of the answer, 1 to 2,147,483,647. Default 30,000. */
+  readonly timeoutMs?: number | undefined
+  /** Source of time: that of the box, where it has one of its own. Default: the system's. */
+  readonly clock?: Clock | undefined
+}
+
+/**
+ * A handler for `process`. It brings worker options along that hold where `process` names nothing else: `breaker: true`,
+ * a circuit for each destination.
+ */
+export interface HttpSender<T = unknown> {
+  (message: Delivery<T>): Promise<void>
+  /** The origin that a body goes to: for the `destination` option of the queue. */
+  readonly destination: (body: T) => string
+}
+
+const NAMES = ['url', 'fetch', 'headers', 'timeoutMs', 'clock']
+const TIMEOUT: Range = { min: 1, max: MAX_TIMEOUT_MS }
+const TIMEOUT_MS_DEFAULT = 30_000
+/** What a dead letter keeps of an answer. */
+const SHOWN_BYTES = 1_024
+const WHERE = 'httpSender()'
+
+/** What is well for all who send over a network. */
+const DEFAULTS = Object.freeze({ breaker: true })
+
+/**
+ * A handler that sends each message with POST: a body of bytes as it is, any other as JSON. The `Idempotency-Key` is the
+ * id of the message, so that a server knows what comes again: quoted, as a string of structured fields, with `%` and
+ * whatever is no printable ASCII percent-encoded.
+ *
+ * An answer of 2xx acknowledges the message, once it has come whole. After 408, 425, 429, 5xx, a time-out and errors of
+ * the network it is tried again, not before `Retry-After` (seconds or a date, a day at most) where the server sent one.
+ * Any other status makes it a dead letter, whose error tells the status and the first KiB of the body. Redirects are not
+ * followed.
+ *
+ * ```ts
+ * const send = httpSender<Order>({ url: 'https://example.org/orders' })
+ * const orders = box.queue<Order>('orders', { destination: send.destination })
+ * orders.process(send, { concurrency: 20 })
+ * ```
+ */
+export function httpSender<T = unknown>(options: HttpSenderOptions<T>): HttpSender<T> {
+  const sender = new Sender(checkOptions(options))
+  const send = (message: Delivery<T>): Promise<void> => sender.send(message)
+  const destination = (body: T): string => sender.urlOf(body).origin
+  return Object.assign(send, { destination, [WORKER_DEFAULTS]: DEFAULTS })
+}
+
+interface CheckedOptions<T> {
+  readonly url: URL | ((body: T) => string | URL)
+  readonly fetch: FetchLike | undefined
+  readonly headers: HttpSenderOptions<T>['headers']
+  readonly timeoutMs: number
+  readonly clock: Clock
+}
+
+function checkOptions<T>(options: HttpSenderOptions<T>): CheckedOptions<T> {
+  checkNames(options, NAMES, WHERE)
+  const { url, fetch, headers, timeoutMs = TIMEOUT_MS_DEFAULT, clock = systemClock() } = options
+  if (fetch !== undefined) callable(fetch, 'fetch', WHERE)
+  if (typeof headers !== 'function') checkHeaders(headers ?? {})
+  for (const call of ['now', 'setTimeout', 'clearTimeout'] as const) {
+    callable((clock as Clock | null)?.[call], `clock.${call}`, WHERE)
+  }
+  return {
+    url: typeof url === 'function' ? url : checkUrl(url),
+    fetch,
+    headers,
+    timeoutMs: duration(timeoutMs, TIMEOUT, 'timeoutMs', WHERE),
+    clock,
+  }
+}
+
+function checkUrl(url: unknown): URL {
+  if ((url instanceof URL || typeof url === 'string') && URL.canParse(String(url))) {
+    const { protocol, username, password } = new URL(url)
+    if (/^https?:$/.test(protocol) && username === '' && password === '') return new URL(url)
+  }
+  throw invalidOption('url to be an address of http or https without a user', url, WHERE)
+}
+
+/** As names in lower case, which a name that comes twice is told by. */
+function checkHeaders(headers: unknown): Record<string, string> {
+  if (typeof headers !== 'object' || headers === null) throw invalidOption('headers to be an object', headers, WHERE)
+  try {
+    return Object.fromEntries(new Headers(headers as HeaderValues))
+  } catch (cause) {
+    throw new AckboxError('ERR_INVALID_OPTION', `${WHERE}: expected headers that HTTP can carry`, { cause })
+  }
+}
+
+function json(body: unknown): string {
+  const text = JSON.stringify(body) as string | undefined
+  if (text === undefined) throw new TypeError('its body is nothing that JSON knows')
+  return text
+}
+
+class Sender<T> {
+  readonly #options: CheckedOptions<T>
+
+  constructor(options: CheckedOptions<T>) {
+    this.#options = options
+  }
+
+  urlOf(body: T): URL {
+    const { url } = this.#options
+    return typeof url === 'function' ? checkUrl(url(body)) : url
+  }
+
+  async send(message: Delivery<T>): Promise<void> {
+    const { clock, timeoutMs } = this.#options
+    const { url, ...request } = await this.#compose(message)
+    // Queries hold secrets at times, and errors are kept.
+    const name = `POST ${url.origin}${url.pathname}`
+    const controller = new AbortController()
+    const abort = (): void => controller.abort(message.signal.reason)
+    const expire = (): void => {
+      controller.abort(new AckboxError('ERR_TIMEOUT', `${name}: expected a whole answer within ${timeoutMs} ms`))
+    }
+    const timer = clock.setTimeout(expire, timeoutMs)
+    message.signal.addEventListener('abort', abort)
+    if (message.signal.aborted) abort()
+    try {
+      await this.#exchange(url, { ...request, method: 'POST', redirect: 'manual', signal: controller.signal }, name)
+    } finally {
+      clock.clearTimeout(timer)
+      message.signal.removeEventListener('abort', abort)
+      // Whatever of the answer was not read is not wanted.
+      controller.abort()
+    }
+  }
+
+  /** What is wrong with a message stays wrong. */
+  async #compose(message: Delivery<T>): Promise<{ url: URL; headers: Record<string, string>; body: FetchInit['body'] }> {
+    const { headers } = this.#options
+    const own = typeof headers === 'function' ? await headers(message) : headers
+    try {
+      const { body } = message
+      const isBytes = body instanceof Uint8Array
+      return {
+        url: this.urlOf(body),
+        headers: {
+          'content-type': isBytes ? 'application/octet-stream' : 'application/json',
+          'idempotency-key': idempotencyKey(message.id),
+          ...checkHeaders(own ?? {}),
+        },
+        body: isBytes ? (body as Uint8Array<ArrayBuffer>) : json(body),
+      }
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new PermanentError(`message '${message.id}' cannot be sent: ${why}`, { cause })
+    }
+  }
+
+  async #exchange(url: URL, init: FetchInit, name: string): Promise<void> {
+    const { fetch = globalThis.fetch as unknown as FetchLike, clock } = this.#options
+    const { signal } = init
+    const response = await unlessAborted(fetch(url.href, init), signal)
+    const { status, statusText, headers } = response
+    if (isSuccess(status)) return unlessAborted(skip(response.body), signal)
+    const body = await beginning(response.body, SHOWN_BYTES, unlessAborted(new Promise<never>(() => {}), signal))
+    throw errorOf({ status, statusText, headers, body }, name, clock.now())
+  }
+}
