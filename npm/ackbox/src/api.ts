@@ -231,8 +231,37 @@ export interface Delivery<T = unknown> extends AsyncDisposable {
    * Settled: `ERR_ALREADY_SETTLED`. Lost, or at-most-once: `ERR_LEASE_LOST`.
    */
   enqueue<T, R, Out>(queue: Queue<T, R, Out>, body: T, options?: StagedEnqueueOptions): Receipt
+  /**
+   * Runs a part of the work once: records what it gave durably with the message, and gives that to later deliveries
+   * without running it again, whatever happened in between: a retry, a crash, a redrive. What it gave goes through the
+   * queue's codec, also the first time, so that every attempt sees the same; `undefined` is a result. One that throws
+   * records nothing, and may be called again. Steps may run concurrently.
+   *
+   * A step is repeated only if it was cut off between its effect and its record: hand its `key` to the service that it
+   * calls. A handler that may run again should do nothing that matters outside its steps.
+   *
+   * `name`: 1 to 256 bytes; the same twice in one attempt is `ERR_INVALID_OPTION`, as are more than 1,024 steps of one
+   * message. A result above the queue's `maxBodyBytes`, or above 8 MiB with all others of the message, rejects with
+   * `ERR_BODY_TOO_LARGE`, one that the codec cannot hold with `ERR_INVALID_BODY`. Settled: `ERR_ALREADY_SETTLED`. Lost, or
+   * at-most-once: `ERR_LEASE_LOST`. `ERR_CORRUPT`: the recorded result is damaged, and the message a dead letter now.
+   */
+  step<S>(name: string, run: (context: StepContext) => S | PromiseLike<S>): Promise<S>
+  /**
+   * A key for the idempotency of a call to the outside, `Idempotency-Key` say: 32 hexadecimal digits. The same for this
+   * name in every attempt, after redrives too, and on every engine; another one for each message and each box. `name`: 1
+   * to 256 bytes.
+   */
+  key(name: string): string
   /** Prolongs the lease: it ends `ms` from now, 1 or more. */
   extend(ms: number): Promise<void>
+}
+
+/** What a step gets. */
+export interface StepContext {
+  /** {@link Delivery.key} of the step's name. */
+  readonly key: string
+  /** {@link Delivery.signal}. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -294,7 +323,7 @@ export interface DeadLetters<T = unknown> {
   get(id: string): Promise<DeadLetter<T> | undefined>
   count(filter?: DeadFilter): Promise<number>
   /**
-   * Gives messages all their attempts again, in the order of their deaths behind what waits; with `groupOnDead: 'block'`
+   * Gives messages all their attempts again, not their steps, in the order of their deaths behind what waits; with `groupOnDead: 'block'`
    * in front of their group. Idempotent.
    */
   redrive(options?: RedriveOptions): Promise<RedriveReport>
@@ -337,7 +366,7 @@ export interface RedriveOptions extends DeadFilter {
    * is known there, or that finds no room there, is skipped. Default: the queue that it died in.
    */
   readonly to?: string | undefined
-  /** Whether recorded steps count again. This version has no steps, and refuses the option. */
+  /** `'forget'`: what was recorded of their steps is dropped, and their handlers run them again. Default `'keep'`. */
   readonly steps?: 'keep' | 'forget' | undefined
   /** Ends a redrive at a pace. */
   readonly signal?: AbortSignal | undefined

@@ -29,28 +29,29 @@ const HEADERS_BYTES_MAX = 4_096
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
-/** JSON text or the bytes of the queue's codec, at most `maxBytes` of them. */
+/** JSON text or the bytes of the queue's codec, at most `maxBytes` of them. `what` is encoded is told by errors. */
 export function encodeBody(
   body: unknown,
   codec: Codec<never> | undefined,
   maxBytes: number,
   where: string,
+  what = 'body',
 ): string | Uint8Array {
   if (body === undefined) {
-    throw new AckboxError('ERR_INVALID_BODY', `${where}: expected a body, got undefined`)
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: expected a ${what}, got undefined`)
   }
   let encoded: string | Uint8Array | undefined
   try {
     encoded = codec === undefined ? JSON.stringify(body) : atOnce(codec.encode(body as never), 'a Uint8Array from codec.encode')
   } catch (cause) {
-    throw new AckboxError('ERR_INVALID_BODY', `${where}: the body cannot be encoded: ${messageOf(cause)}`, { cause })
+    throw new AckboxError('ERR_INVALID_BODY', `${where}: the ${what} cannot be encoded: ${messageOf(cause)}`, { cause })
   }
   if (encoded === undefined || (codec !== undefined && !(encoded instanceof Uint8Array))) {
     const [wanted, got] =
-      codec === undefined ? ['a body that JSON can hold', body] : ['a Uint8Array from codec.encode', encoded]
+      codec === undefined ? [`a ${what} that JSON can hold`, body] : ['a Uint8Array from codec.encode', encoded]
     throw new AckboxError('ERR_INVALID_BODY', `${where}: expected ${wanted}, got ${describe(got)}`)
   }
-  checkSize(encoded, maxBytes, 'body', 'maxBodyBytes', where)
+  checkSize(encoded, maxBytes, what, 'maxBodyBytes', where)
   return encoded
 }
 

@@ -1,9 +1,10 @@
 /** One attempt at handling a message, from its delivery until it is settled or lost. */
-import type { Delivery, Queue, RejectOptions } from './api.js'
+import type { Delivery, Queue, RejectOptions, StepContext } from './api.js'
 import type { BoxCore } from './box.js'
 import { decodeBody, decodeHeaders, encodeResult } from './codec.js'
 import { checkExtension, checkReject, DELAY } from './delivery-options.js'
 import type { Driver } from './driver.js'
+import type { StepKey } from './engine/objects.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
 import { encodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
@@ -11,7 +12,8 @@ import { outlive, type Outliving, outliving } from './outliving.js'
 import type { LocalOptions } from './queue-options.js'
 import { parse, type Parsed } from './schema.js'
 import { Staging } from './staging.js'
-import type { Guarantee, Receipt, StagedEnqueueOptions } from './types.js'
+import { checkStepName, Steps } from './steps.js'
+import type { Receipt, StagedEnqueueOptions } from './types.js'
 import { duration } from './validate.js'
 import { type Consequence, consequenceOf } from './verdict.js'
 
@@ -19,8 +21,8 @@ import { type Consequence, consequenceOf } from './verdict.js'
 export interface DeliverySource {
   readonly name: string
   readonly core: BoxCore
-  readonly guarantee: Guarantee | undefined
   readonly local: LocalOptions
+  readonly maxBodyBytes: number
   readonly maxResultBytes: number
   /** How long a claim lasts, and a message waits for a handler that was told to stop. */
   readonly leaseMs: number
@@ -61,6 +63,12 @@ export class ActiveDelivery implements Delivery<unknown> {
   readonly worker: number | undefined
   /** Of its message. */
   readonly #number: number
+  /** The one that accepted its message. */
+  readonly #engineRun: number
+  /** How many steps of its message were recorded before. */
+  readonly #recordedSteps: number
+  /** At-most-once: it was settled before its handler starts. */
+  readonly #isHandedOver: boolean
   readonly #driver: Driver
   readonly #source: DeliverySource
   readonly #headersText: string
@@ -76,6 +84,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   #seen = false
   /** What is sent with its acknowledgement. */
   #staged: Staging | undefined
+  #steps: Steps | undefined
   /** To be called when a handler that was told to stop has returned. */
   #outlived: (() => void) | undefined
 
@@ -85,6 +94,9 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#source = source
     this.token = view.token
     this.#number = view.number
+    this.#engineRun = view.run
+    this.#recordedSteps = view.steps
+    this.#isHandedOver = view.handedOver
     this.id = view.id()
     this.attempt = view.attempt
     this.priority = view.priority
@@ -118,13 +130,24 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   enqueue<T, R, Out>(queue: Queue<T, R, Out>, body: T, options: StagedEnqueueOptions = {}): Receipt {
-    this.checkOpen('enqueue')
-    if (this.#source.guarantee === 'at-most-once') {
-      const message = `${this.#where('enqueue')}: an at-most-once delivery was settled before its handler started`
-      throw new AckboxError('ERR_LEASE_LOST', message)
-    }
+    this.#checkKept('enqueue')
     this.#staged ??= new Staging(this.#source.core)
     return this.#staged.add(queue, body, options, this.#where('enqueue'))
+  }
+
+  async step<S>(name: string, run: (context: StepContext) => S | PromiseLike<S>): Promise<S> {
+    this.#steps ??= new Steps(this.#driver, this.#source, this, this.#recordedSteps)
+    return this.#steps.run(name, run, this.#where('step'))
+  }
+
+  key(name: string): string {
+    checkStepName(name, this.#where('key'))
+    return this.#driver.call<StepKey>({ op: 'stepKey', number: this.#number, run: this.#engineRun, name }).key
+  }
+
+  /** @internal Throws unless steps may be recorded. */
+  checkSteps(): void {
+    this.#checkKept('step')
   }
 
   async extend(ms: number): Promise<void> {
@@ -415,6 +438,14 @@ export class ActiveDelivery implements Delivery<unknown> {
       const { code, message } = this.#lostTo!
       throw new AckboxError(code as 'ERR_LEASE_LOST', message, { cause: this.#lostTo })
     }
+  }
+
+  /** Throws unless it may be settled, and was not settled before it was delivered. */
+  #checkKept(call: string): void {
+    this.checkOpen(call)
+    if (!this.#isHandedOver) return
+    const message = `${this.#where(call)}: an at-most-once delivery was settled before its handler started`
+    throw new AckboxError('ERR_LEASE_LOST', message)
   }
 
   /** A manual delivery has no handler that would return later. */

@@ -22,6 +22,7 @@ export type {
   RedriveOptions,
   RedriveReport,
   RejectOptions,
+  StepContext,
   Transaction,
   Worker,
   WorkerOptions,
@@ -91,6 +92,7 @@ export type {
   Receipt,
   SchemaIssue,
   StagedEnqueueOptions,
+  StepInfo,
 } from './types.js'
 export type { Classify, ErrorVerdict, RetryVerdict } from './verdict.js'
 export type { Watch, WatchOptions } from './watch.js'

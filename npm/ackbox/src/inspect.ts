@@ -4,10 +4,16 @@ import type { Codec } from './codec.js'
 import { decodeHeaders, decodeResult } from './codec.js'
 import type { Driver } from './driver.js'
 import { decodeError } from './error-info.js'
-import type { AttemptInfo as EngineAttempt, MessageInfo as EngineInfo, Request } from './engine/objects.js'
+import type {
+  AttemptInfo as EngineAttempt,
+  DeadPage,
+  MessageInfo as EngineInfo,
+  Request,
+  StepInfo as EngineStep,
+} from './engine/objects.js'
 import type { BodyView } from './engine/wire.gen.js'
 import type { LocalOptions } from './queue-options.js'
-import type { AttemptInfo, DeadLetter, MessageInfo } from './types.js'
+import type { AttemptInfo, DeadLetter, MessageInfo, StepInfo } from './types.js'
 
 /** Headers and body of one entry, copied out of the output area. */
 export interface Content {
@@ -29,17 +35,23 @@ export interface Inspected {
   readonly bodies: BodyReader
 }
 
-/** Asks for entries; their contents come before the answer. */
-export async function askForInfos<A>(driver: Driver, request: Request, { local, bodies }: Inspected): Promise<Answer<A>> {
+/** Asks for entries; their contents come before the answer, those of their steps last. */
+export async function askForInfos<A extends readonly EngineInfo[] | DeadPage>(driver: Driver, request: Request, { local, bodies }: Inspected): Promise<Answer<A>> {
   const { codec } = local
   const contents: (Content | undefined)[] = []
   const answer = await driver.request<A>(request, (view) => {
     contents[view.index] = view.intact ? contentOf(view, codec) : undefined
   })
+  const entries: readonly EngineInfo[] = 'items' in answer ? answer.items : answer
+  const given = contents.slice(entries.length)
+  const steps = entries.map((entry) => {
+    const results = given.splice(0, entry.steps?.length ?? 0)
+    return entry.steps?.map((step, index) => stepInfo(step, results[index], (result) => bodies.read(entry.id, result, codec)))
+  })
   return {
     answer,
     infoOf: (entry, index) =>
-      messageInfo(entry, contents[index], (content) => bodies.read(entry.id, content.body, codec)),
+      messageInfo(entry, contents[index], steps[index], (content) => bodies.read(entry.id, content.body, codec)),
     contentOf: (index) => contents[index],
   }
 }
@@ -56,9 +68,10 @@ function contentOf(view: BodyView, codec: Codec<never> | undefined): Content {
 function messageInfo(
   entry: EngineInfo,
   content: Content | undefined,
+  steps: readonly StepInfo[] | undefined,
   bodyOf: (content: Content) => { body?: never },
 ): MessageInfo<never, never> {
-  const { error: encodedError, history, ...info } = entry
+  const { error: encodedError, history, steps: _, ...info } = entry
   const error = decodeError(encodedError)
   return {
     ...info,
@@ -66,7 +79,19 @@ function messageInfo(
     headers: decodeHeaders(content?.headers ?? ''),
     ...(error === undefined ? {} : { error }),
     history: history.map(attemptInfo),
+    ...(steps === undefined ? {} : { steps }),
   }
+}
+
+function stepInfo(
+  { name, gave }: EngineStep,
+  result: Content | undefined,
+  read: (encoded: Content['body']) => { body?: never },
+): StepInfo {
+  if (gave === 'nothing') return { name }
+  if (result === undefined) return { name, isDamaged: true }
+  const { body } = read(result.body)
+  return body === undefined ? { name } : { name, result: body }
 }
 
 /** Of a completed message the engine shows its result in place of a body. */

@@ -5,7 +5,7 @@ import type { DeadFilter as EngineFilter } from './engine/objects.js'
 import { AckboxError, invalidOption } from './errors.js'
 import { KEY_BYTES_MAX } from './enqueue-options.js'
 import type { Range } from './validate.js'
-import { choice, integer, optionalSignal, text, unsupported } from './validate.js'
+import { choice, integer, optionalSignal, text } from './validate.js'
 
 export const REDRIVE_NAMES = ['limit', 'perSecond', 'to', 'steps', 'signal']
 
@@ -33,14 +33,11 @@ export async function redrive(
   if (limit !== undefined) filter.limit = integer(limit, LIMIT, 'limit', where)
   if (to !== undefined) text(to, KEY_BYTES_MAX, 'to', where)
   optionalSignal(signal, where)
-  if (steps !== undefined) {
-    choice(steps, ['keep', 'forget'], 'steps', where)
-    throw unsupported('the option steps', where)
-  }
+  const forgetSteps = steps !== undefined && choice(steps, ['keep', 'forget'], 'steps', where) === 'forget'
   const pace = perSecond === undefined ? undefined : paceOf(perSecond, where)
   core.checkOpen(where)
   signal?.throwIfAborted()
-  const wanted = { queue, filter, ...(to === undefined ? {} : { to }) }
+  const wanted = { queue, filter, forgetSteps, ...(to === undefined ? {} : { to }) }
   if (pace === undefined) return core.driver.request({ op: 'redrive', ...wanted })
   return redriveAtPace(core, { ...wanted, perSecondMilli: pace }, signal, where)
 }

@@ -137,6 +137,20 @@ export interface MessageInfo<T = unknown, R = unknown> {
   readonly error?: ErrorInfo
   /** The last 32 attempts that failed, oldest first; of a completed message only with the queue's `history` option. */
   readonly history: readonly AttemptInfo[]
+  /**
+   * What was recorded of its steps, in that order. Only `get` and dead letters show it; absent for a finished message, whose
+   * steps are gone.
+   */
+  readonly steps?: readonly StepInfo[]
+}
+
+/** A recorded step. */
+export interface StepInfo {
+  readonly name: string
+  /** What it gave; absent if that was `undefined`, is damaged, or cannot be decoded. */
+  readonly result?: unknown
+  /** What it gave is damaged in the storage. */
+  readonly isDamaged?: true
 }
 
 /** How a message ended. A plain object. */
@@ -170,6 +184,7 @@ export interface DeadLetter<T = unknown> extends MessageInfo<T> {
   readonly enqueuedAt: number
   readonly reason: Reason
   readonly deadAt: number
+  readonly steps: readonly StepInfo[]
 }
 
 /** The body of a message that a queue gets by `deadLetterTo`: one for each death, with an id of its own for ever. */

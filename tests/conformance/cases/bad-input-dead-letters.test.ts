@@ -72,12 +72,6 @@ it.each(REDRIVES)('the redrive option %j', async (options, message) => {
   await untouched()
 })
 
-it.each(['keep', 'forget'] as const)('steps: %j, as long as there are none', async (steps) => {
-  const { dead, untouched } = await withLetter()
-  await refusal(dead.redrive({ steps }), 'ERR_UNSUPPORTED', /steps/)
-  await untouched()
-})
-
 it.each(PAGES)('the page option %j', async (options, message) => {
   const { dead, untouched } = await withLetter()
   await refusal(dead.list().page(options as never), 'ERR_INVALID_OPTION', message)

@@ -105,6 +105,8 @@ const DELIVERY: Calls<Delivery> = {
   enqueue: ({ delivery, queue }, options) => delivery.enqueue(queue, 1, options),
   ack: 'none',
   extend: 'none',
+  step: 'none',
+  key: 'none',
 }
 
 const FUNCTIONS: Record<string, Call> = {

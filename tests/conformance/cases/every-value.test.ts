@@ -165,7 +165,7 @@ const REDRIVE: Table<RedriveOptions> = {
   limit: whole(1),
   perSecond: [...NO_NUMBER, 0, -1, 1_000_001],
   to: text(256),
-  steps: [],
+  steps: choice,
   signal: NO_SIGNAL,
 }
 const PAGE: Table<PageOptions> = { limit: whole(1, 1_000), after: [5, null, {}, 'no cursor'] }
@@ -188,6 +188,7 @@ const TEST_DELIVERY: Table<TestDeliveryOverrides> = {
   enqueuedAt: whole(0),
   token: whole(0),
   signal: NO_SIGNAL,
+  steps: [5, null, 'text', [1], { '': 1 }],
 }
 const MANUAL_CLOCK: Table<ManualClockOptions> = { start: instant }
 const FAULTY: Table<FaultyStorageOptions> = { faults: ['fail', 5, null, {}, true], durability: choice }

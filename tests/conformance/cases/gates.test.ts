@@ -57,6 +57,25 @@ it('the receipt of a duplicate waits for the append of the original', async () =
   ])
 })
 
+it('a step is done when its record is durable [A3 step]', async () => {
+  const { storage, queue } = await setUp()
+  await queue.enqueue(1, { id: 'a' })
+  const message = (await queue.dequeue())!
+  const runs: string[] = []
+  storage.hold()
+  const step = message.step('charge', () => void runs.push('first'))
+  expect(await isPending(step)).toBe(true)
+  expect(runs).toEqual(['first'])
+  // A crash now cuts the step off between effect and record: with the same key it runs again.
+  const other = await openOn(storage.copy(), { clock: manualClock() })
+  const again = (await other.queue<number>('jobs').dequeue())!
+  expect(again.key('charge')).toBe(message.key('charge'))
+  await again.step('charge', () => void runs.push('second'))
+  expect(runs).toEqual(['first', 'second'])
+  storage.release()
+  await step
+})
+
 it('a handler starts only when message and start are durable [A2 guarantee]', async () => {
   const { storage, queue, seen } = await setUp()
   let starts = 0

@@ -56,6 +56,28 @@ describe('testDelivery [A8 testDelivery]', () => {
     await refusal(() => message.enqueue(bills, { cents: 1 }), 'ERR_ALREADY_SETTLED')
   })
 
+  it('runs steps once, and remembers them', async () => {
+    const message = testDelivery(1, { id: 'o-1', steps: { reserve: { shelf: 4 } } })
+    const never = (): { shelf: number } => {
+      throw new Error('it ran again')
+    }
+    expect(await message.step('reserve', never)).toEqual({ shelf: 4 })
+    const given = await message.step('charge', ({ key, signal }) => ({ key, isAborted: signal.aborted }))
+    expect(given).toEqual({ key: message.key('charge'), isAborted: false })
+    await message.step('notify', () => undefined)
+    expect(message.steps).toEqual({ reserve: { shelf: 4 }, charge: given, notify: undefined })
+    expect(message.key('charge')).toMatch(/^[0-9a-f]{32}$/)
+    expect(message.key('charge')).not.toBe(message.key('notify'))
+    expect(testDelivery(1, { id: 'o-1' }).key('charge')).toBe(message.key('charge'))
+    expect(testDelivery(1, { id: 'o-2' }).key('charge')).not.toBe(message.key('charge'))
+    await refusal(message.step('charge', () => 1), 'ERR_INVALID_OPTION', /'charge' again/)
+    await refusal(message.step('huge', () => 'x'.repeat(1 << 20)), 'ERR_BODY_TOO_LARGE')
+    await expect(message.step('pay', () => Promise.reject(new Error('busy')))).rejects.toThrow('busy')
+    expect(await message.step('pay', () => 5)).toBe(5)
+    message.lose()
+    await refusal(message.step('ship', () => 1), 'ERR_LEASE_LOST')
+  })
+
   it('remembers how it was settled', async () => {
     const acked = testDelivery(1)
     await acked.ack({ paid: true })

@@ -1,5 +1,4 @@
-//! Steps and cleaning: what a step gave outlives every segment that it was in, wherever its message is.
-//! [S15, S19]
+//! Steps outlive every segment that they were in, wherever their message is. [S15, S19]
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};

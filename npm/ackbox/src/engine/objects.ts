@@ -106,8 +106,10 @@ export type Request =
       filter?: DeadFilter | undefined
       to?: string | undefined
       perSecondMilli?: number | undefined
+      forgetSteps?: boolean | undefined
     }
   | { op: 'removeDead'; queue: number; filter?: DeadFilter | undefined } // reply: value
+  | { op: 'stepKey'; number: number; run: number; name: string } // at once: StepKey
   | { op: 'queueStats'; queue: number } // at once: QueueStats
   | { op: 'boxStats' } // at once: BoxStats
   | { op: 'queues' } // at once: QueueSummary[]
@@ -171,6 +173,19 @@ export interface MessageInfo {
   /** The encoded error of the death (JSON). */
   error?: string
   history: AttemptInfo[]
+  /** Their results are bodies behind those of all entries, in order. */
+  steps?: StepInfo[]
+}
+
+/** A recorded step. */
+export interface StepInfo {
+  name: string
+  gave: 'value' | 'nothing' | 'damaged'
+}
+
+/** The idempotency key of a step. */
+export interface StepKey {
+  key: string
 }
 
 /** One past attempt. */

@@ -1,13 +1,14 @@
 /** A delivery without a box, for unit tests of handlers: it behaves as a real one, and remembers what was done to it. */
 
-import type { Delivery, Queue, RejectOptions } from '../api.js'
+import type { Delivery, Queue, RejectOptions, StepContext } from '../api.js'
 import { platform } from '../clock.js'
-import { encodeResult } from '../codec.js'
+import { decodeBody, encodeBody, encodeResult } from '../codec.js'
 import { checkExtension, checkReject } from '../delivery-options.js'
 import { KEY_BYTES_MAX, STAGED_NAMES } from '../enqueue-options.js'
 import { AckboxError, invalidOption } from '../errors.js'
+import { checkStepName, sameStepAgain } from '../steps.js'
 import type { Receipt, StagedEnqueueOptions } from '../types.js'
-import { checkNames, choice, integer, optionalSignal, text } from '../validate.js'
+import { callable, checkNames, choice, integer, optionalSignal, text } from '../validate.js'
 
 /** What a test delivery is made with, beside its body. */
 export interface TestDeliveryOverrides {
@@ -27,6 +28,8 @@ export interface TestDeliveryOverrides {
   readonly token?: number | undefined
   /** When it aborts the delivery is lost, for its reason. Default: one that `lose` aborts. */
   readonly signal?: AbortSignal | undefined
+  /** What earlier deliveries recorded, by the names of the steps: these do not run again. Default: nothing. */
+  readonly steps?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** How a delivery was settled by hand. */
@@ -51,6 +54,8 @@ export interface TestDelivery<T = unknown> extends Delivery<T> {
   readonly extensions: readonly number[]
   /** The messages that were staged, whatever became of the delivery. */
   readonly staged: readonly StagedMessage[]
+  /** What is recorded of its steps, by earlier deliveries too, as JSON gives it back. */
+  readonly steps: Readonly<Record<string, unknown>>
   /** Takes its lease away: the signal aborts, and settling it rejects with this code. Default `'ERR_LEASE_LOST'`. */
   lose(code?: 'ERR_LEASE_LOST' | 'ERR_CLOSED' | 'ERR_TIMEOUT'): void
 }
@@ -58,7 +63,10 @@ export interface TestDelivery<T = unknown> extends Delivery<T> {
 /** What results may take where no queue says otherwise. */
 const RESULT_BYTES_MAX = 64 << 10
 
-const NAMES = ['id', 'attempt', 'headers', 'group', 'destination', 'priority', 'enqueuedAt', 'token', 'signal']
+/** What bodies, and what steps give, may take where no queue says otherwise. */
+const BODY_BYTES_MAX = 1 << 20
+
+const NAMES = ['steps', 'id', 'attempt', 'headers', 'group', 'destination', 'priority', 'enqueuedAt', 'token', 'signal']
 
 /** Why a delivery may be lost. */
 const LOST_CODES = ['ERR_LEASE_LOST', 'ERR_CLOSED', 'ERR_TIMEOUT'] as const
@@ -101,6 +109,12 @@ function checkOverrides(overrides: TestDeliveryOverrides, where: string): void {
   const isHeaders = typeof headers === 'object' && headers !== null && Object.values(headers).every((value) => typeof value === 'string')
   if (headers !== undefined && !isHeaders) throw invalidOption('headers to be an object of strings', headers, where)
   optionalSignal(overrides.signal, where)
+  const { steps } = overrides
+  if (steps === undefined) return
+  if (typeof steps !== 'object' || steps === null || Array.isArray(steps)) {
+    throw invalidOption('steps to be an object of results', steps, where)
+  }
+  for (const name of Object.keys(steps)) checkStepName(name, `${where}: steps`)
 }
 
 class RecordedDelivery<T> implements TestDelivery<T> {
@@ -115,7 +129,10 @@ class RecordedDelivery<T> implements TestDelivery<T> {
   readonly token: number
   readonly extensions: number[] = []
   readonly staged: StagedMessage[] = []
+  readonly steps: Record<string, unknown>
   readonly #controller = new AbortController()
+  /** Steps of this delivery that run or are done. */
+  readonly #begun = new Set<string>()
   #settled: Settlement | undefined
 
   constructor(body: T, overrides: TestDeliveryOverrides, number: number) {
@@ -129,6 +146,7 @@ class RecordedDelivery<T> implements TestDelivery<T> {
     this.priority = overrides.priority ?? 0
     this.enqueuedAt = overrides.enqueuedAt ?? platform.wallNow()
     this.token = overrides.token ?? number
+    this.steps = { ...overrides.steps }
     if (signal?.aborted === true) this.#controller.abort(signal.reason)
     signal?.addEventListener('abort', () => this.#controller.abort(signal.reason), { once: true })
   }
@@ -169,6 +187,30 @@ class RecordedDelivery<T> implements TestDelivery<T> {
     this.extensions.push(extension)
   }
 
+  async step<S>(name: string, run: (context: StepContext) => S | PromiseLike<S>): Promise<S> {
+    const where = this.#where('step')
+    checkStepName(name, where)
+    callable(run, 'the second argument', where)
+    this.#checkOpen('step')
+    if (this.#begun.has(name)) throw sameStepAgain(name, where)
+    this.#begun.add(name)
+    if (Object.hasOwn(this.steps, name)) return this.steps[name] as S
+    try {
+      const given = await run({ key: this.key(name), signal: this.signal })
+      const encoded = given === undefined ? undefined : encodeBody(given, undefined, BODY_BYTES_MAX, where, 'result')
+      this.#checkOpen('step')
+      return (this.steps[name] = encoded === undefined ? undefined : decodeBody(encoded, undefined)) as S
+    } catch (error) {
+      this.#begun.delete(name)
+      throw error
+    }
+  }
+
+  key(name: string): string {
+    checkStepName(name, this.#where('key'))
+    return keyOf(`${this.id}\0${name}`)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#settled === undefined && !this.signal.aborted) this.#settled = { how: 'returned' }
   }
@@ -192,4 +234,14 @@ class RecordedDelivery<T> implements TestDelivery<T> {
   #where(call: string): string {
     return `test delivery '${this.id}': ${call}`
   }
+}
+
+/** 32 hexadecimal digits that look like a key and depend on the text: four FNV-1a hashes, each begun elsewhere. */
+function keyOf(text: string): string {
+  const part = (seed: number): string => {
+    let hash = 0x811c9dc5 ^ seed
+    for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+    return (hash >>> 0).toString(16).padStart(8, '0')
+  }
+  return [0, 1, 2, 3].map(part).join('')
 }
