@@ -17,8 +17,7 @@ enum Step {
     Relive { pick: usize },
     Remove { pick: usize },
     RemoveOldest { queue: u32 },
-    Drop { queue: u32 },
-    Sort { set_back: u8 },
+    Cut { set_back: u8 },
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -30,8 +29,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(|pick| Step::Relive { pick }),
         2 => any::<usize>().prop_map(|pick| Step::Remove { pick }),
         2 => (0..QUEUES).prop_map(|queue| Step::RemoveOldest { queue }),
-        1 => (0..QUEUES).prop_map(|queue| Step::Drop { queue }),
-        1 => any::<u8>().prop_map(|set_back| Step::Sort { set_back }),
+        1 => any::<u8>().prop_map(|set_back| Step::Cut { set_back }),
     ]
 }
 
@@ -50,7 +48,6 @@ struct Known {
 #[derive(Default)]
 struct World {
     dedup: Dedup,
-    /// Finished ones of a queue in the order in which the index must forget them.
     known: Vec<Known>,
     now: u64,
     counter: u64,
@@ -76,11 +73,7 @@ impl World {
                     self.known.retain(|known| known.entry != entry);
                 }
             }
-            Step::Drop { queue } => {
-                while self.dedup.remove_any(queue).is_some() {}
-                self.known.retain(|known| known.queue != queue);
-            }
-            Step::Sort { set_back } => self.sort(set_back),
+            Step::Cut { set_back } => self.cut(set_back),
         }
     }
 
@@ -121,7 +114,7 @@ impl World {
                     state: MessageState::Completed,
                     number: self.counter,
                     attempt: 1,
-                    charge: 0,
+                    tells: false,
                 },
             );
             self.known.push(known);
@@ -149,10 +142,9 @@ impl World {
         }
     }
 
-    fn sort(&mut self, set_back: u8) {
+    fn cut(&mut self, set_back: u8) {
         self.now = self.now.saturating_sub(set_back.into());
-        self.dedup.sort(Timestamp(self.now));
-        self.known.sort_by_key(|known| known.finished);
+        self.dedup.cut_ends(Timestamp(self.now));
         for known in &mut self.known {
             known.finished = known.finished.map(|at| at.min(Timestamp(self.now)));
         }
@@ -181,7 +173,9 @@ impl World {
         }
         for queue in 0..QUEUES {
             let of_queue = || self.known.iter().filter(|known| known.queue == queue);
-            let oldest = of_queue().find_map(|known| Some((known.entry, known.finished?)));
+            let ends =
+                of_queue().filter_map(|known| Some((known.finished?, known.subject, known.entry)));
+            let oldest = ends.min().map(|(at, _, entry)| (entry, at));
             assert_eq!(self.dedup.oldest_finished(queue), oldest);
             assert_eq!(self.dedup.count(queue), of_queue().count() as u64);
         }
@@ -203,4 +197,72 @@ proptest! {
             world.check();
         }
     }
+}
+
+/// A number that looks drawn (the finaliser of `MurmurHash3`).
+fn scrambled(number: u64) -> u64 {
+    let hash = (number ^ number >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ hash >> 33
+}
+
+#[test]
+fn thousands_of_ends_in_any_order_are_kept_by_their_times_and_places() {
+    let mut dedup = Dedup::new();
+    let mut ends = std::collections::BTreeSet::new();
+    let mut places = std::collections::BTreeSet::new();
+    for id in 1..=20_000_u64 {
+        let entry = dedup.insert_live(0, u128::from(scrambled(id)), 0, 0);
+        // Few different times, so that many are equal; places that go back and forth.
+        let at = Timestamp(scrambled(id) % 700);
+        let end = End {
+            at,
+            state: MessageState::Completed,
+            number: id,
+            attempt: 1,
+            tells: false,
+        };
+        dedup.finish(entry, end);
+        let place = Place {
+            segment: 1 + (scrambled(id) % 5) as u32,
+            offset: id as u32 * 8,
+            length: 40,
+        };
+        dedup.set_place(entry, place);
+        ends.insert((at, id, entry));
+        places.insert((place.segment, place.offset, entry));
+        // A third goes again, from wherever it stands.
+        if id % 3 == 0 {
+            let gone = *ends
+                .range((Timestamp(scrambled(id / 3) % 700), 0, 0)..)
+                .next()
+                .unwrap_or(ends.first().expect("some are left"));
+            ends.remove(&gone);
+            let gone_place = dedup.place(gone.2);
+            places.remove(&(gone_place.segment, gone_place.offset, gone.2));
+            dedup.remove(gone.2);
+        }
+    }
+    assert_eq!(dedup.finished_count(0), ends.len() as u64);
+    // Half are moved to the end of the journal, the others forgotten in their order.
+    for at in 0..ends.len() as u32 / 2 {
+        let first = *places.first().expect("as many as ends");
+        assert_eq!(dedup.oldest_place().map(|(entry, _)| entry), Some(first.2));
+        places.remove(&first);
+        let place = Place {
+            segment: 9,
+            offset: at * 8,
+            length: 40,
+        };
+        dedup.set_place(first.2, place);
+        places.insert((place.segment, place.offset, first.2));
+    }
+    for (at, _, entry) in ends {
+        assert_eq!(dedup.oldest_finished(0), Some((entry, at)));
+        assert_eq!(dedup.find(0, dedup.hash(entry)), Some(entry));
+        dedup.remove(entry);
+    }
+    assert_eq!(
+        (dedup.oldest_finished(0), dedup.oldest_place(), dedup.len()),
+        (None, None, 0)
+    );
 }

@@ -2,14 +2,13 @@
 //! in `life.txt`.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
 use ackbox_core::command::MessageState;
 use ackbox_core::hash;
 use ackbox_core::journal::Place;
-use ackbox_core::ledger::dedup::{Dedup, End, Entry, Status};
+use ackbox_core::ledger::dedup::{Dedup, End, Entry, Status, kept_of};
 use ackbox_core::time::Timestamp;
 
 const KEY: [u8; 16] = *b"key of the tests";
@@ -76,13 +75,10 @@ impl World {
             "remove" => self.remove(&arguments),
             "expire" => self.expire(&arguments),
             "clean" => self.clean(arguments.word(0)),
-            "sort" => {
-                self.dedup.sort(Timestamp(arguments.field("now")));
-                "sorted".into()
+            "cut" => {
+                self.dedup.cut_ends(Timestamp(arguments.field("now")));
+                "cut".into()
             }
-            "drop" => std::iter::from_fn(|| self.dedup.remove_any(arguments.word(0)))
-                .count()
-                .to_string(),
             "count" => self.count(arguments.word(0)),
             _ => panic!("unknown command {name:?}"),
         }
@@ -100,7 +96,7 @@ impl World {
     }
 
     fn compare(&self, arguments: &Arguments<'_>) -> String {
-        let fingerprint = hash::fingerprint(&KEY, arguments.fields["body"].as_bytes());
+        let fingerprint = kept_of(hash::fingerprint(&KEY, arguments.fields["body"].as_bytes()));
         let is_same = self.dedup.fingerprint(self.taken(arguments)) == fingerprint;
         if is_same {
             "same".into()
@@ -117,17 +113,13 @@ impl World {
             Some("cancelled") => MessageState::Cancelled,
             Some(other) => panic!("unknown state {other:?}"),
         };
-        let charge = arguments
-            .fields
-            .get("charge")
-            .map_or(0, |charge| number(charge));
         let at = Timestamp(arguments.field("at"));
         let end = End {
             at,
             state,
             number: arguments.field("number"),
             attempt: 1,
-            charge,
+            tells: arguments.fields.contains_key("tells"),
         };
         self.dedup.finish(entry, end);
         assert_eq!(
@@ -169,11 +161,8 @@ impl World {
 
     fn remove(&mut self, arguments: &Arguments<'_>) -> String {
         let removed = self.dedup.remove(self.taken(arguments));
-        let mut text = describe(&removed);
-        if removed.charge() > 0 {
-            write!(text, " charge {}", removed.charge()).expect("a string takes all");
-        }
-        text
+        let tells = if removed.tells() { " tells" } else { "" };
+        format!("{}{tells}", describe(&removed))
     }
 
     fn expire(&mut self, arguments: &Arguments<'_>) -> String {

@@ -266,7 +266,7 @@ impl Engine {
 
     fn move_entry(&mut self, entry: u32) {
         let place = self.ledger.dedup.place(entry);
-        if self.ledger.dedup.charge(entry) == 0 {
+        if !self.ledger.dedup.tells(entry) {
             self.cleaning.moved += place.length as usize;
             self.ledger
                 .rewrite_entry(entry, b"", b"", self.now, &mut self.commit);

@@ -150,7 +150,7 @@ impl Engine {
             durable: false,
             damaged: None,
         };
-        if self.ledger.dedup.charge(entry) > 0 {
+        if self.ledger.dedup.tells(entry) {
             let place = self.ledger.dedup.place(entry);
             if place.length == 0 {
                 self.ask_later(entry, ticket, queue, id, question);
@@ -287,7 +287,7 @@ impl Engine {
             let info = self.ledger.finished_info(queue, id, *entry);
             inspection.infos.push(info);
             inspection.contents.push(None);
-            if self.ledger.dedup.charge(*entry) > 0 {
+            if self.ledger.dedup.tells(*entry) {
                 let place = self.ledger.dedup.place(*entry);
                 let history = self.ledger.shows_history(*entry, self.now);
                 let part = Part::End { place, history };

@@ -84,8 +84,7 @@ impl Engine {
             } else if let Some(entry) = self.ledger.finished_entry(queue, id, self.now)
                 && self.is_end_wanted(entry, selection)
             {
-                if self.ledger.dedup.charge(entry) > 0 && self.ledger.dedup.place(entry).length == 0
-                {
+                if self.ledger.dedup.tells(entry) && self.ledger.dedup.place(entry).length == 0 {
                     let question = Question::Select(Rc::clone(selection));
                     return self.ask_later(entry, ticket, queue, id, question);
                 }

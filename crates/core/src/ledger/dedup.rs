@@ -5,46 +5,46 @@
 //! passed, and then tells how the message ended. The owner decides when an entry goes
 //! ([`Dedup::remove`]); nothing here knows of windows or limits.
 //!
-//! Ids are kept as 128-bit keyed hashes ([`crate::hash::id_hash`]). Besides the index, entries are
-//! in two lists, linked through the entries themselves:
+//! Ids are kept as 128-bit keyed hashes ([`crate::hash::id_hash`]). Besides the chains by which they are
+//! found, finished entries are in two orders:
 //!
-//! - of their queue, finished ones by the time of their end, so that the earliest can be forgotten;
-//! - of the box, finished ones by their place in the journal, so that cleaning finds those in its
-//!   oldest segment. An entry enters it with [`Dedup::set_place`] and goes to its end when it moves.
+//! - of their queue, by the time of their end, so that the earliest can be forgotten;
+//! - of the box, by their place in the journal, so that cleaning finds those in its oldest segment. An
+//!   entry enters it with [`Dedup::set_place`] and goes to its end when it moves.
 //!
 //! An entry goes by its number, valid until it is removed; then the number may be another's.
 //!
-//! Every operation is O(1), but for [`Dedup::sort`] (once, after recovery), and nothing depends on
-//! the order of a hash table. An entry takes [`ENTRY_BYTES`] and 6 to 11 more in the index.
+//! Every operation is O(log n) at worst and O(1) where entries come and go in the order of their ends.
+//! Nothing depends on how chains are linked. An entry takes [`ENTRY_BYTES`], 2 more for its bucket and,
+//! once it is finished, 8 more for its orders.
 
+mod buckets;
 mod entry;
-mod list;
+mod order;
 
 use crate::command::MessageState;
-use crate::index::Index;
 use crate::journal::Place;
 use crate::slab::Slab;
 use crate::time::Timestamp;
 
-pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status};
-use list::{Chain, List};
+use buckets::Buckets;
+pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status, kept_of};
+use order::Order;
 
 /// Entries of one queue.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct QueueEntries {
-    live: List,
-    finished: List,
-    /// An entry was appended whose message ended before that of its neighbour.
-    unsorted: bool,
+    live: u32,
+    finished: Order,
 }
 
 /// All entries of a box.
 #[derive(Clone, Debug, Default)]
 pub struct Dedup {
     entries: Slab<Entry>,
-    index: Index,
+    buckets: Buckets,
     queues: Vec<QueueEntries>,
-    placed: List,
+    placed: Order,
 }
 
 impl Dedup {
@@ -57,11 +57,8 @@ impl Dedup {
     /// The entry of an id.
     #[must_use]
     pub fn find(&self, queue: u32, hash: u128) -> Option<u32> {
-        let is_it = |slot| {
-            let entry: &Entry = &self.entries[slot];
-            entry.hash() == hash && entry.queue() == queue
-        };
-        self.index.find(index_hash(hash), is_it)
+        let is_it = |entry: &Entry| entry.hash() == hash && entry.queue() == queue;
+        self.buckets.find(&self.entries, hash as u64, is_it)
     }
 
     /// An entry; none if its number is free.
@@ -143,13 +140,13 @@ impl Dedup {
         self.entries[entry].place()
     }
 
-    /// What its owner counts for an entry: see [`Dedup::finish`].
+    /// Whether the record of an entry holds something to be shown: see [`Dedup::finish`].
     ///
     /// # Panics
     /// When the entry was removed.
     #[must_use]
-    pub fn charge(&self, entry: u32) -> u32 {
-        self.entries[entry].charge()
+    pub fn tells(&self, entry: u32) -> bool {
+        self.entries[entry].tells()
     }
 
     /// Takes an id for a message in `slot`. The id must be free.
@@ -158,17 +155,12 @@ impl Dedup {
         let key = self
             .entries
             .insert(Entry::live(queue, hash, fingerprint, slot));
-        let entries = &self.entries;
-        self.index.insert(index_hash(hash), key, |slot| {
-            index_hash(entries[slot].hash())
-        });
+        self.buckets.insert(&mut self.entries, key);
         let place = queue as usize;
         if place >= self.queues.len() {
             self.queues.resize_with(place + 1, QueueEntries::default);
         }
-        self.queues[place]
-            .live
-            .append(Chain::Queue, &mut self.entries, key);
+        self.queues[place].live += 1;
         key
     }
 
@@ -183,15 +175,12 @@ impl Dedup {
             "the message of the entry has ended before"
         );
         let lists = &mut self.queues[finished.queue() as usize];
-        lists.live.take(Chain::Queue, &mut self.entries, entry);
+        lists.live -= 1;
         self.entries[entry].finish(end);
-        lists.unsorted |= lists
-            .finished
-            .last()
-            .is_some_and(|last| self.entries[last].finished_at() > end.at);
+        let entries = &self.entries;
         lists
             .finished
-            .append(Chain::Queue, &mut self.entries, entry);
+            .insert(entry, |entry| entries[entry].end_rank());
     }
 
     /// Notes where the record of a finished entry lies now, later in the journal than all others.
@@ -203,17 +192,11 @@ impl Dedup {
             !self.entries[entry].is_live(),
             "the record of a live entry is that of its message"
         );
-        if self.entries[entry].is_placed() {
-            self.placed.take(Chain::Journal, &mut self.entries, entry);
-        }
-        debug_assert!(
-            self.placed
-                .last()
-                .is_none_or(|last| order(self.entries[last].place()) < order(place)),
-            "records are placed in the order of the journal",
-        );
+        self.unplace(entry);
         self.entries[entry].set_place(place);
-        self.placed.append(Chain::Journal, &mut self.entries, entry);
+        let entries = &self.entries;
+        self.placed
+            .insert(entry, |entry| entries[entry].place_rank());
     }
 
     /// The record of a finished entry is about to be written again: it has no place until then.
@@ -222,7 +205,9 @@ impl Dedup {
     /// When the entry was removed.
     pub fn unplace(&mut self, entry: u32) {
         if self.entries[entry].is_placed() {
-            self.placed.take(Chain::Journal, &mut self.entries, entry);
+            let entries = &self.entries;
+            self.placed
+                .remove(entry, |entry| entries[entry].place_rank());
             self.entries[entry].clear_place();
         }
     }
@@ -236,9 +221,7 @@ impl Dedup {
         self.unlink(entry);
         self.entries[entry].relive(slot);
         let queue = self.entries[entry].queue();
-        self.queues[queue as usize]
-            .live
-            .append(Chain::Queue, &mut self.entries, entry);
+        self.queues[queue as usize].live += 1;
     }
 
     /// Frees an id.
@@ -247,17 +230,9 @@ impl Dedup {
     /// When the entry was removed before.
     pub fn remove(&mut self, entry: u32) -> Entry {
         self.unlink(entry);
-        let removed = self.entries.remove(entry);
-        let was_indexed = self.index.remove(index_hash(removed.hash()), entry);
-        debug_assert!(was_indexed, "every entry is in the index");
-        removed
-    }
-
-    /// Frees one id of a queue that is dropped, finished ones first; none when it has no more.
-    pub fn remove_any(&mut self, queue: u32) -> Option<Entry> {
-        let lists = self.queues.get(queue as usize)?;
-        let key = lists.finished.first().or_else(|| lists.live.first())?;
-        Some(self.remove(key))
+        let was_filed = self.buckets.remove(&mut self.entries, entry);
+        debug_assert!(was_filed, "every entry is in the chain of its bucket");
+        self.entries.remove(entry)
     }
 
     /// How many entries there are.
@@ -277,7 +252,7 @@ impl Dedup {
     pub fn count(&self, queue: u32) -> u64 {
         self.queues
             .get(queue as usize)
-            .map_or(0, |lists| (lists.live.len() + lists.finished.len()).into())
+            .map_or(0, |lists| (lists.live + lists.finished.len()).into())
     }
 
     /// How many finished entries a queue has.
@@ -302,59 +277,48 @@ impl Dedup {
         Some((key, self.entries[key].place()))
     }
 
-    /// Ends recovery. The journal names moved entries later than they ended, and the clock may
-    /// have been set back since: ends later than `now` are cut to `now`, and each queue's
-    /// entries are brought into the order of their ends. Equal ends stay as they are.
-    pub fn sort(&mut self, now: Timestamp) {
+    /// Ends recovery. The clock may have been set back since: ends later than `now` are cut to `now`.
+    pub fn cut_ends(&mut self, now: Timestamp) {
         for lists in &mut self.queues {
-            let is_late = |last: u32| self.entries[last].finished_at() > now;
-            if !lists.unsorted && !lists.finished.last().is_some_and(is_late) {
-                continue;
+            let mut late = Vec::new();
+            while let Some(last) = lists.finished.last()
+                && self.entries[last].finished_at() > now
+            {
+                let entries = &self.entries;
+                lists
+                    .finished
+                    .remove(last, |entry| entries[entry].end_rank());
+                late.push(last);
             }
-            let mut keys = Vec::with_capacity(lists.finished.len() as usize);
-            while let Some(key) = lists.finished.first() {
-                lists.finished.take(Chain::Queue, &mut self.entries, key);
-                keys.push(key);
+            for entry in late {
+                self.entries[entry].cut_finished_at(now);
+                let entries = &self.entries;
+                lists
+                    .finished
+                    .insert(entry, |entry| entries[entry].end_rank());
             }
-            keys.sort_by_key(|&key| self.entries[key].finished_at());
-            for key in keys {
-                self.entries[key].cut_finished_at(now);
-                lists.finished.append(Chain::Queue, &mut self.entries, key);
-            }
-            lists.unsorted = false;
         }
     }
 
-    /// Bytes allocated for entries and index.
+    /// Bytes allocated for entries, their buckets and their orders.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.entries.memory_bytes() + self.index.memory_bytes()
+        let orders = self.queues.iter().map(|lists| &lists.finished);
+        let ordered: usize = orders.chain([&self.placed]).map(Order::memory_bytes).sum();
+        self.entries.memory_bytes() + self.buckets.memory_bytes() + ordered
     }
 
-    /// Takes an entry out of its lists.
+    /// Takes an entry out of its orders.
     fn unlink(&mut self, entry: u32) {
-        let (queue, is_live) = (self.entries[entry].queue(), self.entries[entry].is_live());
-        if self.entries[entry].is_placed() {
-            self.placed.take(Chain::Journal, &mut self.entries, entry);
-        }
-        let lists = &mut self.queues[queue as usize];
-        let list = if is_live {
-            &mut lists.live
+        self.unplace(entry);
+        let lists = &mut self.queues[self.entries[entry].queue() as usize];
+        if self.entries[entry].is_live() {
+            lists.live -= 1;
         } else {
-            &mut lists.finished
-        };
-        list.take(Chain::Queue, &mut self.entries, entry);
-        if lists.finished.first().is_none() {
-            lists.unsorted = false;
+            let entries = &self.entries;
+            lists
+                .finished
+                .remove(entry, |entry| entries[entry].end_rank());
         }
     }
-}
-
-/// Ids of different queues have different hashes already.
-const fn index_hash(hash: u128) -> u64 {
-    hash as u64
-}
-
-const fn order(place: Place) -> (u32, u32) {
-    (place.segment, place.offset)
 }

@@ -63,13 +63,12 @@ impl Ledger {
             note,
         );
         if remembers {
-            let bytes = result.len() + history.len();
             let end = End {
                 at: now,
                 state: MessageState::Completed,
                 number,
                 attempt,
-                charge: u32::try_from(bytes).expect("a result is at most 8 MiB"),
+                tells: !result.is_empty() || !history.is_empty(),
             };
             self.dedup.finish(entry, end);
             if !history.is_empty() {

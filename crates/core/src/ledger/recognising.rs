@@ -3,6 +3,7 @@
 
 use super::Ledger;
 use super::accept::{ANY_BODY, Accepted, PURGED_AT_ONCE};
+use super::dedup::kept_of;
 use super::message::{Death, Standing};
 use crate::command::{Enqueue, MessageState, Reason};
 use crate::config::{Compare, WhenFull};
@@ -165,6 +166,6 @@ impl Ledger {
 
     /// The fingerprint of a body; never 0, which in a record says that the id is not taken.
     pub(super) fn fingerprint(&self, body: &[u8]) -> u64 {
-        hash::fingerprint(&self.hash_key, body).clamp(1, ANY_BODY - 1)
+        kept_of(hash::fingerprint(&self.hash_key, body).clamp(1, ANY_BODY - 1))
     }
 }

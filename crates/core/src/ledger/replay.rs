@@ -260,13 +260,12 @@ impl Ledger {
         let entry = self
             .dedup
             .insert_live(key.queue, key.hash, key.fingerprint, NONE);
-        let charge = u32::try_from(result.len() + history.len()).unwrap_or(u32::MAX);
         let end = End {
             at: Timestamp(record.finished_at),
             state,
             number,
             attempt,
-            charge,
+            tells: !result.is_empty() || !history.is_empty(),
         };
         self.dedup.finish(entry, end);
         if !history.is_empty() {

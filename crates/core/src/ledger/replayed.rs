@@ -73,7 +73,7 @@ impl Ledger {
     pub(super) fn finish_what_time_did(&mut self, now: Timestamp) {
         self.free_replayed_purges(now);
         self.forget_all_strays();
-        self.dedup.sort(now);
+        self.dedup.cut_ends(now);
         self.cut_histories(now);
         self.shrink_dedup();
     }

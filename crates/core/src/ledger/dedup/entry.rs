@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use super::list::{Chain, Links};
+use super::order::Rank;
 use crate::command::MessageState;
 use crate::journal::Place;
+use crate::slab::NONE;
 use crate::time::Timestamp;
 
 /// What an entry takes in memory, without its part of the index.
@@ -25,6 +26,8 @@ const LIVE: u32 = 1;
 const COMPLETED: u32 = 2;
 const DEAD: u32 = 3;
 const CANCELLED: u32 = 4;
+/// Added to the code of an end whose record holds something.
+const TELLS: u32 = 3;
 
 /// What an entry says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,8 +61,33 @@ pub struct End {
     pub number: u64,
     /// With which attempt; 0 if nobody told.
     pub attempt: u32,
-    /// Whatever the owner counts for the entry; it comes back when the entry is removed.
-    pub charge: u32,
+    /// Its record holds something to be shown: a result, or a history.
+    pub tells: bool,
+}
+
+/// What is kept of a fingerprint: enough to tell a body from another by mistake, not by malice. 0 and
+/// `u64::MAX`, which stand for something else than a body, stay what they are.
+#[must_use]
+pub const fn kept_of(fingerprint: u64) -> u64 {
+    widen(narrow(fingerprint))
+}
+
+const fn narrow(fingerprint: u64) -> u32 {
+    match (fingerprint, fingerprint as u32) {
+        (0, _) => 0,
+        (u64::MAX, _) => u32::MAX,
+        (_, 0) => 1,
+        (_, u32::MAX) => u32::MAX - 1,
+        (_, low) => low,
+    }
+}
+
+const fn widen(kept: u32) -> u64 {
+    if kept == u32::MAX {
+        u64::MAX
+    } else {
+        kept as u64
+    }
 }
 
 /// A taken id.
@@ -69,35 +97,32 @@ pub struct End {
 #[derive(Clone, Debug)]
 pub struct Entry {
     hash: [u32; 4],
-    fingerprint: [u32; 2],
+    fingerprint: u32,
     /// A box has no more than 65,536 queues.
     queue: u16,
     attempt: u16,
     /// Live: the message's slot. Finished: number (50 bits) and time (46 bits).
     subject: [u32; 3],
-    charge: u32,
     segment: u32,
     offset: u32,
     /// Length of the record above the code of the state.
     length_and_state: NonZeroU32,
-    in_queue: Links,
-    in_journal: Links,
+    /// In the chain of its bucket.
+    pub(super) next: u32,
 }
 
 impl Entry {
     pub(super) fn live(queue: u32, hash: u128, fingerprint: u64, message: u32) -> Self {
         Self {
             hash: words(hash),
-            fingerprint: [fingerprint as u32, (fingerprint >> 32) as u32],
+            fingerprint: narrow(fingerprint),
             queue: u16::try_from(queue).expect("a queue's number is below 65,536"),
             attempt: 0,
             subject: [message, 0, 0],
-            charge: 0,
             segment: 0,
             offset: 0,
             length_and_state: pack_length(0, LIVE),
-            in_queue: Links::NONE,
-            in_journal: Links::NONE,
+            next: NONE,
         }
     }
 
@@ -114,11 +139,15 @@ impl Entry {
         a | b << 32 | c << 64 | d << 96
     }
 
-    /// Of the message's encoded body.
+    /// The part of the hash that it is filed under.
+    pub(super) const fn filing(&self) -> u64 {
+        self.hash[0] as u64 | (self.hash[1] as u64) << 32
+    }
+
+    /// Of the message's encoded body, as [`kept_of`] keeps it.
     #[must_use]
-    pub fn fingerprint(&self) -> u64 {
-        let [low, high] = self.fingerprint.map(u64::from);
-        low | high << 32
+    pub const fn fingerprint(&self) -> u64 {
+        widen(self.fingerprint)
     }
 
     /// Whether its message has not ended.
@@ -135,7 +164,8 @@ impl Entry {
                 message: self.subject[0],
             };
         }
-        let state = match self.code() {
+        let told = if self.tells() { TELLS } else { 0 };
+        let state = match self.code() - told {
             COMPLETED => MessageState::Completed,
             DEAD => MessageState::Dead,
             CANCELLED => MessageState::Cancelled,
@@ -149,10 +179,10 @@ impl Entry {
         }
     }
 
-    /// What its owner counts for it; 0 while it is live.
+    /// Whether its record holds something to be shown; false while it is live.
     #[must_use]
-    pub const fn charge(&self) -> u32 {
-        self.charge
+    pub const fn tells(&self) -> bool {
+        self.code() > CANCELLED
     }
 
     /// Where its record lies; all zero if nobody told.
@@ -180,7 +210,7 @@ impl Entry {
             state,
             number,
             attempt,
-            charge,
+            tells,
         } = end;
         let code = match state {
             MessageState::Completed => COMPLETED,
@@ -194,16 +224,14 @@ impl Entry {
             number >> NUMBER_BITS == 0,
             "message number {number} needs more than {NUMBER_BITS} bits"
         );
-        self.length_and_state = pack_length(0, code);
+        self.length_and_state = pack_length(0, if tells { code + TELLS } else { code });
         self.attempt = attempt.min(ATTEMPT_MAX) as u16;
-        self.charge = charge;
         self.set_subject(at, number);
     }
 
     pub(super) fn relive(&mut self, message: u32) {
         self.subject = [message, 0, 0];
         self.attempt = 0;
-        self.charge = 0;
         self.length_and_state = pack_length(0, LIVE);
     }
 
@@ -234,11 +262,14 @@ impl Entry {
         }
     }
 
-    pub(super) const fn links_mut(&mut self, chain: Chain) -> &mut Links {
-        match chain {
-            Chain::Queue => &mut self.in_queue,
-            Chain::Journal => &mut self.in_journal,
-        }
+    /// Among the finished ones of its queue: by the time of its end, then by its number.
+    pub(super) fn end_rank(&self) -> Rank {
+        (self.finished_at().0, self.number())
+    }
+
+    /// Among those of the box that have a place.
+    pub(super) fn place_rank(&self) -> Rank {
+        (self.segment.into(), self.offset.into())
     }
 
     const fn length(&self) -> u32 {

@@ -1,0 +1,135 @@
+//! Sets of entries in an order that the entries themselves tell: 4 bytes each, and no links.
+//!
+//! Numbers of entries lie in chunks, each under a rank that is at or below that of its first. What an
+//! entry ranks is asked for anew each time: it must not change while the entry is in the set. Appending
+//! and taking the first cost O(1) but for the map of chunks; everything else is two binary searches and
+//! moves at most half a chunk.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Where an entry stands; those of equal rank stand in the order in which they came.
+pub(super) type Rank = (u64, u64);
+
+/// Entries of one chunk at most.
+const CHUNK: usize = 512;
+/// A chunk that holds fewer is joined with the next one if both fill half a chunk.
+const SPARSE: usize = CHUNK / 4;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Order {
+    chunks: BTreeMap<Rank, VecDeque<u32>>,
+    len: u32,
+}
+
+impl Order {
+    pub(super) const fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(super) fn first(&self) -> Option<u32> {
+        self.chunks.first_key_value()?.1.front().copied()
+    }
+
+    pub(super) fn last(&self) -> Option<u32> {
+        self.chunks.last_key_value()?.1.back().copied()
+    }
+
+    /// Adds an entry that is not in the set.
+    pub(super) fn insert(&mut self, entry: u32, rank: impl Fn(u32) -> Rank) {
+        let at = rank(entry);
+        self.len += 1;
+        let Some(mut home) = self.home(at) else {
+            self.chunks.insert(at, VecDeque::from([entry]));
+            return;
+        };
+        if at < home {
+            let first = self.chunks.remove(&home).expect("found just now");
+            self.chunks.insert(at, first);
+            home = at;
+        }
+        let chunk = self.chunks.get_mut(&home).expect("found just now");
+        let is_last = chunk.back().is_none_or(|last| rank(*last) <= at);
+        if chunk.len() < CHUNK {
+            let place = if is_last {
+                chunk.len()
+            } else {
+                chunk.partition_point(|other| rank(*other) <= at)
+            };
+            return chunk.insert(place, entry);
+        }
+        if is_last && rank(chunk[CHUNK - 1]) < at {
+            self.chunks.insert(at, VecDeque::from([entry]));
+            return;
+        }
+        self.split(home, &rank);
+        self.len -= 1;
+        self.insert(entry, rank);
+    }
+
+    /// Takes out an entry that is in the set.
+    pub(super) fn remove(&mut self, entry: u32, rank: impl Fn(u32) -> Rank) {
+        let at = rank(entry);
+        let home = self.home(at).expect("the entry is in the set");
+        let chunk = self.chunks.get_mut(&home).expect("found just now");
+        let mut place = match chunk.front() {
+            Some(first) if *first == entry => 0,
+            _ => chunk.partition_point(|other| rank(*other) < at),
+        };
+        while chunk[place] != entry {
+            place += 1;
+        }
+        chunk.remove(place);
+        self.len -= 1;
+        if chunk.len() < SPARSE {
+            self.join(home);
+        }
+    }
+
+    /// Bytes allocated for the entries.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let slots: usize = self.chunks.values().map(VecDeque::capacity).sum();
+        slots * size_of::<u32>()
+    }
+
+    /// The chunk that a rank belongs to.
+    fn home(&self, at: Rank) -> Option<Rank> {
+        let below = self.chunks.range(..=at).next_back();
+        let (home, _) = below.or_else(|| self.chunks.first_key_value())?;
+        Some(*home)
+    }
+
+    /// Halves a full chunk. Equals stay together, for their chunk is found by their rank.
+    fn split(&mut self, home: Rank, rank: impl Fn(u32) -> Rank) {
+        let chunk = self.chunks.get_mut(&home).expect("found just now");
+        let middle = rank(chunk[chunk.len() / 2]);
+        let mut at = chunk.partition_point(|other| rank(*other) < middle);
+        if at == 0 {
+            at = chunk.partition_point(|other| rank(*other) <= middle);
+        }
+        let upper = chunk.split_off(at);
+        chunk.shrink_to_fit();
+        if let Some(first) = upper.front() {
+            self.chunks.insert(rank(*first), upper);
+        }
+    }
+
+    /// Joins a sparse chunk with the next one, or removes it if it is empty.
+    fn join(&mut self, home: Rank) {
+        let chunk = &self.chunks[&home];
+        if chunk.is_empty() {
+            self.chunks.remove(&home);
+            return;
+        }
+        let next = self
+            .chunks
+            .range((std::ops::Bound::Excluded(home), std::ops::Bound::Unbounded))
+            .next();
+        if let Some((next, other)) = next.map(|(next, other)| (*next, other.len()))
+            && chunk.len() + other <= CHUNK / 2
+        {
+            let mut upper = self.chunks.remove(&next).expect("found just now");
+            let chunk = self.chunks.get_mut(&home).expect("found just now");
+            chunk.append(&mut upper);
+        }
+    }
+}
