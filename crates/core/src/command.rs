@@ -50,6 +50,10 @@ pub enum Command<'a> {
     /// (`index` from 0) and then a reply with the number of settlements, or by one failed reply: then every
     /// delivery is as open as it was.
     Transaction(Transaction<'a>),
+    /// Accept the message of a producer's sequence, once for ever. Answered by a receipt (with an empty id
+    /// if nothing is known of the message that it was before) and then a reply with the lowest sequence
+    /// that is missing, or by a failed reply.
+    Produce(Produce<'a>),
     /// The handler of a delivery that was settled, lost or abandoned before is done: its slot is free.
     Returned {
         /// The delivery.
@@ -185,6 +189,19 @@ pub struct Settle<'a> {
     pub result: &'a [u8],
     /// Encoded error of a rejection (JSON, at most 4 KiB); empty for none.
     pub error: &'a [u8],
+}
+
+/// A numbered message of a producer.
+#[derive(Clone, Debug)]
+pub struct Produce<'a> {
+    /// Its number in the box.
+    pub producer: u32,
+    /// Of the handle; a newer one fences it.
+    pub epoch: u64,
+    /// From 1, without gaps, at most 1,024 above those that are accepted without one.
+    pub sequence: u64,
+    /// The message.
+    pub enqueue: Enqueue<'a>,
 }
 
 /// What becomes durable together.
@@ -343,6 +360,8 @@ pub enum Request {
         #[serde(default)]
         options: QueueOptions,
     },
+    /// [`crate::effect::Object::Producer`]. Opens the producer with this name and fences its older handles.
+    OpenProducer { name: String },
     /// At once: [`crate::effect::Object::Worker`].
     OpenWorker {
         queue: QueueId,

@@ -265,6 +265,7 @@ pub enum Object {
     Opened(OpenReport),
     Defined(Defined),
     Worker(WorkerOpened),
+    Producer(ProducerOpened),
     Infos(Vec<MessageInfo>),
     DeadPage(DeadPage),
     Redriven(Redriven),
@@ -342,6 +343,18 @@ pub struct OptionChange {
 pub struct WorkerOpened {
     /// Its number in this run.
     pub worker: WorkerId,
+}
+
+/// A producer that is open now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerOpened {
+    /// Its number in the box.
+    pub producer: u32,
+    /// Of this handle.
+    pub epoch: u64,
+    /// The lowest one that was not accepted.
+    pub sequence: u64,
 }
 
 /// A message without its content.

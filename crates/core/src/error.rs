@@ -42,6 +42,8 @@ pub enum ErrorCode {
     StorageFull = 15,
     #[serde(rename = "ERR_UNSUPPORTED")]
     Unsupported = 16,
+    #[serde(rename = "ERR_FENCED")]
+    Fenced = 17,
 }
 
 /// A refusal: its code, and a sentence that says what was expected, what came and where.

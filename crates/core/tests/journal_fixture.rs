@@ -270,6 +270,17 @@ fn additions() -> Vec<Record<'static>> {
             to: None,
             forget_steps: true,
         },
+        Record::Producer {
+            producer: 3,
+            epoch: 2,
+            watermark: 70,
+            name: "importer",
+            ahead: b"\x02\x00\x80",
+        },
+        Record::Produced {
+            producer: 3,
+            sequence: 72,
+        },
     ]
 }
 
@@ -321,7 +332,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (36, 1_035, None)
+        (38, 1_037, None)
     );
     assert_eq!(
         report.end,

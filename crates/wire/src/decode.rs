@@ -1,8 +1,8 @@
 //! From input records to what the core takes.
 
 use ackbox_core::command::{
-    Command, Completion, EditDead, Enqueue, QueueId, ReadId, RecordStep, Settle, Ticket, Token,
-    Transaction, Verdict,
+    Command, Completion, EditDead, Enqueue, Produce, QueueId, ReadId, RecordStep, Settle, Ticket,
+    Token, Transaction, Verdict,
 };
 
 use crate::codes;
@@ -94,6 +94,16 @@ impl<'a> Iterator for Messages<'a> {
                     Ticket(exact(record.ticket, "ticket")),
                     Command::Settle(settle(record)),
                 )
+            }
+            Input::Produce(record) => {
+                let enqueue = self.enqueues(1).pop().expect("one");
+                let produce = Produce {
+                    producer: record.producer,
+                    epoch: exact(record.epoch, "epoch"),
+                    sequence: exact(record.sequence, "sequence"),
+                    enqueue,
+                };
+                command(record.ticket, Command::Produce(produce))
             }
             Input::Returned(record) => Message::Command(
                 Ticket(0),

@@ -169,4 +169,15 @@ records! {
     }
     /// A truncation or removal failed.
     MaintenanceFailed = 22, bytes 16 {}
+
+    /// The next record is the enqueue of a producer's sequence; its own ticket is not used. Answered by a receipt (its id is
+    /// empty if nothing is known of an earlier message), then a reply with the lowest sequence that is missing.
+    Produce = 24, key ticket, bytes 40 {
+        /// Of the handle.
+        epoch: f64,
+        /// From 1.
+        sequence: f64,
+        /// Its number.
+        producer: u32,
+    }
 }

@@ -126,6 +126,7 @@ impl Engine {
                 Live::Message(slot) => self.move_message(slot),
                 Live::Step(key) => self.move_step(key),
                 Live::Entry(entry) => self.move_entry(entry),
+                Live::Producer(producer) => self.move_producer(producer),
             }
         }
     }
@@ -276,6 +277,11 @@ impl Engine {
             // The read keeps the segment until the entry is written again.
             self.ledger.unplace_entry(entry);
         }
+    }
+
+    fn move_producer(&mut self, producer: u32) {
+        self.ledger.rewrite_producer(producer, &mut self.commit);
+        self.cleaning.moved += crate::ledger::Recorder::last_payload(&self.commit).len();
     }
 
     /// A record to be moved was read.

@@ -78,7 +78,12 @@ impl Engine {
         }
     }
 
-    fn accept(&mut self, enqueue: &Enqueue<'_>, owed: bool) -> Result<Accepted, Failure> {
+    /// Accepts one message; a refusal changes nothing.
+    pub(super) fn accept(
+        &mut self,
+        enqueue: &Enqueue<'_>,
+        owed: bool,
+    ) -> Result<Accepted, Failure> {
         if enqueue.queue.0 as usize >= self.ledger.queues.len() {
             let message = format!("expected the number of a queue, got {}", enqueue.queue.0);
             return Err(Failure::new(ErrorCode::InvalidOption, message));

@@ -72,6 +72,8 @@ impl Engine {
             Gate::Emptied(segment) => self.output.push_back(Effect::Remove { segment }),
             Gate::Ended(ended) => self.ended(*ended),
             Gate::Edited(edited) => self.edited(&edited),
+            Gate::ProducerOpened(opened) => self.producer_opened(&opened),
+            Gate::Produced(produced) => self.produced(*produced),
         }
     }
 
@@ -154,6 +156,12 @@ impl Engine {
                 }
                 Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
                 Gate::Edited(edited) => self.refuse(edited.ticket, failure.clone()),
+                Gate::ProducerOpened(opened) => self.refuse(opened.ticket, failure.clone()),
+                Gate::Produced(produced) => {
+                    let id = Some(produced.id.to_string()).filter(|id| !id.is_empty());
+                    let failure = failure.clone();
+                    self.refuse(produced.ticket, Failure { id, ..failure });
+                }
                 Gate::Ended(ended) => {
                     for ticket in ended.tickets() {
                         self.refuse(ticket, failure.clone());

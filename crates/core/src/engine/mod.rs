@@ -43,6 +43,7 @@ mod no_room;
 mod opening;
 mod outcomes;
 mod passing;
+mod producing;
 mod redriving;
 mod requests;
 mod resting;
@@ -54,6 +55,7 @@ mod taking_back;
 mod telling;
 mod totals;
 mod transacting;
+mod unproducing;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -210,6 +212,7 @@ impl Engine {
                 Err(failure) => self.refuse(ticket, failure),
             },
             Command::Transaction(unit) => self.transact(ticket, &unit),
+            Command::Produce(produce) => self.produce(ticket, &produce),
             Command::Returned { token } => self.handler_returned(token),
             Command::Abandoned { token } => self.abandon(token),
             Command::Declined { token } => self.decline(token),

@@ -60,6 +60,10 @@ impl Engine {
         }
         match request {
             Request::DefineQueue { name, options } => self.define(&name, options).map(Some),
+            Request::OpenProducer { name } => {
+                self.open_producer(ticket, &name)?;
+                Ok(None)
+            }
             Request::OpenWorker {
                 queue,
                 concurrency,
@@ -375,6 +379,7 @@ fn waits_for_storage(request: &Request) -> bool {
     matches!(
         request,
         Request::DefineQueue { .. }
+            | Request::OpenProducer { .. }
             | Request::PauseQueue { .. }
             | Request::ResumeQueue { .. }
             | Request::Cancel { .. }

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::editing::Edited;
 use super::staging::{Gate, Retracted};
+use super::unproducing::{messages_of, produced, producers_of};
 use crate::command::{Ticket, Token};
 use crate::effect::{Answer, Effect};
 use crate::error::{ErrorCode, Failure};
@@ -42,6 +43,7 @@ impl Engine {
         if edits {
             self.unedit(frames.iter_mut().flat_map(Retracted::take_edits).collect());
         }
+        self.take_produced_back(&frames, &producers_of(&frames, &gone));
         self.forget_leases_of(&gone);
         for number in gone.iter().rev() {
             if let Some(slot) = self.ledger.by_number(*number) {
@@ -84,6 +86,7 @@ impl Engine {
     /// that is still where it was.
     fn stage_again(&mut self, frames: Vec<Retracted>, gone: &BTreeSet<u64>) {
         let refused: BTreeSet<Ticket> = refused_with(&frames, gone);
+        let producers = producers_of(&frames, gone);
         let mut told = BTreeSet::new();
         for frame in frames {
             self.commit.begin_again();
@@ -96,6 +99,14 @@ impl Engine {
                     if self.ledger.is_step(key, number, index) {
                         self.ledger.leave_step(key);
                     }
+                } else if let Record::Produced { producer, .. } = record
+                    && producers.contains(&producer)
+                {
+                    // It was never accepted.
+                } else if let Record::Producer { producer, .. } = record
+                    && producers.contains(&producer)
+                {
+                    self.ledger.write_producer(producer, &mut self.commit);
                 } else if matches!(record, Record::Opens(_)) {
                     // The segment that begins next gets a new list.
                 } else if !number_of(&record).is_some_and(|number| gone.contains(&number)) {
@@ -103,7 +114,8 @@ impl Engine {
                 }
             }
             for gate in frame.gates {
-                match self.refuse_gone(gate, gone, &refused, &mut told) {
+                let gate = self.refuse_produced(gate, &producers);
+                match gate.and_then(|gate| self.refuse_gone(gate, gone, &refused, &mut told)) {
                     Some(Gate::Started(token)) if self.leases.get(token).is_none() => {}
                     Some(gate) => {
                         if let Some(gate) = self.commit.gate(gate) {
@@ -127,6 +139,21 @@ impl Engine {
         }
     }
 
+    /// Refuses a message that was accepted, for the want of room.
+    pub(super) fn refuse_for_room(&mut self, ticket: Ticket, id: &str) {
+        let message = "the storage is full: the message was not accepted";
+        // A generated id must not be used again: it would count as accepted.
+        let is_given = !id.is_empty() && !self.ledger.is_generated(id);
+        let failure = Failure {
+            id: is_given.then(|| id.to_owned()),
+            ..Failure::new(ErrorCode::StorageFull, message)
+        };
+        self.output.push_back(Effect::Reply {
+            ticket,
+            result: Err(failure),
+        });
+    }
+
     /// Turns the receipts of a unit of which something was taken back into one refusal.
     fn refuse_gone(
         &mut self,
@@ -138,17 +165,7 @@ impl Engine {
         match gate {
             Gate::Effect(Effect::Receipt { ticket, id, .. }) if refused.contains(&ticket) => {
                 if told.insert(ticket) {
-                    let message = "the storage is full: the message was not accepted";
-                    // A generated id must not be used again: it would count as accepted.
-                    let id = (!self.ledger.is_generated(&id)).then(|| id.to_string());
-                    let failure = Failure {
-                        id,
-                        ..Failure::new(ErrorCode::StorageFull, message)
-                    };
-                    self.output.push_back(Effect::Reply {
-                        ticket,
-                        result: Err(failure),
-                    });
+                    self.refuse_for_room(ticket, &id);
                 }
                 None
             }
@@ -178,6 +195,8 @@ fn gone_with(frames: &[Retracted]) -> BTreeSet<u64> {
         let taken_back = receipts(frames)
             .filter(|(ticket, _, duplicate)| !duplicate && refused.contains(ticket));
         gone.extend(taken_back.map(|(_, number, _)| number));
+        let producers = producers_of(frames, &gone);
+        gone.extend(messages_of(frames, &producers));
         if gone.len() == before {
             return gone;
         }
@@ -216,9 +235,9 @@ fn refused_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> BTreeSet<Ticket> 
 
 /// Ticket, message and whether it is a duplicate of every receipt that waits.
 fn receipts(frames: &[Retracted]) -> impl Iterator<Item = (Ticket, u64, bool)> {
-    frames
-        .iter()
-        .flat_map(|frame| &frame.gates)
+    let numbered = produced(frames);
+    let gates = frames.iter().flat_map(|frame| &frame.gates);
+    gates
         .filter_map(|gate| match gate {
             Gate::Effect(Effect::Receipt {
                 ticket,
@@ -228,6 +247,7 @@ fn receipts(frames: &[Retracted]) -> impl Iterator<Item = (Ticket, u64, bool)> {
             }) => Some((*ticket, *number, *duplicate)),
             _ => None,
         })
+        .chain(numbered.map(|told| (told.ticket, told.number, told.duplicate)))
 }
 
 impl Retracted {
@@ -264,6 +284,7 @@ impl Retracted {
                 Ok(Record::Opened { .. }
                     | Record::Opens(_)
                     | Record::Queue { .. }
+                    | Record::Producer { .. }
                     | Record::Entry(_))
             );
             is_kept_elsewhere || matches!(note, Note::Moved { .. } | Note::MovedStep { .. })
@@ -290,6 +311,8 @@ fn number_of(record: &Record<'_>) -> Option<u64> {
         Record::Opened { .. }
         | Record::Opens(_)
         | Record::Queue { .. }
+        | Record::Producer { .. }
+        | Record::Produced { .. }
         | Record::Purged { .. }
         | Record::Redriven { .. }
         | Record::Forgotten { .. } => return None,

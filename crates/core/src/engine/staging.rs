@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::editing::Edited;
 use super::outcomes::Ended;
+use super::producing::{Opened, Produced};
 use super::totals::Totals;
 use crate::effect::Effect;
 use crate::journal::{FrameBuilder, Mark, Position, Record, Span};
@@ -26,6 +27,10 @@ pub(super) enum Gate {
     Ended(Box<Ended>),
     /// A dead letter was edited.
     Edited(Edited),
+    /// A producer was opened.
+    ProducerOpened(Opened),
+    /// A sequence of a producer was accepted, or known.
+    Produced(Box<Produced>),
 }
 
 impl Gate {

@@ -29,6 +29,8 @@ pub(super) mod kind {
     pub(in super::super) const ENTRY_WITH_HISTORY: u8 = 19;
     pub(in super::super) const STEP: u8 = 20;
     pub(in super::super) const REDRIVEN_WITHOUT_STEPS: u8 = 21;
+    pub(in super::super) const PRODUCER: u8 = 22;
+    pub(in super::super) const PRODUCED: u8 = 23;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -178,6 +180,25 @@ impl<'a> Record<'a> {
                     put_u32(out, to.queue);
                     put_u64(out, to.fingerprint);
                 }
+            }
+            Self::Producer {
+                producer,
+                epoch,
+                watermark,
+                name,
+                ahead,
+            } => {
+                out.push(kind::PRODUCER);
+                put_u32(out, *producer);
+                put_u64(out, *epoch);
+                put_u64(out, *watermark);
+                put_bytes(out, name.as_bytes());
+                out.extend_from_slice(ahead);
+            }
+            Self::Produced { producer, sequence } => {
+                out.push(kind::PRODUCED);
+                put_u32(out, *producer);
+                put_u64(out, *sequence);
             }
             Self::Forgotten { queue, hash } => {
                 out.push(kind::FORGOTTEN);
@@ -330,6 +351,20 @@ impl<'a> Record<'a> {
                     forget_steps: flags & REVIVED_WITHOUT_STEPS != 0,
                 }
             }
+            kind::PRODUCER => Self::Producer {
+                producer: reader.u32(cut_inside!("producer"))?,
+                epoch: reader.u64(cut_inside!("epoch"))?,
+                watermark: reader.u64(cut_inside!("watermark"))?,
+                name: reader.str(
+                    cut_inside!("producer name"),
+                    "the producer name is not UTF-8",
+                )?,
+                ahead: reader.rest(),
+            },
+            kind::PRODUCED => Self::Produced {
+                producer: reader.u32(cut_inside!("producer"))?,
+                sequence: reader.u64(cut_inside!("sequence"))?,
+            },
             kind::FORGOTTEN => Self::Forgotten {
                 queue: reader.u32(QUEUE)?,
                 hash: reader.u128(cut_inside!("hash"))?,

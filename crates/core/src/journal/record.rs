@@ -160,6 +160,26 @@ pub enum Record<'a> {
         /// Its hash.
         hash: u128,
     },
+    /// A producer was opened, or moved by cleaning.
+    Producer {
+        /// Its number, from 0.
+        producer: u32,
+        /// How often it was opened.
+        epoch: u64,
+        /// All sequences up to this one were accepted.
+        watermark: u64,
+        /// Its name.
+        name: &'a str,
+        /// Opaque: which were accepted beyond it.
+        ahead: &'a [u8],
+    },
+    /// A sequence of a producer was accepted.
+    Produced {
+        /// The producer.
+        producer: u32,
+        /// From 1.
+        sequence: u64,
+    },
     /// What deduplication remembers of a finished message, moved by cleaning.
     Entry(EntryRecord<'a>),
     /// A step of a message was recorded, or moved by cleaning.

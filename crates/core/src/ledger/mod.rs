@@ -24,6 +24,7 @@ mod names;
 mod opens;
 mod past;
 mod places;
+mod producers;
 mod purge;
 pub mod queue;
 pub mod rank;
@@ -44,6 +45,7 @@ pub use compensation::Compensation;
 pub use dead::DeadQuery;
 pub use finish::Failed;
 pub use moving::{Edit, Live};
+pub use producers::{AHEAD_MAX, Producers};
 pub use purge::Purges;
 pub use recorder::{Note, Recorder};
 pub use redrive::Redrive;
@@ -91,6 +93,8 @@ pub struct Ledger {
     pub messages: Slab<Message>,
     /// Finished ids within their windows, and where the live ones are.
     pub dedup: Dedup,
+    /// Numbered producers.
+    pub producers: Producers,
     /// Bytes of records that must survive cleaning.
     pub live_bytes: u64,
     /// Bytes of contents in memory.
@@ -128,6 +132,7 @@ impl Ledger {
             queues: Vec::new(),
             messages: Slab::default(),
             dedup: Dedup::default(),
+            producers: Producers::default(),
             live_bytes: 0,
             cached_bytes: 0,
             handed_over: BTreeMap::new(),

@@ -21,6 +21,8 @@ pub enum Live {
     Step(u32),
     /// A finished dedup entry.
     Entry(u32),
+    /// A producer.
+    Producer(u32),
 }
 
 /// Another content for a message; none leaves a part as it is.
@@ -60,16 +62,22 @@ impl Ledger {
                 .dedup
                 .oldest_place()
                 .is_some_and(|(_, place)| place.segment <= segment)
+            || self.next_live_producer(segment).is_some()
+    }
+
+    fn next_live_producer(&self, segment: u32) -> Option<u32> {
+        let (producer, at) = self.producers.oldest_place()?;
+        (at <= segment).then_some(producer)
     }
 
     /// What is to be moved next out of this segment and is not on its way yet, behind what was moved
-    /// last: messages, then steps, then entries.
+    /// last: messages, then steps, entries and producers.
     #[must_use]
     pub fn next_live(&self, segment: u32, after: Option<Live>) -> Option<Live> {
         let message = match after {
             None => self.next_live_message(segment, None),
             Some(Live::Message(slot)) => self.next_live_message(segment, Some(slot)),
-            Some(Live::Step(_) | Live::Entry(_)) => None,
+            Some(_) => None,
         };
         if let Some(slot) = message {
             return Some(Live::Message(slot));
@@ -77,13 +85,17 @@ impl Ledger {
         let step = match after {
             None | Some(Live::Message(_)) => self.next_live_step(segment, None),
             Some(Live::Step(key)) => self.next_live_step(segment, Some(key)),
-            Some(Live::Entry(_)) => None,
+            Some(Live::Entry(_) | Live::Producer(_)) => None,
         };
         if let Some(key) = step {
             return Some(Live::Step(key));
         }
-        let (entry, place) = self.dedup.oldest_place()?;
-        (place.segment <= segment).then_some(Live::Entry(entry))
+        if let Some((entry, place)) = self.dedup.oldest_place()
+            && place.segment <= segment
+        {
+            return Some(Live::Entry(entry));
+        }
+        self.next_live_producer(segment).map(Live::Producer)
     }
 
     fn next_live_message(&self, segment: u32, after: Option<u32>) -> Option<u32> {

@@ -21,6 +21,7 @@ impl Ledger {
             }
             Note::Death { slot, sequence } => self.place_death(slot, sequence, place),
             Note::Entry { entry, number } => self.place_entry(entry, number, place),
+            Note::Producer { producer } => self.place_producer(producer, place),
             Note::Step { key, number, index } | Note::MovedStep { key, number, index } => {
                 self.place_step(key, number, index, place);
             }

@@ -39,7 +39,21 @@ impl Ledger {
         {
             return Err(self.conflict(queue, id));
         }
-        Ok(Some(match self.dedup.live(entry) {
+        Ok(Some(self.accepted_as(entry)))
+    }
+
+    /// What was accepted under an id, whatever its body, if that is still remembered.
+    pub fn original(&mut self, queue: u32, id: &str, now: Timestamp) -> Option<Accepted> {
+        if let Some(known) = self.recognise_generated(queue, id) {
+            return Some(known);
+        }
+        let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
+        let entry = self.entry_of(queue, hash, now)?;
+        Some(self.accepted_as(entry))
+    }
+
+    fn accepted_as(&self, entry: u32) -> Accepted {
+        match self.dedup.live(entry) {
             Some(slot) => {
                 let message = &self.messages[slot];
                 Accepted::Duplicate {
@@ -54,7 +68,7 @@ impl Ledger {
                     .unwrap_or(MessageState::Completed),
                 number: self.dedup.finished_number(entry).unwrap_or(0),
             },
-        }))
+        }
     }
 
     /// The entry of an id that is taken. One that is taken no more, by a purged message or past its

@@ -50,6 +50,11 @@ pub enum Note {
         /// The death's sequence: the message may have died again by the time the record has a place.
         sequence: u64,
     },
+    /// The whole state of a producer.
+    Producer {
+        /// Its number.
+        producer: u32,
+    },
     /// A finished entry of the deduplication index.
     Entry {
         /// The entry.

@@ -193,6 +193,8 @@ impl Ledger {
             Record::Entry(record) => {
                 self.replay_entry(&record, place)?;
             }
+            Record::Producer { .. } => self.replay_producer(&record, place)?,
+            Record::Produced { producer, sequence } => self.replay_produced(producer, sequence)?,
             Record::Step { number, .. } => {
                 let slot = self.known(number)?;
                 self.replay_step(slot, &record, place)?;

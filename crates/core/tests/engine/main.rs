@@ -47,6 +47,8 @@ mod outcomes_random;
 mod paced_redrives;
 mod pausing;
 mod priorities;
+mod producers;
+mod producers_cut;
 mod purging;
 mod rates;
 mod redriving;

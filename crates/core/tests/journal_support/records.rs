@@ -7,7 +7,7 @@ use ackbox_core::journal::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-pub const KINDS: u8 = 18;
+pub const KINDS: u8 = 20;
 
 /// Parts from which any record can be made.
 #[derive(Clone, Debug)]
@@ -167,6 +167,17 @@ impl Parts {
                     1 => StepResult::Damaged(b0),
                     _ => StepResult::Value(b0),
                 },
+            },
+            17 => Record::Producer {
+                producer: s0,
+                epoch: n0,
+                watermark: n1,
+                name: &self.texts[0],
+                ahead: b0,
+            },
+            18 => Record::Produced {
+                producer: s0,
+                sequence: n0,
             },
             _ => Record::Entry(EntryRecord {
                 key: self.key(),

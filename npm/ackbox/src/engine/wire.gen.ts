@@ -27,6 +27,7 @@ export const InputKind = {
   truncated: 20,
   removed: 21,
   maintenanceFailed: 22,
+  produce: 24,
 } as const
 
 /** Numbers of the records from the engine. */
@@ -414,6 +415,17 @@ export interface Removed {
   segment: number
 }
 
+/** The next record is the enqueue of a producer's sequence; its own ticket is not used. Answered by a receipt (its id is */
+export interface Produce {
+  ticket: number
+  /** Of the handle. */
+  epoch: number
+  /** From 1. */
+  sequence: number
+  /** Its number. */
+  producer: number
+}
+
 /** Writes records into the input area of an engine. */
 export class Writer extends RecordWriter {
   /** Accept one message: answered by a receipt or a failed reply. */
@@ -636,6 +648,16 @@ export class Writer extends RecordWriter {
     const start = this.begin(22, 16)
     this.f64[(start + 8) >>> 3] = 0
     this.finish(start, start + 16)
+  }
+
+  /** The next record is the enqueue of a producer's sequence; its own ticket is not used. Answered by a receipt (its id is */
+  produce(record: Produce): void {
+    const start = this.begin(24, 40)
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.epoch
+    this.f64[(start + 24) >>> 3] = record.sequence
+    this.u32[(start + 32) >>> 2] = record.producer
+    this.finish(start, start + 40)
   }
 }
 
