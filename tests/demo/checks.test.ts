@@ -11,10 +11,12 @@ interface Order {
 interface Records {
   orders: Map<string, Order>
   receipts: Set<string>
-  journal: { completed: string[]; unfinished: string[]; missing: string[]; dead: { id: string }[] }
+  journal: { completed: string[]; unfinished: string[]; missing: string[]; dead: { id: string; reason: string }[] }
   books: {
     charges: { order: string; cents: number }[]
     shipments: { order: string; sku: string; quantity: number }[]
+    lateCalls: { order: string; name: string }[]
+    refusals: Set<string>
   }
 }
 
@@ -30,7 +32,7 @@ function soundRecords(): Records {
   return {
     orders: new Map(orders.map((order) => [order.id, order])),
     receipts: new Set(['a', 'b', 'c']),
-    journal: { completed: ['a', 'b'], unfinished: [], missing: [], dead: [{ id: 'c' }] },
+    journal: { completed: ['a', 'b'], unfinished: [], missing: [], dead: [{ id: 'c', reason: 'permanent' }] },
     books: {
       charges: [
         { order: 'a', cents: 100 },
@@ -40,6 +42,8 @@ function soundRecords(): Records {
         { order: 'a', sku: 'sku-a', quantity: 1 },
         { order: 'b', sku: 'sku-b', quantity: 2 },
       ],
+      lateCalls: [],
+      refusals: new Set(['c']),
     },
   }
 }
@@ -89,6 +93,16 @@ describe('is found:', () => {
       'a second shipment',
       ({ books }) => books.shipments.push({ order: 'a', sku: 'sku-a', quantity: 1 }),
       { 'shipped twice': ['a'] },
+    ],
+    [
+      'a dead letter that nobody refused',
+      ({ books }) => books.refusals.delete('c'),
+      { 'dead though nobody refused it': ['c'] },
+    ],
+    [
+      'a payment call after a shipment call',
+      ({ books }) => books.lateCalls.push({ order: 'a', name: 'payments' }),
+      { 'a step called again after its record': ['a'] },
     ],
     ['a wrong quantity', ({ books }) => (books.shipments[0]!.quantity = 2), { 'shipped something else': ['a'] }],
     ['another article', ({ books }) => (books.shipments[0]!.sku = 'sku-b'), { 'shipped something else': ['a'] }],

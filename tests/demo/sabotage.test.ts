@@ -61,7 +61,7 @@ describe.concurrent('the demo', () => {
     expect(finished).toMatchObject({ code: 0, stderr: '' })
     expect(finished.stdout.match(/^SIGKILL \d+ /gm)).toEqual(Array.from({ length: 12 }, (_, kill) => `SIGKILL ${kill + 1} `))
     expect(finished.stdout).toMatch(/^Killed 12 times/m)
-    expect(Object.values(verdictsOf(finished))).toEqual(Array.from({ length: 7 }, () => 0))
+    expect(Object.values(verdictsOf(finished))).toEqual(Array.from({ length: 9 }, () => 0))
   })
 
   it('fails when it killed less often than it was told to', async () => {
@@ -76,13 +76,23 @@ describe.concurrent('the demo', () => {
     [
       'charges without an idempotency key',
       'charged twice',
-      { file: SERVICE, line: ", 'idempotency-key': order.id", instead: '' },
+      { file: SERVICE, line: ", 'idempotency-key': key", instead: '' },
       ['--orders', '100', '--kills', '1'],
     ],
     [
       'takes a new idempotency key for each attempt',
       'charged twice',
-      { file: SERVICE, line: "'idempotency-key': order.id", instead: "'idempotency-key': crypto.randomUUID()" },
+      { file: SERVICE, line: "'idempotency-key': key", instead: "'idempotency-key': crypto.randomUUID()" },
+      ['--orders', '100', '--kills', '1'],
+    ],
+    [
+      'charges outside of a step',
+      'a step called again after its record',
+      {
+        file: SERVICE,
+        line: "await message.step('charge', ({ key }) => takePayment(order, key))",
+        instead: "await takePayment(order, message.key('charge'))",
+      },
       ['--orders', '100', '--kills', '1'],
     ],
     [
@@ -116,8 +126,14 @@ describe.concurrent('the demo', () => {
     [
       'ships although the payment failed',
       'shipped without payment',
-      { file: SERVICE, line: 'await takePayment(order)', instead: 'await takePayment(order).catch(() => undefined)' },
+      { file: SERVICE, line: '=> takePayment(order, key)', instead: '=> takePayment(order, key).catch(() => undefined)' },
       ['--orders', '60', '--kills', '0'],
+    ],
+    [
+      'cannot do anything',
+      'dead though nobody refused it',
+      { file: SERVICE, line: '=> checkInventory(order)', instead: '=> notThere(order)' },
+      ['--orders', '5', '--kills', '0'],
     ],
     [
       'ships too much',

@@ -5,27 +5,33 @@
  * All that is wrong, as `[name, ids of orders]`; a list of ids is empty where nothing is.
  *
  * - `orders`: what the shop sent, by id; `receipts`: ids that it has a receipt for
- * - `journal`: ids that are `completed`, `unfinished`, `missing`; `dead` letters with their `id`
- * - `books`: `charges` and `shipments` that were really made, one entry each
+ * - `journal`: ids that are `completed`, `unfinished`, `missing`; `dead` letters with `id` and `reason`
+ * - `books`: `charges` and `shipments` that were really made, one entry each; `lateCalls` for a step
+ *   of an order of which a later step had been called; `refusals`: ids of orders that were ever
+ *   refused, or failed, or got no answer
  */
 export function findWrongs({ orders, receipts, journal, books }) {
   const charged = countByOrder(books.charges)
   const shipped = countByOrder(books.shipments)
   const orderOf = ({ order }) => orders.get(order)
+  const isValid = (order) => order?.quantity >= 1 && order.cents >= 1
+  const hasCause = (id, reason) => reason === 'owner-died' || books.refusals.has(id) || !isValid(orders.get(id))
   const done = (id) => charged.has(id) && shipped.has(id)
 
   return [
     ['never accepted', [...orders.keys()].filter((id) => !receipts.has(id))],
     ['lost', [...journal.missing, ...journal.unfinished, ...journal.completed.filter((id) => !done(id))]],
+    ['dead though nobody refused it', journal.dead.filter(({ id, reason }) => !hasCause(id, reason)).map(({ id }) => id)],
     ['charged twice', repeated(charged)],
     ['charged a wrong amount', idsOf(books.charges.filter((charge) => orderOf(charge)?.cents !== charge.cents))],
     ['shipped twice', repeated(shipped)],
     ['shipped something else', idsOf(books.shipments.filter((shipment) => !isAsOrdered(shipment, orderOf(shipment))))],
+    ['a step called again after its record', idsOf(books.lateCalls)],
     ['shipped without payment', [...shipped.keys()].filter((id) => !charged.has(id))],
   ]
 }
 
-/** Dead letters whose money was taken and whose goods never left: at-least-once leaves these to a person. */
+/** Dead letters whose money was taken and whose goods never left: undoing a step is left to a person. */
 export function findRefunds({ journal, books }) {
   const charged = countByOrder(books.charges)
   const shipped = countByOrder(books.shipments)

@@ -24,11 +24,13 @@ export async function reckon({ journal: folder, shop, books }) {
         ['shipments', books.shipments.length],
         ['charged, then dead-lettered: to refund', findRefunds({ journal, books }).length],
       ]),
-      ...section('Done again, which at-least-once allows', [
-        ['orders sent again by the shop', shop.sentAgain],
+      ...section('Sent again by the shop, as it got no receipt', [
+        ['orders sent again', shop.sentAgain],
         ['  known by their id, taken once', shop.duplicates],
-        ['charges asked for again, made once', books.chargesAskedAgain],
-        ['shipments asked for again, made once', books.shipmentsAskedAgain],
+      ]),
+      ...section('Cut off between effect and record, made once by their key', [
+        ['charges', books.chargesAskedAgain],
+        ['shipments', books.shipmentsAskedAgain],
       ]),
       ...section('Checked order by order', wrongs.map(([wrong, ids]) => [wrong, ids.length, verdict(ids)])),
     ],

@@ -6,6 +6,9 @@
 // refused for good, some banks never answer sensibly, and the nastiest calls take the money and
 // lose the answer. A call that repeats an idempotency key gets the first answer again; one that
 // brings no key, or a new one, is a new order to charge or ship, whatever was done before.
+//
+// They also write down which calls came too late: one for an earlier step of an order of which
+// they have already seen a later one. A service that keeps its steps never makes such a call.
 
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
@@ -31,7 +34,8 @@ const NO_ANSWER = undefined
 
 /** Starts the server; `calls` emits `call` with its number as each comes in. */
 export async function startOutsideWorld(draw) {
-  const books = { charges: [], shipments: [], chargesAskedAgain: 0, shipmentsAskedAgain: 0 }
+  const books = { charges: [], shipments: [], chargesAskedAgain: 0, shipmentsAskedAgain: 0, lateCalls: [], refusals: new Set() }
+  const sequence = new Sequence(books.lateCalls)
   const calls = new EventEmitter()
   let count = 0
   const services = {
@@ -42,12 +46,15 @@ export async function startOutsideWorld(draw) {
 
   const server = createServer(async (request, response) => {
     calls.emit('call', ++count)
-    const [, name, item] = request.url.split('/')
+    const [, name, sku, id] = request.url.split('/')
     const sent = await text(request).catch(() => undefined)
     if (sent === undefined) return // the caller died while it was speaking
-    const body = request.method === 'POST' ? JSON.parse(sent) : item
+    const body = request.method === 'POST' ? JSON.parse(sent) : { order: id, sku }
+    sequence.note(name, body.order)
+    response.on('close', () => response.writableFinished || books.refusals.add(body.order)) // the caller hung up
     const answer = await services[name](body, request.headers['idempotency-key'])
     if (answer === NO_ANSWER) return // the caller's time-out ends it
+    if (answer.status >= 400 || answer.stock === 0) books.refusals.add(body.order)
     response.writeHead(answer.status, answer.headers).end(answer.body)
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -65,10 +72,11 @@ export async function startOutsideWorld(draw) {
 
 function warehouse(draw) {
   let calls = 0
-  return async (sku) => {
+  return async ({ sku }) => {
     const call = `inventory/${sku}/${++calls}`
     await sleep(4 + 10 * draw(`${call}/latency`))
-    return draw(call) < FAILS ? failure(503, 'unavailable') : json(200, { stock: sku === 'unobtainium' ? 0 : 1_000 })
+    const stock = sku === 'unobtainium' ? 0 : 1_000
+    return draw(call) < FAILS ? failure(503, 'unavailable') : { ...json(200, { stock }), stock }
   }
 }
 
@@ -115,6 +123,23 @@ function shippingCompany(draw, books) {
     if (draw(call) < FAILS) return failure(503, 'unavailable')
     books.shipments.push({ order, sku, quantity })
     return json(201, answers.keep(key, { shipment: `shipment-${books.shipments.length}` }))
+  }
+}
+
+/** The order of the steps, and how far each order has come. */
+class Sequence {
+  #steps = ['inventory', 'payments', 'shipments']
+  #reached = new Map()
+  #late
+
+  constructor(late) {
+    this.#late = late
+  }
+
+  note(name, order) {
+    const step = this.#steps.indexOf(name)
+    if (step < (this.#reached.get(order) ?? 0)) this.#late.push({ order, name })
+    else this.#reached.set(order, step)
   }
 }
 

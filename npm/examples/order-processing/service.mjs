@@ -15,7 +15,7 @@ const [journal, outsideWorld] = process.argv.slice(2)
 const box = await open(journal)
 
 const orders = box.queue('orders', {
-  guarantee: 'at-least-once',
+  guarantee: 'exactly-once',
   id: (order) => order.id, // an order that is sent twice is one order
   maxAttempts: 6,
   backoff: exponential({ baseMs: 50, factor: 2, capMs: 2_000 }),
@@ -28,13 +28,15 @@ process.on('message', async (order) => {
 })
 
 // Returning acknowledges the order. Throwing has it tried again after a backoff. A process that
-// dies in here has it delivered again after the restart: so each call to the outside carries the
-// order's id as its idempotency key, and a repeated call changes nothing there.
-orders.process(async ({ body: order }) => {
+// dies in here has it delivered again after the restart, and then each step that is on record gives
+// its result without being called. One that was cut off between its call and its record is called
+// again with the same key, by which the other side knows it.
+orders.process(async (message) => {
+  const order = message.body
   validate(order)
-  await checkInventory(order)
-  const charge = await takePayment(order)
-  const shipment = await ship(order)
+  await message.step('check', () => checkInventory(order))
+  const charge = await message.step('charge', ({ key }) => takePayment(order, key))
+  const shipment = await message.step('ship', ({ key }) => ship(order, key))
   return { charge, shipment }
 }, { concurrency: 12 })
 
@@ -48,24 +50,24 @@ function validate(order) {
 }
 
 async function checkInventory(order) {
-  const response = await call(`/inventory/${order.sku}`, { method: 'GET' })
+  const response = await call(`/inventory/${order.sku}/${order.id}`, { method: 'GET' })
   const { stock } = await response.json()
   if (stock < order.quantity) throw new PermanentError(`out of stock: ${order.sku}`)
 }
 
-async function takePayment(order) {
-  const response = await post('/payments', order, { order: order.id, cents: order.cents })
+async function takePayment(order, key) {
+  const response = await post('/payments', key, { order: order.id, cents: order.cents })
   return (await response.json()).charge
 }
 
-async function ship(order) {
+async function ship(order, key) {
   const { id, sku, quantity } = order
-  const response = await post('/shipments', order, { order: id, sku, quantity })
+  const response = await post('/shipments', key, { order: id, sku, quantity })
   return (await response.json()).shipment
 }
 
-function post(path, order, body) {
-  const headers = { 'content-type': 'application/json', 'idempotency-key': order.id }
+function post(path, key, body) {
+  const headers = { 'content-type': 'application/json', 'idempotency-key': key }
   return call(path, { method: 'POST', headers, body: JSON.stringify(body) })
 }
 
