@@ -56,6 +56,12 @@ export interface Box extends AsyncDisposable {
    * is `ERR_INVALID_OPTION` where `fn` calls for it at once; later on it is a transaction of its own.
    */
   transaction<R>(fn: (tx: Transaction) => R | Promise<R>): Promise<R>
+  /**
+   * Opens the producer with this name (1 to 256 bytes), made if there is none; resolves when that is durable. Older handles
+   * of it are fenced, in other runs of the box too: only one service at a time sends under a name. A box keeps a million
+   * producers, for ever, at about 150 bytes each; `ERR_QUEUE_FULL` beyond.
+   */
+  producer(name: string): Promise<Producer>
   /** All queues of the journal, declared in this run or not. */
   queues(): Promise<readonly QueueSummary[]>
   stats(): Promise<BoxStats>
@@ -262,6 +268,43 @@ export interface StepContext {
   readonly key: string
   /** {@link Delivery.signal}. */
   readonly signal: AbortSignal
+}
+
+/**
+ * Sends numbered messages, each of which is accepted once, for ever: not within a window, as by ids. A service that copies
+ * events from upstream numbers them from 1 without gaps, and after a crash sends again from `sequence` on.
+ */
+export interface Producer {
+  readonly name: string
+  /**
+   * The lowest number that was not accepted, as far as this handle was told: where to go on. What was accepted beyond it is
+   * known as well, and sending it again enqueues nothing.
+   */
+  readonly sequence: number
+  /**
+   * Enqueues the message with this number; resolves when it is durable. Rejects as the queue's own `enqueue` does, and the
+   * number stays free; with `ERR_FENCED` if the producer was opened again since; with `ERR_INVALID_OPTION` for a number of
+   * more than 1,024 above those that were accepted without a gap. Several may be under way at once, in any order and into
+   * any queues; when one is refused with `ERR_STORAGE_FULL`, so is all else that this producer has under way.
+   */
+  enqueue<T, R, Out>(queue: Queue<T, R, Out>, body: T, options: ProducerEnqueueOptions): Promise<ProducerReceipt>
+}
+
+/** Options of an enqueue by a producer. */
+export interface ProducerEnqueueOptions extends StagedEnqueueOptions {
+  /** From 1. */
+  readonly sequence: number
+}
+
+/** Answer to an enqueue by a producer. It is durable when it arrives. */
+export interface ProducerReceipt {
+  readonly sequence: number
+  /** `duplicate`: the number was accepted before, or the id is known; nothing was enqueued. */
+  readonly status: Receipt['status']
+  /** Of the message. Absent for a duplicate that was sent without an id, or whose id is not remembered any more. */
+  readonly id?: string
+  /** Of the message; absent where the id is. */
+  readonly state?: MessageState
 }
 
 /**

@@ -1,5 +1,5 @@
 /** An embedded box: one engine on one storage, from its opening until it is closed or has failed. */
-import type { Box, Queue, Transaction } from './api.js'
+import type { Box, Producer, Queue, Transaction } from './api.js'
 import { checkCloseOptions, Deadlines, Ending } from './closing.js'
 import { type Clock, platform, registerBusy } from './clock.js'
 import { nameAndOptions, type QueueDefinition } from './definition.js'
@@ -12,6 +12,7 @@ import type { GuardedClock } from './guarded-clock.js'
 import { Inbox } from './inbox.js'
 import { announceRelease } from './lock-wait.js'
 import { type Middleware, MiddlewareStack } from './middleware.js'
+import { openProducer } from './producer.js'
 import type { QueueOptions } from './queue-options.js'
 import { EmbeddedQueue } from './queue.js'
 import type { BoxStats, Health, QueueSummary, RecoveryReport } from './stats.js'
@@ -132,6 +133,10 @@ export class EmbeddedBox implements Box, BoxCore {
 
   transaction<R>(fn: (tx: Transaction) => R | Promise<R>): Promise<R> {
     return transact(this, fn, 'box.transaction')
+  }
+
+  producer(name: string): Promise<Producer> {
+    return openProducer(this, name, 'box.producer')
   }
 
   async queues(): Promise<readonly QueueSummary[]> {

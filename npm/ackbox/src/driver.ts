@@ -13,7 +13,7 @@ import { type Clock, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
 import type { CallResult, Engine, Failure } from './engine/engine.js'
 import type { Notice, Request } from './engine/objects.js'
 import { OutputKind, ReplyCode } from './engine/wire.gen.js'
-import type { BodyView, Enqueue, Reader, ReceiptView, Settle, Writer } from './engine/wire.gen.js'
+import type { BodyView, Enqueue, Produce, Reader, ReceiptView, Settle, Writer } from './engine/wire.gen.js'
 import { engineFailure, refusal } from './engine-errors.js'
 import { AckboxError } from './errors.js'
 import type { Warning } from './events.js'
@@ -128,6 +128,25 @@ export class Driver {
         input.transaction({ ticket, settles: settles.length, enqueues: records.length })
         for (const settle of settles) input.settle(settle)
         for (const record of records) input.enqueue(record)
+      })
+    })
+  }
+
+  /** Writes the enqueue of a producer's sequence; gives the receipt, and the lowest sequence that is missing then. */
+  produce(
+    { producer, epoch, sequence }: Omit<Produce, 'ticket'>,
+    record: Enqueue,
+  ): Promise<{ receipt: Receipt; next: number }> {
+    return new Promise((resolve, refused) => {
+      let told: Receipt
+      const receipt = (view: ReceiptView): boolean => {
+        told = receiptOf(view)
+        return false
+      }
+      const answered = (next: unknown): void => resolve({ receipt: told, next: next as number })
+      this.#sendTogether({ receipt, answered, refused }, (ticket, input) => {
+        input.produce({ ticket, producer, epoch, sequence })
+        input.enqueue(record)
       })
     })
   }

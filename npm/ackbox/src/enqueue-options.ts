@@ -12,6 +12,8 @@ import { checkNames, duration, instant, integer, integerOrInfinity, MAX_MS, opti
 const NAMES = ['id', 'delayMs', 'at', 'ttlMs', 'priority', 'group', 'destination', 'maxAttempts', 'headers']
 /** Of one enqueue. */
 export const ENQUEUE_NAMES: readonly string[] = [...NAMES, 'signal']
+/** Of one with the sequence of a producer. */
+export const NUMBERED_NAMES: readonly string[] = [...NAMES, 'sequence']
 /** Of one that is staged. */
 export const STAGED_NAMES: readonly string[] = NAMES
 /** Of one item of many. */

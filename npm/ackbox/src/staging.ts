@@ -11,7 +11,7 @@ import { invalidOption } from './errors.js'
 import type { Receipt, StagedEnqueueOptions } from './types.js'
 
 /** A queue of the box as a place to stage for. */
-interface NamedTarget extends EnqueueTarget {
+export interface NamedTarget extends EnqueueTarget {
   readonly name: string
 }
 
@@ -53,7 +53,7 @@ export class Staging {
 
   /** Stages a message. Throws what is wrong with it, unless a schema or middleware takes its time to say so. */
   add(queue: unknown, body: unknown, options: StagedEnqueueOptions, where: string): Receipt {
-    const target = this.#targetOf(queue, where)
+    const target = targetOf(this.#core, queue, where)
     this.#core.checkAccepting(where)
     checkUnit(this.#items.length + 1, this.#bytes, where)
     if (this.#core.middleware.hasEnqueue) return this.#addThrough(target, body, options, where)
@@ -120,12 +120,12 @@ export class Staging {
     if (record.id !== undefined) item.receipt.id = record.id
     return late
   }
+}
 
-  /** The queue as this box knows it. */
-  #targetOf(queue: unknown, where: string): NamedTarget {
-    const { number } = (queue ?? {}) as { number?: number }
-    const known = number === undefined ? undefined : this.#core.inbox.queues.get(number)
-    if (known === undefined || (known as unknown) !== queue) throw invalidOption('a queue of this box', queue, where)
-    return queue as NamedTarget
-  }
+/** The queue as this box knows it. */
+export function targetOf(core: BoxCore, queue: unknown, where: string): NamedTarget {
+  const { number } = (queue ?? {}) as { number?: number }
+  const known = number === undefined ? undefined : core.inbox.queues.get(number)
+  if (known === undefined || (known as unknown) !== queue) throw invalidOption('a queue of this box', queue, where)
+  return queue as NamedTarget
 }

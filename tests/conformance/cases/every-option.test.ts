@@ -50,6 +50,7 @@ const BOX: Calls<Box> = {
   use: ({ box }, middleware) => box.use(middleware),
   close: ({ box }, options) => box.close(options),
   transaction: 'none',
+  producer: 'none',
   queues: 'none',
   stats: 'none',
   health: 'none',

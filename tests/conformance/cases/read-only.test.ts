@@ -172,6 +172,7 @@ describe('a box that is looked at [A1 readOnly]', () => {
       close: 'works',
       use: () => box.use({}),
       transaction: () => box.transaction(nothing),
+      producer: () => box.producer('importer'),
     }
     const queueCalls: Calls<Queue<Job>> = {
       get: 'works',

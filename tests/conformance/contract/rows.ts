@@ -12,7 +12,6 @@ export interface Row {
   readonly later?: string
 }
 
-const EXACTLY_ONCE = 'exactly-once'
 const POLICIES = 'circuit breakers and rates'
 const BROWSER = 'the browser'
 const REDIS = 'Redis'
@@ -110,7 +109,7 @@ export const ROWS: readonly Row[] = [
   row('A5 at-most-once', 'never delivered twice'),
   row('A5 at-least-once', 'never lost'),
   row('A5 exactly-once', "each message's effects happen once"),
-  row('A5 producer', 'numbered, fenced producers', EXACTLY_ONCE),
+  row('A5 producer', 'numbered, fenced producers'),
   row('A5 forget', 'frees an id'),
   row('A5 transaction', 'acknowledgements and enqueues together'),
   row('A5 dead list', 'async iterable, pages, filters'),
@@ -169,7 +168,7 @@ export const ROWS: readonly Row[] = [
   row('S10', 'how long ids are known, what frees them, what happens when the index is full'),
   row('S11', 'seed and hash key are drawn when a box is created'),
   row('S12', '`ERR_STORAGE_FAILED` carries the id; enqueueing again with it is safe'),
-  row('S13', 'producer sessions', EXACTLY_ONCE),
+  row('S13', 'producer sessions'),
   row('S14', 'tokens are never reused'),
   row('S15', 'a step runs until its result is recorded'),
   row('S16', 'one atomic unit: at most 8 MiB or 10,000 items'),

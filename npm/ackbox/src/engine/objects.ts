@@ -77,6 +77,7 @@ export interface DeadFilter {
 export type Request =
   | { op: 'open'; segments: SegmentInfo[] } // reply: OpenReport
   | { op: 'defineQueue'; name: string; options?: QueueOptions | undefined } // at once: Defined
+  | { op: 'openProducer'; name: string } // reply: ProducerOpened
   | { op: 'openWorker'; queue: number; concurrency: number } // at once: WorkerOpened
   | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
   | { op: 'closeWorker'; worker: number } // reply
@@ -148,6 +149,14 @@ export interface OptionChange {
   from?: unknown
   /** The value now, absent if there is none. */
   to?: unknown
+}
+
+/** A producer that is open now. */
+export interface ProducerOpened {
+  producer: number
+  epoch: number
+  /** The lowest one that was not accepted. */
+  sequence: number
 }
 
 /** A worker that is open now. */
