@@ -1,14 +1,11 @@
 //! The engine as a class.
 
 use ackbox_wire::{Host, StepResult, code_name, panic};
-use js_sys::{Error, Reflect};
-use serde::Serialize;
-use serde_json::Value;
-use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::area::Area;
+use crate::convert::{error, from_host, to_host};
 
 const INPUT_BYTES: usize = 128 << 10;
 const OUTPUT_BYTES: usize = 1 << 20;
@@ -119,15 +116,6 @@ impl WasmEngine {
     }
 }
 
-pub(crate) fn from_host(value: JsValue) -> Result<Value, JsValue> {
-    serde_wasm_bindgen::from_value(value)
-        .map_err(|why| error("ERR_INVALID_OPTION", &why.to_string()))
-}
-
-fn to_host(value: &Value) -> Result<JsValue, JsValue> {
-    Ok(value.serialize(&Serializer::json_compatible())?)
-}
-
 fn seed(entropy: Option<Vec<u8>>) -> Result<[u8; 32], JsValue> {
     let mut seed = [0; 32];
     match entropy {
@@ -145,12 +133,4 @@ fn seed(entropy: Option<Vec<u8>>) -> Result<[u8; 32], JsValue> {
         })?,
     }
     Ok(seed)
-}
-
-/// An error with a `code` property, as Node's own errors have one.
-pub(crate) fn error(code: &str, message: &str) -> JsValue {
-    let error = Error::new(message);
-    let set = Reflect::set(&error, &"code".into(), &code.into());
-    debug_assert!(set.is_ok(), "a fresh error takes properties");
-    error.into()
 }

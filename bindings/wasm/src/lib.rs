@@ -1,10 +1,12 @@
 //! WebAssembly binding of the ackbox engine: a [`Host`](ackbox_wire::Host) over areas of its own
-//! memory, which JavaScript reads and writes in place. It decides nothing, and never calls
+//! memory, which JavaScript reads and writes in place, and breakers that stand alone. It decides nothing, and never calls
 //! JavaScript.
 //!
 //! A panic is a trap here. What panicked must not be called again; [`panic_message`] tells why.
 
 mod area;
+pub mod breaker;
+mod convert;
 pub mod engine;
 pub mod policy;
 

@@ -4,7 +4,7 @@ use ackbox_wire::{code_name, panic, policy};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::engine::{error, from_host};
+use crate::convert::{error, from_host};
 
 /// How long to wait after attempt number `attempt`, in ms; `floor_ms` at least, if that is given.
 ///

@@ -4,12 +4,14 @@
 //! a step handles all records of the input area and fills the output area. [`input`] and
 //! [`output`] are the only description of the records: Rust encodes and decodes with the types
 //! generated there, and [`typescript()`] prints the codec of the other side. Cold traffic (options,
-//! inspection) crosses as JSON-like values. [`Host`] is both, over one engine.
+//! inspection) crosses as JSON-like values. [`Host`] is both, over one engine; [`BreakerHost`] is a
+//! circuit breaker behind numbers.
 //!
 //! This crate decides nothing and keeps nothing but what waits to be fetched.
 
 #![forbid(unsafe_code)]
 
+mod breaker;
 mod bytes;
 pub mod codes;
 mod cold;
@@ -24,6 +26,7 @@ pub mod policy;
 pub mod record;
 mod typescript;
 
+pub use breaker::BreakerHost;
 pub use bytes::{FieldKind, TailKind};
 pub use cold::code_name;
 pub use host::{Host, StepResult};
