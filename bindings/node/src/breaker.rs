@@ -49,9 +49,21 @@ impl NodeBreaker {
         outcome: u32,
         took_ms: f64,
         now_ms: f64,
-    ) -> Result<bool, CodedError> {
+    ) -> Result<u32, CodedError> {
         self.host
             .with(|host| host.report(permit, outcome, took_ms, now_ms))
+    }
+
+    /// Tells of several successes.
+    #[napi]
+    pub fn report_successes(
+        &mut self,
+        permit: f64,
+        times: u32,
+        now_ms: f64,
+    ) -> Result<u32, CodedError> {
+        self.host
+            .with(|host| host.report_successes(permit, times, now_ms))
     }
 
     /// Tells that the callee asked for a pause.

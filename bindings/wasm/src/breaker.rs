@@ -45,8 +45,14 @@ impl WasmBreaker {
     }
 
     /// Tells how a call went.
-    pub fn report(&mut self, permit: f64, outcome: u32, took_ms: f64, now_ms: f64) -> bool {
+    pub fn report(&mut self, permit: f64, outcome: u32, took_ms: f64, now_ms: f64) -> u32 {
         self.host.report(permit, outcome, took_ms, now_ms)
+    }
+
+    /// Tells of several successes.
+    #[wasm_bindgen(js_name = reportSuccesses)]
+    pub fn report_successes(&mut self, permit: f64, times: u32, now_ms: f64) -> u32 {
+        self.host.report_successes(permit, times, now_ms)
     }
 
     /// Tells that the callee asked for a pause.

@@ -17,6 +17,10 @@ const REFUSED: f64 = -1.0;
 /// Is added to an answer if there are changes to take. Permits are below 2^48.
 const CHANGED: f64 = (1_u64 << 50) as f64;
 
+/// Are added up: there are changes to take; successes may be told later and together.
+const REPORT_CHANGED: u32 = 1;
+const REPORT_CALM: u32 = 2;
+
 /// Owns a breaker, and keeps its changes until they are taken.
 ///
 /// A call of the host costs one number each way; when the answer says so, it takes the changes before the next
@@ -68,9 +72,9 @@ impl BreakerHost {
         }
     }
 
-    /// Tells how a call went: 0 succeeded, 1 failed, 2 took too long, 3 said nothing, 4 was given up. Whether there are
-    /// changes to take.
-    pub fn report(&mut self, permit: f64, outcome: u32, took_ms: f64, now_ms: f64) -> bool {
+    /// Tells how a call went: 0 succeeded, 1 failed, 2 took too long, 3 said nothing, 4 was given up. Gives 1 if there
+    /// are changes to take, and 2 more if successes of the same permit may be told later and together.
+    pub fn report(&mut self, permit: f64, outcome: u32, took_ms: f64, now_ms: f64) -> u32 {
         let outcome = match outcome {
             0 => Outcome::Success,
             1 => Outcome::Failure,
@@ -79,7 +83,16 @@ impl BreakerHost {
             4 => Outcome::Cancelled,
             other => panic!("outcome: expected a number from 0 to 4, got {other}"),
         };
-        self.end(permit, outcome, took_ms, now_ms)
+        let changed = self.end(permit, outcome, took_ms, now_ms);
+        self.told(changed, now_ms)
+    }
+
+    /// Tells of so many successes at once. Gives what `report` gives.
+    pub fn report_successes(&mut self, permit: f64, times: u32, now_ms: f64) -> u32 {
+        let permit = Permit::of(exact(permit, "permit"));
+        let change = self.breaker.report_successes(permit, times, now(now_ms));
+        self.changes.extend(change);
+        self.told(change.is_some(), now_ms)
     }
 
     /// Tells that the callee asked for a pause. Whether there are changes to take.
@@ -135,6 +148,11 @@ impl BreakerHost {
     #[must_use]
     pub fn snapshot(&self, now_ms: f64) -> Value {
         cold::write(&self.breaker.snapshot(now(now_ms)))
+    }
+
+    fn told(&self, changed: bool, now_ms: f64) -> u32 {
+        let calm = self.breaker.is_calm(now(now_ms));
+        u32::from(changed) * REPORT_CHANGED + u32::from(calm) * REPORT_CALM
     }
 
     fn end(&mut self, permit: f64, outcome: Outcome, took_ms: f64, now_ms: f64) -> bool {

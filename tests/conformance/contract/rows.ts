@@ -136,7 +136,7 @@ export const ROWS: readonly Row[] = [
   row('A7 delay', '`delay(attempt)` of a schedule, without a queue'),
   row('A7 ready', '`ready` loads the engine for those who have no box'),
   row('A7 retry', '`retry` for a call outside any queue'),
-  row('A7 CircuitBreaker', 'a breaker alone', POLICIES),
+  row('A7 CircuitBreaker', 'a breaker alone: states, permits, probes, saved state, events'),
   row('A7 httpSender', 'a handler that sends'),
 
   row('A8 storage', 'host callbacks that keep bytes; a failed append is final'),

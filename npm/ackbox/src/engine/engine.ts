@@ -22,7 +22,8 @@
  */
 
 import type { ErrorCode } from '../errors.js'
-import type { Backoff, Config, Request } from './objects.js'
+import type { BreakerSeed, EngineBreaker } from './breaker.js'
+import type { Backoff, BreakerOptions, Config, Request } from './objects.js'
 import type { Reader, Writer } from './wire.gen.js'
 
 export type { Config, Request } from './objects.js'
@@ -113,6 +114,14 @@ export interface EngineModule {
    * `ERR_INVALID_OPTION`.
    */
   backoffDelay(backoff: Backoff, seed: string, id: string, attempt: number, floorMs?: number): number
+
+  /**
+   * A breaker that stands alone: closed, or that of a snapshot. What the engine refuses throws an `AckboxError` with
+   * its code.
+   *
+   * @param now milliseconds since the epoch
+   */
+  createBreaker(now: number, options: BreakerOptions, seed: BreakerSeed, snapshot?: object): EngineBreaker
 
   /** Locks the file, which must exist; null if another handle holds it. Native only. */
   readonly lockFile?: (path: string) => LockHandle | null

@@ -3,7 +3,9 @@
 import { createRequire } from 'node:module'
 import { BoundEngine, construct, createGuard, messageOf, unlessRefused } from './bound-engine.js'
 import type { Binding, Memory } from './bound-engine.js'
+import { type BreakerBinding, EngineBreaker, plainSnapshot } from './breaker.js'
 import type { Config, Engine, EngineModule, LockHandle } from './engine.js'
+import { plain } from './plain.js'
 import type { Area } from './records.js'
 
 const inputBytes = 128 * 1024
@@ -21,6 +23,13 @@ interface Addon {
     input: Uint8Array,
     output: Uint8Array,
   ) => NodeEngine
+  readonly NodeBreaker: new (
+    nowMs: number,
+    options: unknown,
+    entropy: Uint8Array,
+    seed: string | undefined,
+    snapshot: unknown,
+  ) => BreakerBinding
   backoffDelay(backoff: unknown, seed: string, id: string, attempt: number, floorMs: number | undefined): number
   lockFile(path: string): LockHandle | null
 }
@@ -34,6 +43,14 @@ export function loadNative(): EngineModule {
     // Nothing is kept over the call, so a panic ends it alone.
     backoffDelay: (backoff, seed, id, attempt, floorMs) =>
       unlessRefused(createGuard(messageOf), () => addon.backoffDelay(backoff, seed, id, attempt, floorMs)),
+    createBreaker(now, options, { entropy, text }, snapshot) {
+      // A panic ends this breaker alone.
+      const guard = createGuard(messageOf)
+      const object = plain(options, 'breaker')
+      const saved = plainSnapshot(snapshot)
+      const binding = unlessRefused(guard, () => new addon.NodeBreaker(now, object, entropy, text, saved))
+      return new EngineBreaker(binding, guard)
+    },
     lockFile: (path) => addon.lockFile(path),
   }
 }

@@ -30,6 +30,22 @@ export type Backoff =
   | { kind: 'constant'; ms: number; jitter: Jitter }
   | { kind: 'schedule'; delaysMs: number[]; jitter: Jitter }
 
+/** Options of a circuit breaker; rates in millionths. */
+export interface BreakerOptions {
+  window?: 'consecutive' | 'count' | 'time' | undefined
+  failures?: number | undefined
+  size?: number | undefined
+  windowMs?: number | undefined
+  failureRatePpm?: number | undefined
+  minCalls?: number | undefined
+  slowMs?: number | undefined
+  slowRatePpm?: number | undefined
+  cooldown?: Backoff | undefined
+  probes?: number | undefined
+  successes?: number | undefined
+  probeTimeoutMs?: number | undefined
+}
+
 /** Named options of a queue; `maxAttempts` of 2^32 - 1 is without limit. */
 export interface QueueOptions {
   guarantee?: 'at-most-once' | 'at-least-once' | 'exactly-once' | undefined

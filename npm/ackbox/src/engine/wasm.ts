@@ -3,10 +3,12 @@
  * engine may move this one's views, and a panic in one ends them all.
  */
 
-import { backoffDelay, initSync, panicMessage, WasmEngine } from '../wasm/ackbox.js'
+import { backoffDelay, initSync, panicMessage, WasmBreaker, WasmEngine } from '../wasm/ackbox.js'
 import { BoundEngine, construct, createGuard, messageOf, unlessRefused } from './bound-engine.js'
 import type { Memory } from './bound-engine.js'
+import { EngineBreaker, plainSnapshot } from './breaker.js'
 import type { EngineModule } from './engine.js'
+import { plain } from './plain.js'
 import type { Area } from './records.js'
 
 let loaded: EngineModule | undefined
@@ -29,6 +31,12 @@ export function instantiateWasm(module: BufferSource | WebAssembly.Module): Engi
     },
     backoffDelay: (backoff, seed, id, attempt, floorMs) =>
       unlessRefused(guard, () => backoffDelay(backoff, seed, id, attempt, floorMs)),
+    createBreaker(now, options, { entropy, text }, snapshot) {
+      const object = plain(options, 'breaker')
+      const saved = plainSnapshot(snapshot)
+      const binding = unlessRefused(guard, () => new WasmBreaker(now, object, entropy, text, saved))
+      return new EngineBreaker(binding, guard)
+    },
   }
   return loaded
 }

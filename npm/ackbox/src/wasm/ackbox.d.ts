@@ -19,6 +19,27 @@ export class WasmEngine {
   free(): void
 }
 
+export class WasmBreaker {
+  constructor(
+    nowMs: number,
+    options: unknown,
+    entropy: Uint8Array,
+    seed: string | undefined,
+    snapshot: unknown,
+  )
+  permit(nowMs: number): number
+  report(permit: number, outcome: number, tookMs: number, nowMs: number): number
+  reportSuccesses(permit: number, times: number, nowMs: number): number
+  throttle(permit: number, untilMs: number, nowMs: number): boolean
+  advance(nowMs: number): boolean
+  decide(decision: number, nowMs: number): boolean
+  coolDownFor(ms: number): void
+  retryAt(nowMs: number): number
+  changes(): unknown
+  stats(nowMs: number): unknown
+  snapshot(nowMs: number): unknown
+}
+
 export function backoffDelay(
   backoff: unknown,
   seed: string,

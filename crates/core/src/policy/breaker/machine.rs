@@ -159,6 +159,39 @@ impl Breaker {
         }
     }
 
+    /// The same as so many reports of success, for hosts that tell of them together: nothing is lost by that while the
+    /// circuit [is calm](Self::is_calm).
+    #[must_use = "a change is to be saved and told of"]
+    pub fn report_successes(
+        &mut self,
+        permit: Permit,
+        times: u32,
+        now: Timestamp,
+    ) -> Option<Change> {
+        let at = self.steady.at(now);
+        match &mut self.phase {
+            Phase::Closed(window) if permit.epoch == self.epoch && window.is_calm(at) => {
+                window.record_successes(times, at);
+                self.counters.successes += u64::from(times);
+                None
+            }
+            // One after the other: what a change makes of those after it is theirs to find out.
+            _ => (0..times).fold(None, |changed, _| {
+                self.report(permit, Outcome::Success, 0, now).or(changed)
+            }),
+        }
+    }
+
+    /// Whether successes change nothing but counts, so that they may be told later, though before anything else and, for
+    /// a time window, with their time: the circuit is closed, and its window holds neither failures nor slow calls.
+    #[must_use]
+    pub fn is_calm(&self, now: Timestamp) -> bool {
+        match &self.phase {
+            Phase::Closed(window) => window.is_calm(self.steady.peek(now)),
+            _ => false,
+        }
+    }
+
     /// Lets time pass: what is due happens. Who asks for permits need not call it; it is for those who want to be
     /// told of a change as soon as it is due.
     pub fn advance(&mut self, now: Timestamp) -> Changes {

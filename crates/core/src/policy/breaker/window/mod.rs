@@ -64,6 +64,21 @@ impl Window {
         }
     }
 
+    /// So many successes that were not slow, into a window that is calm.
+    pub(super) fn record_successes(&mut self, times: u32, now: u64) {
+        match self {
+            Self::Consecutive(failures) => *failures = 0,
+            Self::Count(window) => window.record_successes(times),
+            Self::Time(window) => window.record_successes(times, now),
+        }
+    }
+
+    /// Whether it holds neither failures nor slow calls.
+    pub(super) fn is_calm(&self, now: u64) -> bool {
+        let totals = self.totals(now);
+        totals.failures == 0 && totals.slow == 0
+    }
+
     pub(super) fn totals(&self, now: u64) -> Totals {
         match self {
             Self::Consecutive(failures) => Totals {

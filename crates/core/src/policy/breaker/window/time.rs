@@ -38,6 +38,13 @@ impl TimeWindow {
         self.totals.add(failed, slow);
     }
 
+    pub(super) fn record_successes(&mut self, times: u32, now: u64) {
+        self.move_to(now);
+        let bucket = &mut self.buckets[(self.newest % self.buckets.len() as u64) as usize];
+        bucket.calls = bucket.calls.saturating_add(times);
+        self.totals.calls = self.totals.calls.saturating_add(times);
+    }
+
     /// What it holds at an instant, without moving it there.
     pub(super) fn totals(&self, now: u64) -> Totals {
         let mut totals = self.totals;

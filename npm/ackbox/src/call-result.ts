@@ -1,0 +1,31 @@
+/** What a call that failed means to the circuit breaker that let it through. */
+import { OUTCOME } from './engine/breaker.js'
+import { AckboxError, PermanentError, RetryAfterError } from './errors.js'
+
+/** An outcome of the engine, or the end of a pause that the callee asked for. */
+export type CallResult = { readonly outcome: number } | { readonly pausedUntil: number }
+
+const FAILURE: CallResult = { outcome: OUTCOME.failure }
+const TIMEOUT: CallResult = { outcome: OUTCOME.timeout }
+const IGNORED: CallResult = { outcome: OUTCOME.ignored }
+
+/**
+ * The errors of this package say by themselves that they are no failures of the callee; of all others `isFailure` decides.
+ *
+ * @param now milliseconds since 1970
+ */
+export function resultOf(error: unknown, isFailure: ((error: unknown) => boolean) | undefined, now: number): CallResult {
+  if (PermanentError.is(error)) return IGNORED
+  if (RetryAfterError.is(error)) {
+    const delayMs = error.delayMs(now)
+    return delayMs === undefined ? IGNORED : { pausedUntil: now + delayMs }
+  }
+  if (isFailure !== undefined && !isFailure(error)) return IGNORED
+  return isTimeout(error) ? TIMEOUT : FAILURE
+}
+
+/** That of `AbortSignal.timeout`, and ours. */
+function isTimeout(error: unknown): boolean {
+  if (AckboxError.is(error, 'ERR_TIMEOUT')) return true
+  return error instanceof Error && error.name === 'TimeoutError'
+}
