@@ -163,7 +163,8 @@ impl Engine {
         }
     }
 
-    /// The bytes of a claimed message are damaged: it becomes a dead letter, undelivered.
+    /// The bytes of a claimed message are damaged: it becomes a dead letter, undelivered. In at-most-once
+    /// nothing but these bytes is left of it: its loss is told.
     fn lose_damaged(&mut self, token: Token) {
         let Some(lease) = self.forget_claim(token) else {
             return;
@@ -173,6 +174,7 @@ impl Engine {
             self.ledger.messages[slot].moving = false;
             self.kill(slot, Reason::Corrupt, false, b"");
         } else {
+            self.tell_lost(&lease);
             self.end_hand_over(&lease);
         }
         self.note_drained(lease.queue);

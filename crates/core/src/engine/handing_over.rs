@@ -13,6 +13,10 @@ use crate::effect::{Event, EventKind, Recipient};
 use crate::error::Failure;
 use crate::ledger::message::NONE;
 
+/// What is told of a message whose stored bytes are damaged, as hosts encode errors.
+const DAMAGED: &[u8] =
+    br#"{"name":"Error","message":"the stored bytes of the message are damaged"}"#;
+
 impl Engine {
     /// Settles a message whose delivery is claimed just now. Its group stays busy: which one.
     pub(super) fn hand_over(&mut self, slot: u32, token: Token) -> Option<u32> {
@@ -96,6 +100,27 @@ impl Engine {
         }
         self.tell_hand_over_end(number, MessageState::Completed);
         self.note_drained(queue);
+    }
+
+    /// A message that was handed over is lost before anybody saw it.
+    pub(super) fn tell_lost(&mut self, lease: &Lease) {
+        let (queue, attempt) = (lease.queue, lease.attempt);
+        let id = self.ledger.handed_over_id(lease.number);
+        let id = id.map_or_else(String::new, |id| id.to_string());
+        self.ledger.queues[queue as usize].counters.rejected += 1;
+        self.warn(
+            Some(queue),
+            format!("the stored bytes of message '{id}' are damaged: it is lost, for it was to be delivered at most once"),
+        );
+        if self.listens(queue, EventKind::Failed) {
+            let event = Event {
+                attempt,
+                id,
+                error: DAMAGED.into(),
+                ..Event::of(EventKind::Failed, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
     }
 
     /// Nobody handled it: what cannot be decoded is kept, although it was handed over.

@@ -58,6 +58,19 @@ fn a_damaged_message_is_a_dead_letter_and_the_others_go_on() {
                 ("bad", Some(Reason::Corrupt))
             );
             assert_eq!(world.events_of(EventKind::Dead).len(), 1);
+        } else {
+            let lost = world.events_of(EventKind::Failed);
+            assert_eq!((lost.len(), lost[0].id.as_str()), (1, "bad"));
+            let is_told = |notice: &Notice| matches!(notice, Notice::Warning { message, queue: Some(_) } if message.contains("'bad'") && message.contains("lost"));
+            assert_eq!(
+                world
+                    .notices
+                    .iter()
+                    .filter(|notice| is_told(notice))
+                    .count(),
+                1
+            );
+            assert_eq!(world.stats(orders).rejected, 1);
         }
     }
 }
