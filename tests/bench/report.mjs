@@ -2,6 +2,7 @@
 
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { TARGET_BYTES, TARGET_SECONDS } from './backlog.mjs'
+import { TARGET_ENTRY_BYTES, TARGET_RATIO } from './ids.mjs'
 import { ORDER_BYTES } from './orders.mjs'
 
 /** Where it was measured. */
@@ -14,7 +15,7 @@ export function describeMachine() {
   }
 }
 
-export function toMarkdown({ machine, options, throughput, backlog }) {
+export function toMarkdown({ machine, options, throughput, backlog, ids }) {
   return [
     '# Bench',
     '',
@@ -44,6 +45,20 @@ export function toMarkdown({ machine, options, throughput, backlog }) {
       count(peakBytes / 1e6),
       `< ${TARGET_SECONDS} s, < ${TARGET_BYTES / 1e6} MB resident: ${verdict(met)}`,
     ])),
+    '',
+    '## Explicit ids',
+    '',
+    `Enqueueing ${count(options.orders)} orders with an id each, beside as many without, in turns in one process.`,
+    '',
+    table(['', 'plain/s', 'with id/s', 'time with id', 'target'], ids.enqueue.map(({ name, plainPerSecond, idsPerSecond, ratio, met }) => [
+      name,
+      count(plainPerSecond),
+      count(idsPerSecond),
+      `${ratio.toFixed(2)} x`,
+      `<= ${TARGET_RATIO} x: ${verdict(met)}`,
+    ])),
+    '',
+    `${count(ids.memory.ids)} finished ids keep ${ids.memory.bytesPerId.toFixed(1)} bytes of memory each (native), of at most ${TARGET_ENTRY_BYTES}: ${verdict(ids.memory.met)}.`,
     '',
   ].join('\n')
 }

@@ -34,7 +34,7 @@ usage: cargo xtask <command>
                    the options go to the demo: --orders, --kills, --seed
   test             build everything and run every test; the last line counts them
   bench [options]  build everything, then measure it against a plain reference; the options go to
-                   the benchmark: --rounds, --orders, --backlog, --check
+                   the benchmark: --rounds, --orders, --backlog, --ids, --check
   build            native addon, WebAssembly and TypeScript, into npm/ackbox/dist
   codegen          write npm/ackbox/src/engine/wire.gen.ts from crates/wire";
 
