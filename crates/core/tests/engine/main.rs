@@ -65,6 +65,7 @@ mod taking_back;
 mod time_to_live;
 mod transactions;
 mod transactions_cut;
+mod transactions_random;
 mod transfers;
 mod undecodable;
 mod watching;
