@@ -231,6 +231,8 @@ pub enum Verdict {
         at: Timestamp,
         /// Whether this delivery counts as an attempt.
         costs_attempt: bool,
+        /// Whether a circuit breaker counts it as a failure.
+        counts_as_failure: bool,
     },
     /// Given back without cost (shutdown, an abandoned delivery): ready again at once.
     Return,
@@ -368,6 +370,19 @@ pub enum Request {
         concurrency: u32,
         #[serde(default)]
         policies: Box<Policies>,
+    },
+    /// At once: [`crate::effect::Object::Circuits`], all of a worker or that of one destination (empty:
+    /// that of messages without one).
+    Circuits {
+        worker: WorkerId,
+        #[serde(default)]
+        destination: Option<String>,
+    },
+    /// At once. Isolates the circuit of a destination, or closes it whatever it was.
+    ForceCircuit {
+        worker: WorkerId,
+        destination: String,
+        isolate: bool,
     },
     /// At once. Claims no more until resumed; what was written ahead is taken back.
     PauseWorker { worker: WorkerId },

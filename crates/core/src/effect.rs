@@ -9,6 +9,7 @@ use crate::config::QueueOptions;
 use crate::error::Failure;
 use crate::id_text::IdText;
 use crate::ledger::steps::Gave;
+use crate::policy::breaker::State;
 use crate::time::Timestamp;
 
 /// One thing to do or to tell, in order.
@@ -212,6 +213,7 @@ pub enum EventKind {
     Resumed = 10,
     /// Other messages, or other states of them, are seen than before; not awaited by any journal.
     Changed = 11,
+    Circuit = 12,
 }
 
 /// Something that happened in a queue. Fields that a kind does not use are 0 or empty.
@@ -229,11 +231,13 @@ pub struct Event {
     pub wait_ms: u64,
     /// `completed`: ms in the handler.
     pub handle_ms: u64,
-    /// `retry`: the instant of the next attempt.
+    /// `retry`: the instant of the next attempt; `circuit`: when an open one lets a message through.
     pub at: Timestamp,
     /// Number of the message that was accepted, for the engine's own use; 0 for other kinds.
     pub number: u64,
-    /// Which message, empty for none.
+    /// `circuit`: the states before and now.
+    pub states: Option<(State, State)>,
+    /// Which message, empty for none; `circuit`: which destination.
     pub id: String,
     /// Encoded error, empty for none.
     pub error: Box<[u8]>,
@@ -266,6 +270,7 @@ pub enum Object {
     Defined(Defined),
     Worker(WorkerOpened),
     Producer(ProducerOpened),
+    Circuits(Vec<CircuitInfo>),
     Infos(Vec<MessageInfo>),
     DeadPage(DeadPage),
     Redriven(Redriven),
@@ -355,6 +360,21 @@ pub struct ProducerOpened {
     pub epoch: u64,
     /// The lowest one that was not accepted.
     pub sequence: u64,
+}
+
+/// The circuit of a destination.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CircuitInfo {
+    /// Empty for messages without one.
+    pub destination: String,
+    /// Whether messages pass.
+    pub state: State,
+    /// When the next one may, if it may not now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// Openings in a row, without a close between them.
+    pub openings: u32,
 }
 
 /// A message without its content.

@@ -2,6 +2,7 @@
 
 use ackbox_core::command::{MessageState, Reason};
 use ackbox_core::effect::{AbortReason, EventKind};
+use ackbox_core::policy::breaker::State as CircuitState;
 
 /// One table of codes, as printed for the host.
 #[derive(Clone, Copy, Debug)]
@@ -84,12 +85,18 @@ codes! {
     EVENTS = EventKind {
         Enqueued = "enqueued", Started = "started", Completed = "completed", Failed = "failed", Retry = "retry",
         Dead = "dead", Stalled = "stalled", Duplicate = "duplicate", Drained = "drained", Paused = "paused",
-        Resumed = "resumed", Changed = "changed",
+        Resumed = "resumed", Changed = "changed", Circuit = "circuit",
+    }
+}
+codes! {
+    /// Whether a circuit lets messages through.
+    CIRCUITS = CircuitState {
+        Closed = "closed", Open = "open", HalfOpen = "half-open", Isolated = "isolated", Disabled = "disabled",
     }
 }
 
 /// All tables, in the order in which they are printed.
-pub const ALL: &[Codes] = &[VERDICTS, REPLIES, REASONS, STATES, ABORTS, EVENTS];
+pub const ALL: &[Codes] = &[VERDICTS, REPLIES, REASONS, STATES, ABORTS, EVENTS, CIRCUITS];
 
 /// The reason with this number.
 #[must_use]

@@ -252,6 +252,7 @@ fn verdict(record: &input::Settle<'_>) -> Verdict {
         code if code == Code::RetryAt as u32 => Verdict::RetryAt {
             at: instant(record.when.unwrap_or(f64::NAN), "when"),
             costs_attempt: record.costs_attempt,
+            counts_as_failure: record.counts_as_failure,
         },
         code if code == Code::Return as u32 => Verdict::Return,
         code => panic!("verdict: expected a known one, got {code}"),

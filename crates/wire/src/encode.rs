@@ -119,6 +119,8 @@ fn happened(event: &effect::Event) -> Event<'_> {
         queue: event.queue.0,
         attempt: event.attempt,
         reason: event.reason.map_or(0, |reason| reason as u32),
+        circuit_from: event.states.map_or(0, |(from, _)| from as u32),
+        circuit_to: event.states.map_or(0, |(_, to)| to as u32),
         id: &event.id,
         error: &event.error,
     }

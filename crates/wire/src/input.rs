@@ -38,7 +38,7 @@ records! {
         count: u32,
     }
     /// End a delivery. Answered by a reply unless the ticket is 0.
-    Settle<'a> = 3, key ticket, bytes 56 {
+    Settle<'a> = 3, key ticket, bytes 64 {
         /// The delivery.
         token: f64,
         /// `Reject`: delay in ms instead of the backoff. `RetryAt`: the instant.
@@ -51,6 +51,8 @@ records! {
         returned: bool,
         /// `RetryAt`: this delivery counts as an attempt.
         costs_attempt: bool,
+        /// `RetryAt`: a circuit breaker counts it as a failure.
+        counts_as_failure: bool,
         ;
         /// Encoded result of an ack.
         result: &'a [u8],

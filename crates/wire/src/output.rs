@@ -108,12 +108,12 @@ records! {
         body: &'a [u8],
     }
     /// Something happened in a queue; durable.
-    Event<'a> = 42, bytes 64 {
+    Event<'a> = 42, bytes 72 {
         /// `Retry`: the delay in ms. `Completed`: ms from enqueue to start.
         wait_ms: f64,
         /// `Completed`: ms in the handler.
         handle_ms: f64,
-        /// `Retry`: the instant of the next attempt.
+        /// `Retry`: the instant of the next attempt. `Circuit`: when an open one lets a message through, or 0.
         at: f64,
         /// One of `EventKind`.
         event: u32,
@@ -123,8 +123,12 @@ records! {
         attempt: u32,
         /// One of `Reason`, 0 for none.
         reason: u32,
+        /// `Circuit`: one of `CircuitState`, before.
+        circuit_from: u32,
+        /// `Circuit`: one of `CircuitState`, now.
+        circuit_to: u32,
         ;
-        /// Which message.
+        /// Which message; `Circuit`: which destination.
         id: &'a str,
         /// Encoded error.
         error: &'a [u8],

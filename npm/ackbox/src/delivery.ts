@@ -306,8 +306,8 @@ export class ActiveDelivery implements Delivery<unknown> {
       case 'dead':
         return this.#end(Verdict.dead, { reason: Reason.permanent, error })
       case 'later': {
-        const { delayMs, costsAttempt } = consequence
-        return this.#end(Verdict.retryAt, { when: now + delayMs, costsAttempt, error })
+        const { delayMs, costsAttempt, countsAsFailure } = consequence
+        return this.#end(Verdict.retryAt, { when: now + delayMs, costsAttempt, countsAsFailure, error })
       }
       default:
         return this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
@@ -450,8 +450,9 @@ export class ActiveDelivery implements Delivery<unknown> {
 
   /** A manual delivery has no handler that would return later. */
   #settlement(verdict: number, parts: Parts, returned = this.worker === undefined): Settle {
-    const { when, reason = 0, costsAttempt = false, result, error } = parts
-    return { ticket: 0, token: this.token, when, verdict, reason, returned, costsAttempt, result, error }
+    const { when, reason = 0, costsAttempt = false, countsAsFailure = false, result, error } = parts
+    const { token } = this
+    return { ticket: 0, token, when, verdict, reason, returned, costsAttempt, countsAsFailure, result, error }
   }
 
   #where(call: string): string {
@@ -464,6 +465,7 @@ interface Parts {
   readonly when?: number | undefined
   readonly reason?: number
   readonly costsAttempt?: boolean
+  readonly countsAsFailure?: boolean
   readonly result?: string
   readonly error?: string
 }

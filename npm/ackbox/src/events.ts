@@ -3,7 +3,7 @@ import { messageOf } from './error-info.js'
 import { platform } from './clock.js'
 import { AckboxError, invalidOption, unknownOption } from './errors.js'
 import type { RecoveryReport } from './stats.js'
-import type { ErrorInfo, Reason } from './types.js'
+import type { CircuitState, ErrorInfo, Reason } from './types.js'
 import { callable, checkNames, flag, isThenable, optionalSignal } from './validate.js'
 
 /** What happens in a queue, wherever it happens. Each is told once it is durable. */
@@ -37,6 +37,15 @@ export interface QueueEvents {
   duplicate: { readonly id: string }
   /** No unfinished message is left: none waits for its time, is ready or is being handled. */
   drained: Record<never, never>
+  /** The circuit breaker of a worker changed its state. */
+  circuit: {
+    /** `undefined` for messages without one. */
+    readonly destination: string | undefined
+    readonly from: CircuitState
+    readonly to: CircuitState
+    /** When an open circuit lets a message through, in milliseconds since 1970. */
+    readonly retryAt: number | undefined
+  }
   paused: Record<never, never>
   resumed: Record<never, never>
 }

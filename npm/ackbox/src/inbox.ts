@@ -6,7 +6,7 @@ import { Deliveries } from './deliveries.js'
 import { ActiveDelivery, type DeliverySource } from './delivery.js'
 import type { Driver } from './driver.js'
 import type { Notice } from './engine/objects.js'
-import { AbortReason, type DeliverView, EventKind, eventKindNames, type EventView, reasonNames } from './engine/wire.gen.js'
+import { AbortReason, circuitStateNames, type DeliverView, EventKind, eventKindNames, type EventView, reasonNames } from './engine/wire.gen.js'
 import { decodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
 import type { Emitter, QueueEvents, Warning } from './events.js'
@@ -153,6 +153,13 @@ function eventDetails(view: EventView): object {
       return { id: view.id(), attempt, waitMs, handleMs }
     case EventKind.retry:
       return { id: view.id(), attempt, delayMs: waitMs, at: view.at, ...errorOf(view) }
+    case EventKind.circuit:
+      return {
+        destination: view.id() || undefined,
+        from: circuitStateNames[view.circuitFrom],
+        to: circuitStateNames[view.circuitTo],
+        retryAt: view.at || undefined,
+      }
     case EventKind.dead:
       return { id: view.id(), attempt, reason: reasonNames[view.reason], ...errorOf(view) }
     default:

@@ -29,7 +29,7 @@ const DELAY: Range = { min: 0, max: MAX_MS }
 export type Consequence =
   | { readonly kind: 'retry' }
   | { readonly kind: 'dead' }
-  | { readonly kind: 'later'; readonly delayMs: number; readonly costsAttempt: boolean }
+  | { readonly kind: 'later'; readonly delayMs: number; readonly costsAttempt: boolean; readonly countsAsFailure: boolean }
 
 const RETRY: Consequence = { kind: 'retry' }
 const DEAD: Consequence = { kind: 'dead' }
@@ -39,7 +39,7 @@ export function consequenceOf(thrown: unknown, now: number): Consequence {
   if (PermanentError.is(thrown)) return DEAD
   if (!RetryAfterError.is(thrown)) return RETRY
   const delayMs = thrown.delayMs(now)
-  return delayMs === undefined ? RETRY : later(delayMs, thrown.costsAttempt)
+  return delayMs === undefined ? RETRY : later(delayMs, thrown.costsAttempt, false)
 }
 
 /** Whether an error leaves it to `classify` to say what follows. */
@@ -62,10 +62,10 @@ export function consequenceOfVerdict(verdict: unknown, where: string): Consequen
   }
   checkNames(verdict, ['retryAfterMs', 'costsAttempt', 'countsAsFailure'], where)
   const { retryAfterMs, costsAttempt, countsAsFailure } = verdict as RetryVerdict
-  flag(countsAsFailure, 'countsAsFailure', where)
-  return later(duration(retryAfterMs, DELAY, 'retryAfterMs', where), flag(costsAttempt, 'costsAttempt', where))
+  const delayMs = duration(retryAfterMs, DELAY, 'retryAfterMs', where)
+  return later(delayMs, flag(costsAttempt, 'costsAttempt', where), flag(countsAsFailure, 'countsAsFailure', where))
 }
 
-function later(delayMs: number, costsAttempt: boolean): Consequence {
-  return { kind: 'later', delayMs: Math.min(Math.ceil(delayMs), MAX_MS), costsAttempt }
+function later(delayMs: number, costsAttempt: boolean, countsAsFailure: boolean): Consequence {
+  return { kind: 'later', delayMs: Math.min(Math.ceil(delayMs), MAX_MS), costsAttempt, countsAsFailure }
 }

@@ -1,14 +1,18 @@
 //! What workers of one name and one queue share: the valves of their destinations and their budget.
 //!
 //! Valves of destinations that nothing happens with cost memory and no time. There are at most
-//! [`VALVES_MAX`] of them; the one used least recently goes first, as if nothing had ever passed it.
+//! [`VALVES_MAX`] of them; the one used least recently goes first, as if nothing had ever passed it. Those
+//! of destinations that are known to fail are kept longer, up to [`BROKEN_MAX`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::circuit::Circuit;
 use super::policies::{PerDestination, Policies};
 use super::valve::{Stance, Valve};
 use crate::meter::look;
+use crate::policy::breaker::{Change, Settings};
 use crate::policy::budget::Budget;
 use crate::time::Timestamp;
 
@@ -17,6 +21,9 @@ pub const NONE: u32 = u32::MAX;
 
 /// Valves that are kept beyond those in use.
 pub const VALVES_MAX: usize = 10_000;
+
+/// Valves that are kept with those of destinations that fail.
+pub const BROKEN_MAX: usize = 100_000;
 
 /// The shared state of workers of one name.
 #[derive(Debug)]
@@ -27,39 +34,61 @@ pub struct Control {
     pub policies: Policies,
     /// How many of them are open.
     pub workers: u32,
+    /// Handlers that all of them have.
+    pub slots: u32,
     /// Their retries.
     pub budget: Option<Budget>,
+    limits: PerDestination,
+    breaker: Option<Arc<Settings>>,
+    breaker_without: Option<Arc<Settings>>,
     valves: BTreeMap<u32, Valve>,
-    /// Closed valves by when time alone may open them.
+    /// Valves by when time alone may change how they stand.
     wakes: BTreeSet<(Timestamp, u32)>,
-    /// Valves that nothing passes at the moment, by when that was last so.
-    resting: BTreeSet<(u64, u32)>,
+    /// Valves that nothing passes at the moment, by whether they are known to be closed, and by when they
+    /// were used last.
+    resting: BTreeSet<((bool, u64), u32)>,
     uses: u64,
 }
 
 impl Control {
     /// That of workers of which none is open yet.
-    #[must_use]
-    pub fn new(name: Rc<str>, policies: Policies) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// What is wrong with their policies.
+    pub fn new(name: Rc<str>, policies: Policies) -> Result<Self, String> {
+        policies.check()?;
+        let parse = |options: Option<&_>, prefix: &str| {
+            let parsed = options.map(Settings::parse).transpose();
+            let parsed = parsed.map_err(|what| format!("{prefix}: {what}"))?;
+            Ok::<_, String>(parsed.map(Arc::new))
+        };
+        let breaker_without = parse(policies.breaker.as_ref(), "breaker")?;
+        let limits = policies.per_destination.clone().unwrap_or_default();
+        let own = parse(limits.breaker.as_ref(), "perDestination.breaker")?;
+        Ok(Self {
             name,
             budget: policies.retry_budget.map(Budget::new),
             policies,
             workers: 0,
+            slots: 0,
+            limits,
+            breaker: own.or_else(|| breaker_without.clone()),
+            breaker_without,
             valves: BTreeMap::new(),
             wakes: BTreeSet::new(),
             resting: BTreeSet::new(),
             uses: 0,
-        }
+        })
     }
 
-    /// What holds for a destination. Messages without one share a valve that limits nothing.
-    fn limits(&self, destination: u32) -> PerDestination {
-        let limits = self.policies.per_destination.as_ref();
-        limits
-            .filter(|_| destination != NONE)
-            .cloned()
-            .unwrap_or_default()
+    /// The settings of a destination's breaker, if it has one.
+    #[must_use]
+    pub fn breaker_of(&self, destination: u32) -> Option<Arc<Settings>> {
+        if destination == NONE {
+            self.breaker_without.clone()
+        } else {
+            self.breaker.clone()
+        }
     }
 
     /// Whether there is a valve for a destination.
@@ -69,26 +98,26 @@ impl Control {
     }
 
     /// Adds a valve for a destination that has none.
-    pub fn add_valve(&mut self, destination: u32) {
-        self.valves.insert(destination, Valve::new());
-        self.rest(destination);
+    pub fn add_valve(&mut self, destination: u32, circuit: Option<Circuit>) {
+        self.valves.insert(destination, Valve::new(circuit));
+        self.rest(destination, false);
     }
 
-    /// Takes out a valve that is worth forgetting, if there are too many; the caller opens its lane.
-    pub fn forget_one(&mut self) -> Option<u32> {
-        if self.valves.len() <= VALVES_MAX {
+    /// Takes out a valve that is worth forgetting, if there is no room for one more; the caller opens its lane.
+    pub fn forget_one(&mut self, now: Timestamp) -> Option<u32> {
+        let too_many = self.valves.len() >= VALVES_MAX;
+        let &((is_closed, _), destination) = self.resting.first().filter(|_| too_many)?;
+        if !is_closed && !self.valves[&destination].is_idle(now) {
+            self.rest(destination, true);
             return None;
         }
-        let (_, destination) = self.resting.pop_first()?;
-        self.forget(destination);
-        Some(destination)
-    }
-
-    fn forget(&mut self, destination: u32) {
-        if let Some(valve) = self.valves.remove(&destination) {
-            self.wakes.remove(&(valve.wake, destination));
-            self.resting.remove(&(valve.rested, destination));
+        if is_closed && self.valves.len() < BROKEN_MAX {
+            return None;
         }
+        self.unrest(destination);
+        let valve = self.valves.remove(&destination)?;
+        self.wakes.remove(&(valve.wake, destination));
+        Some(destination)
     }
 
     /// Destinations that have a valve.
@@ -96,18 +125,25 @@ impl Control {
         self.valves.keys().copied()
     }
 
-    /// How the valve of a destination stands. A closed one is asked again when time may have opened it.
+    /// The circuit of a destination.
+    #[must_use]
+    pub fn circuit(&self, destination: u32) -> Option<&Circuit> {
+        self.valves.get(&destination)?.circuit.as_deref()
+    }
+
+    /// The circuit of a destination, to be changed.
+    pub fn circuit_mut(&mut self, destination: u32) -> Option<&mut Circuit> {
+        self.valves.get_mut(&destination)?.circuit.as_deref_mut()
+    }
+
+    /// How the valve of a destination stands. It is asked again when time may have changed that.
     pub fn stance(&mut self, destination: u32, now: Timestamp) -> Stance {
         look();
-        let limits = self.limits(destination);
+        let limits = limits_of(&self.limits, destination);
         let Some(valve) = self.valves.get_mut(&destination) else {
             return Stance::Open;
         };
-        let stance = valve.stance(&limits, now);
-        let wake = match stance {
-            Stance::Open => Timestamp::NEVER,
-            Stance::ClosedUntil(until) => until,
-        };
+        let (stance, wake) = valve.stance(limits, now);
         let old = std::mem::replace(&mut valve.wake, wake);
         if old != wake {
             self.wakes.remove(&(old, destination));
@@ -120,20 +156,20 @@ impl Control {
 
     /// A message passes the valve of its destination.
     pub fn pass(&mut self, destination: u32, now: Timestamp) {
-        let limits = self.limits(destination);
+        let limits = limits_of(&self.limits, destination);
         if let Some(valve) = self.valves.get_mut(&destination) {
-            self.resting.remove(&(valve.rested, destination));
-            valve.pass(&limits, now);
+            valve.pass(limits, now);
+            self.unrest(destination);
         }
     }
 
     /// What has passed is done.
     pub fn leave(&mut self, destination: u32, started: bool) {
-        let limits = self.limits(destination);
+        let limits = limits_of(&self.limits, destination);
         if let Some(valve) = self.valves.get_mut(&destination) {
-            valve.leave(&limits, started);
+            valve.leave(limits, started);
             if valve.running == 0 {
-                self.rest(destination);
+                self.rest(destination, false);
             }
         }
     }
@@ -145,25 +181,53 @@ impl Control {
         }
     }
 
-    /// A closed valve that time may have opened by now.
+    /// What changed about the circuit of a destination since it was asked last.
+    pub fn take_changes(&mut self, destination: u32) -> Vec<Change> {
+        self.circuit_mut(destination)
+            .map_or_else(Vec::new, Circuit::take_changes)
+    }
+
+    /// A valve that time may have changed by now.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<u32> {
         let (at, destination) = self.wakes.first()?;
         (*at <= now).then_some(*destination)
     }
 
-    /// When time alone may open a valve.
+    /// When time alone may change how a valve stands.
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
         let first = self.wakes.first();
         first.map_or(Timestamp::NEVER, |(at, _)| *at)
     }
 
-    fn rest(&mut self, destination: u32) {
+    fn rest(&mut self, destination: u32, is_closed: bool) {
+        self.unrest(destination);
         self.uses += 1;
         if let Some(valve) = self.valves.get_mut(&destination) {
-            valve.rested = self.uses;
-            self.resting.insert((self.uses, destination));
+            valve.rested = (is_closed, self.uses);
+            self.resting.insert((valve.rested, destination));
+        }
+    }
+
+    fn unrest(&mut self, destination: u32) {
+        if let Some(valve) = self.valves.get(&destination) {
+            self.resting.remove(&(valve.rested, destination));
         }
     }
 }
+
+/// What holds for a destination. Messages without one share a valve that limits nothing.
+fn limits_of(limits: &PerDestination, destination: u32) -> &PerDestination {
+    if destination == NONE {
+        &NO_LIMITS
+    } else {
+        limits
+    }
+}
+
+static NO_LIMITS: PerDestination = PerDestination {
+    concurrency: None,
+    rate: None,
+    breaker: None,
+};

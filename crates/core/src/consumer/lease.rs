@@ -6,6 +6,7 @@ use std::rc::Rc;
 use crate::command::Token;
 use crate::effect::{Content, Recipient};
 use crate::index::{Index, spread};
+use crate::policy::breaker::Permit;
 use crate::slab::Slab;
 use crate::time::Timestamp;
 
@@ -29,6 +30,8 @@ pub struct Passage {
     pub destination: u32,
     /// It is no first attempt.
     pub is_retry: bool,
+    /// Leave of the destination's circuit, until what came of it is told.
+    pub permit: Option<Permit>,
 }
 
 /// One claimed delivery.

@@ -1,6 +1,7 @@
 //! Who gets messages, and how many at once. Pure state: it holds no message and writes no record,
 //! so that it works over any ledger.
 
+pub mod circuit;
 pub mod control;
 pub mod desk;
 pub mod lease;

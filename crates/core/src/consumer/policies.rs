@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::breaker::BreakerOptions;
 use crate::policy::budget::BudgetOptions;
 use crate::policy::rate::Rate;
 
@@ -35,6 +36,21 @@ pub struct PerDestination {
     pub concurrency: Option<u32>,
     /// Starts.
     pub rate: Option<Rate>,
+    /// Instead of the worker's.
+    pub breaker: Option<BreakerOptions>,
+}
+
+/// What becomes of messages whose circuit is open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenOpen {
+    /// They wait, at no cost.
+    #[default]
+    Pause,
+    /// They become dead letters.
+    DeadLetter,
+    /// An attempt fails, without a call of the handler.
+    Reject,
 }
 
 /// All of it. Workers of a queue with one name share what is counted, and must want the same.
@@ -45,6 +61,10 @@ pub struct Policies {
     pub name: String,
     /// Destinations take turns, each within these limits.
     pub per_destination: Option<PerDestination>,
+    /// A circuit for messages without a destination, and one for each destination.
+    pub breaker: Option<BreakerOptions>,
+    /// What becomes of messages whose circuit is open.
+    pub when_open: WhenOpen,
     /// Starts of the worker.
     pub rate: Option<WorkerRate>,
     /// The share of retries.
@@ -78,7 +98,7 @@ impl Policies {
     /// Whether destinations are told apart.
     #[must_use]
     pub fn tell_destinations_apart(&self) -> bool {
-        self.per_destination.is_some()
+        self.per_destination.is_some() || self.breaker.is_some()
     }
 
     /// Whether there is anything to heed.

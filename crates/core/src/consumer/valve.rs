@@ -3,6 +3,7 @@
 //! A valve is open, or closed until an instant, or closed until something ends that it counts. It does
 //! not act by itself: whoever changes something asks it again how it stands.
 
+use super::circuit::{Circuit, Passage};
 use super::policies::PerDestination;
 use crate::policy::rate::Pace;
 use crate::time::Timestamp;
@@ -12,48 +13,72 @@ use crate::time::Timestamp;
 pub enum Stance {
     /// Messages may pass.
     Open,
-    /// None may before this instant; [`Timestamp::NEVER`]: before one that has passed is done.
+    /// One message may pass, to see whether the others may follow.
+    Probing,
+    /// Its circuit is open. None may pass before this instant; [`Timestamp::NEVER`]: before one that has
+    /// passed is done.
+    Broken(Timestamp),
+    /// The same for any other reason.
     ClosedUntil(Timestamp),
 }
 
 /// The valve of one destination.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Valve {
     /// Messages that have passed and are not done.
     pub running: u32,
+    /// Its circuit, if its worker wants one.
+    pub circuit: Option<Box<Circuit>>,
     /// The destination asked for time until then.
     held_until: Timestamp,
     pace: Pace,
     /// When it is asked again; [`Timestamp::NEVER`] if time alone changes nothing.
     pub wake: Timestamp,
-    /// When it was used last, counted in uses; 0 while it is in use.
-    pub rested: u64,
+    /// When it was used last: see [`super::control`].
+    pub rested: (bool, u64),
 }
 
 impl Valve {
     /// One that nothing has passed yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(circuit: Option<Circuit>) -> Self {
         Self {
+            running: 0,
+            circuit: circuit.map(Box::new),
+            held_until: Timestamp(0),
+            pace: Pace::default(),
             wake: Timestamp::NEVER,
-            ..Self::default()
+            rested: (false, 0),
         }
     }
 
-    /// How it stands.
-    #[must_use]
-    pub fn stance(&self, limits: &PerDestination, now: Timestamp) -> Stance {
-        let is_full = |most: u32| self.running >= most;
-        if limits.concurrency.is_some_and(is_full) {
-            return Stance::ClosedUntil(Timestamp::NEVER);
-        }
+    /// How it stands, and when time alone may change that.
+    pub fn stance(&mut self, limits: &PerDestination, now: Timestamp) -> (Stance, Timestamp) {
+        let running = self.running;
+        let (passage, next) = match &mut self.circuit {
+            Some(circuit) => (circuit.passage(running, now), circuit.next_change()),
+            None => (Passage::Free, Timestamp::NEVER),
+        };
         let paced = limits.rate.map_or(now, |rate| self.pace.next(rate));
         let until = paced.max(self.held_until);
-        if until > now {
+        let stance = if limits.concurrency.is_some_and(|most| running >= most) {
+            Stance::ClosedUntil(Timestamp::NEVER)
+        } else if let Passage::Broken(until) = passage {
+            Stance::Broken(until)
+        } else if let Passage::Waiting(until) = passage {
             Stance::ClosedUntil(until)
+        } else if until > now {
+            Stance::ClosedUntil(until)
+        } else if passage == Passage::Probe {
+            Stance::Probing
         } else {
             Stance::Open
-        }
+        };
+        let wake = match stance {
+            Stance::Open | Stance::Probing => next,
+            Stance::Broken(until) | Stance::ClosedUntil(until) => until.min(next),
+        };
+        (stance, wake)
     }
 
     /// A message passes.
@@ -80,6 +105,7 @@ impl Valve {
     /// Whether little is lost when it is forgotten.
     #[must_use]
     pub fn is_idle(&self, now: Timestamp) -> bool {
-        self.running == 0 && self.held_until <= now
+        let circuit = self.circuit.as_deref();
+        self.running == 0 && self.held_until <= now && circuit.is_none_or(Circuit::is_closed)
     }
 }

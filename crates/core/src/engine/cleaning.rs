@@ -127,6 +127,10 @@ impl Engine {
                 Live::Step(key) => self.move_step(key),
                 Live::Entry(entry) => self.move_entry(entry),
                 Live::Producer(producer) => self.move_producer(producer),
+                Live::Circuit(circuit) => {
+                    let moved = self.ledger.rewrite_circuit(circuit, &mut self.commit);
+                    self.cleaning.moved += moved;
+                }
             }
         }
     }

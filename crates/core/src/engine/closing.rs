@@ -132,7 +132,7 @@ impl Engine {
         for id in self.leaving_workers(closed) {
             let worker = self.workers.remove(&id).expect("listed just now");
             self.leaving.remove(&id);
-            self.leave_control(worker.queue, worker.control);
+            self.leave_control(&worker);
             for ticket in worker.closing {
                 self.reply(ticket, Ok(Answer::Value(worker.given_back)));
             }

@@ -53,21 +53,19 @@ impl Engine {
             self.warn(Some(queue), message);
             result = b"";
         }
-        if let Verdict::RetryAt { at, .. } = settle.verdict {
-            self.hold_destination(token, at);
-        }
+        let verdict = self.judge(token, settle.verdict);
         self.settled_suspect(token);
         self.ledger.unlease(slot);
         self.note_handling(token);
-        let lent = match settle.verdict {
+        let lent = match verdict {
             Verdict::Ack | Verdict::Return => None,
             _ => self.lend_content(token),
         };
-        let stays = self.apply(token, slot, settle.verdict, result, settle.error);
+        let stays = self.apply(token, slot, verdict, result, settle.error);
         if let Some(slot) = lent {
             self.ledger.uncache(slot);
         }
-        self.count_outcome(to, settle.verdict, stays);
+        self.count_outcome(to, verdict, stays);
         let runs_on =
             !settle.returned && matches!(self.recipient_of(token), Some(Recipient::Worker(_)));
         let lease = self.leases.get_mut(token).expect("looked up before");
@@ -142,7 +140,9 @@ impl Engine {
                 self.kill(slot, reason, true, error);
                 false
             }
-            Verdict::RetryAt { at, costs_attempt } => {
+            Verdict::RetryAt {
+                at, costs_attempt, ..
+            } => {
                 self.ledger.queues[queue as usize].counters.rejected += 1;
                 let due = self.ledger.due_from(slot, at, self.now);
                 if costs_attempt {

@@ -232,7 +232,7 @@ impl Engine {
                 if !self.workers[&id].has_room(ahead) || !self.is_paced(id) {
                     continue;
                 }
-                match self.find_for(id, kind) {
+                match self.find_for(id, kind, ahead) {
                     Found::Message(slot) if !ahead || self.may_start_ahead(slot, kind) => {
                         if kind == Kind::Ordinary && !self.is_in_budget(id, slot) {
                             return Next::Again;

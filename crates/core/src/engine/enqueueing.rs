@@ -190,6 +190,7 @@ impl Event {
             handle_ms: 0,
             at: Timestamp(0),
             number: 0,
+            states: None,
             id: String::new(),
             error: Box::default(),
         }

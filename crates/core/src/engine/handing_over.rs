@@ -49,9 +49,8 @@ impl Engine {
         {
             self.count_outcome(to, settle.verdict, false);
         }
-        if let Verdict::RetryAt { at, .. } = settle.verdict {
-            self.hold_destination(token, at);
-        }
+        // It is final, whatever follows for others.
+        let _ = self.judge(token, settle.verdict);
         match settle.verdict {
             Verdict::Ack => self.finish_handed_over(token, EventKind::Completed, b""),
             Verdict::Return => {}

@@ -9,11 +9,13 @@ use super::Engine;
 use crate::command::{Token, WorkerId};
 use crate::consumer::control::Control;
 use crate::consumer::lease::{Lease, Passage};
-use crate::consumer::policies::{Policies, Scope, WorkerRate};
+use crate::consumer::policies::{Policies, Scope, WhenOpen, WorkerRate};
 use crate::consumer::valve::Stance;
+use crate::consumer::worker::Worker;
 use crate::effect::Recipient;
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::lanes::Kind;
+use crate::ledger::rank::Rank;
 use crate::policy::budget::Budget;
 use crate::time::Timestamp;
 
@@ -32,6 +34,7 @@ pub(super) enum Found {
 pub(super) struct Passing {
     queue: u32,
     destination: u32,
+    rank: Rank,
     is_retry: bool,
 }
 
@@ -40,10 +43,10 @@ impl Engine {
     pub(super) fn share_control(
         &mut self,
         queue: u32,
+        slots: u32,
         policies: Policies,
     ) -> Result<Option<u32>, Failure> {
         let invalid = |what: String| Failure::new(ErrorCode::InvalidOption, what);
-        policies.check().map_err(invalid)?;
         if policies.is_empty() {
             return Ok(None);
         }
@@ -62,30 +65,34 @@ impl Engine {
                 return Err(invalid(what));
             }
             control.workers += 1;
+            control.slots += slots;
             return Ok(Some(*key));
         }
-        desk.last_control += 1;
-        let key = desk.last_control;
-        let mut control = Control::new(name.into(), policies);
-        control.workers = 1;
+        let mut control = Control::new(name.into(), policies).map_err(invalid)?;
+        (control.workers, control.slots) = (1, slots);
         let takes_turns = control.policies.per_destination.is_some();
         let looks = control.policies.tell_destinations_apart();
+        desk.last_control += 1;
+        let key = desk.last_control;
         desk.controls.insert(key, control);
         if looks {
             let lanes = &mut self.ledger.queues[queue as usize].lanes;
             lanes.add_view(key, takes_turns);
+            self.restore_circuits(queue, key);
         }
         Ok(Some(key))
     }
 
     /// A worker takes nothing any more: what it shared is forgotten with the last one.
-    pub(super) fn leave_control(&mut self, queue: u32, control: Option<u32>) {
-        let Some(key) = control else { return };
+    pub(super) fn leave_control(&mut self, worker: &Worker) {
+        let (queue, slots) = (worker.queue, worker.concurrency);
+        let Some(key) = worker.control else { return };
         let desk = &mut self.desks[queue as usize];
         let Some(shared) = desk.controls.get_mut(&key) else {
             return;
         };
         shared.workers -= 1;
+        shared.slots -= slots;
         if shared.workers > 0 {
             return;
         }
@@ -96,17 +103,18 @@ impl Engine {
         self.ledger.queues[queue as usize].lanes.remove_view(key);
     }
 
-    /// The next message for a worker. `ahead`: there may be no slot for it yet.
-    pub(super) fn find_for(&mut self, id: WorkerId, kind: Kind) -> Found {
+    /// The next message for a worker. `ahead`: there is no slot for it yet.
+    pub(super) fn find_for(&mut self, id: WorkerId, kind: Kind, ahead: bool) -> Found {
         let worker = &self.workers[&id];
         let queue = worker.queue;
-        let Some(key) = worker.control else {
+        let policies = |key| &self.desks[queue as usize].controls[&key].policies;
+        let telling_apart = worker
+            .control
+            .filter(|key| policies(*key).tell_destinations_apart());
+        let Some(key) = telling_apart else {
             return self.check_found(queue, self.first_of(queue, kind));
         };
-        let control = &self.desks[queue as usize].controls[&key];
-        if !control.policies.tell_destinations_apart() {
-            return self.check_found(queue, self.first_of(queue, kind));
-        }
+        let turns_away = policies(key).when_open != WhenOpen::Pause;
         let lanes = &self.ledger.queues[queue as usize].lanes;
         if lanes.lags() {
             return Found::Nothing;
@@ -117,7 +125,20 @@ impl Engine {
         self.add_valve(queue, key, destination);
         match self.stance(queue, key, destination) {
             Stance::Open => self.check_found(queue, Some(slot)),
-            Stance::ClosedUntil(_) => {
+            // Its deadline begins with the claim, so it must not wait for a slot.
+            Stance::Probing if ahead => Found::Nothing,
+            Stance::Probing => {
+                let probe = self.next_probe(queue, key, destination, kind);
+                self.check_found(queue, probe)
+            }
+            Stance::Broken(until) if turns_away => {
+                let found = self.check_found(queue, Some(slot));
+                if let Found::Message(slot) = found {
+                    self.turn_away(slot, key, until);
+                }
+                Found::Again
+            }
+            Stance::Broken(_) | Stance::ClosedUntil(_) => {
                 let lanes = &mut self.ledger.queues[queue as usize].lanes;
                 lanes.close(key, destination);
                 Found::Again
@@ -199,6 +220,7 @@ impl Engine {
         let Passing {
             queue,
             destination,
+            rank,
             is_retry,
         } = passing;
         if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
@@ -214,19 +236,18 @@ impl Engine {
             Some(budget) => budget.deposit(now),
             None => {}
         }
+        let control = self.desks[queue as usize].controls.get_mut(&key);
+        let control = control.expect("its worker is open");
+        control.pass(destination, now);
+        let circuit = control.circuit_mut(destination);
         let passage = Passage {
             control: key,
             destination,
             is_retry,
+            permit: circuit.and_then(|circuit| circuit.pass(rank.number(), now)),
         };
-        self.leases
-            .get_mut(token)
-            .expect("it was claimed just now")
-            .passage = Some(passage);
-        let control = self.desks[queue as usize].controls.get_mut(&key);
-        control
-            .expect("its worker is open")
-            .pass(destination, self.now);
+        let lease = self.leases.get_mut(token);
+        lease.expect("it was claimed just now").passage = Some(passage);
         self.refresh_lane(queue, key, destination);
     }
 
@@ -240,6 +261,7 @@ impl Engine {
         if let (Recipient::Worker(id), false) = (lease.to, started) {
             self.undo_start(id, passage.is_retry);
         }
+        self.return_permit(queue, &passage);
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return;
         };
@@ -252,14 +274,13 @@ impl Engine {
         let Some(lease) = self.leases.get_mut(token) else {
             return;
         };
-        let (queue, passage) = (lease.queue, lease.passage.take());
-        if let Some(Passage {
-            control: key,
-            destination,
-            ..
-        }) = passage
-            && let Some(control) = self.desks[queue as usize].controls.get_mut(&key)
-        {
+        let queue = lease.queue;
+        let Some(passage) = lease.passage.take() else {
+            return;
+        };
+        self.return_permit(queue, &passage);
+        let (key, destination) = (passage.control, passage.destination);
+        if let Some(control) = self.desks[queue as usize].controls.get_mut(&key) {
             control.leave(destination, true);
             self.refresh_lane(queue, key, destination);
         }
@@ -289,21 +310,6 @@ impl Engine {
         }
     }
 
-    /// Its destination asked for time: nothing goes there until then.
-    pub(super) fn hold_destination(&mut self, token: Token, until: Timestamp) {
-        let Some(lease) = self.leases.get(token) else {
-            return;
-        };
-        let Some(passage) = lease.passage else { return };
-        let queue = lease.queue;
-        let (key, destination) = (passage.control, passage.destination);
-        let controls = &mut self.desks[queue as usize].controls;
-        if let Some(control) = controls.get_mut(&key) {
-            control.hold(destination, until);
-            self.refresh_lane(queue, key, destination);
-        }
-    }
-
     /// Time may have opened valves of a queue. True if there are more.
     pub(super) fn pass_valves(&mut self, queue: u32) -> bool {
         let now = self.now;
@@ -326,40 +332,52 @@ impl Engine {
 
     fn stance(&mut self, queue: u32, key: u32, destination: u32) -> Stance {
         let controls = &mut self.desks[queue as usize].controls;
-        controls.get_mut(&key).map_or(Stance::Open, |control| {
-            control.stance(destination, self.now)
-        })
+        let Some(control) = controls.get_mut(&key) else {
+            return Stance::Open;
+        };
+        let stance = control.stance(destination, self.now);
+        self.tell_circuit(queue, key, destination);
+        stance
     }
 
     /// Opens or closes a lane as its valve stands.
-    fn refresh_lane(&mut self, queue: u32, key: u32, destination: u32) {
+    pub(super) fn refresh_lane(&mut self, queue: u32, key: u32, destination: u32) {
         let stance = self.stance(queue, key, destination);
+        let Some(control) = self.desks[queue as usize].controls.get(&key) else {
+            return;
+        };
+        let is_closed = match stance {
+            Stance::Open | Stance::Probing => false,
+            Stance::Broken(_) => control.policies.when_open == WhenOpen::Pause,
+            Stance::ClosedUntil(_) => true,
+        };
         let lanes = &mut self.ledger.queues[queue as usize].lanes;
-        match stance {
-            Stance::ClosedUntil(_) => lanes.close(key, destination),
-            Stance::Open => {
-                if lanes.open(key, destination) && lanes.is_waiting(destination) {
-                    self.ledger.touch(queue);
-                }
-            }
+        if is_closed {
+            lanes.close(key, destination);
+        } else if lanes.open(key, destination) && lanes.is_waiting(destination) {
+            self.ledger.touch(queue);
         }
     }
 
     /// Sees to it that a destination has a valve, which has to make room for those that others need more.
-    fn add_valve(&mut self, queue: u32, key: u32, destination: u32) {
+    pub(super) fn add_valve(&mut self, queue: u32, key: u32, destination: u32) {
         let controls = &mut self.desks[queue as usize].controls;
         let control = controls.get_mut(&key).expect("its worker is open");
         if control.has_valve(destination) {
             return;
         }
-        control.add_valve(destination);
-        let forgotten = control.forget_one();
-        self.ledger.keep_destination(destination);
+        let forgotten = control.forget_one(self.now);
         if let Some(forgotten) = forgotten {
+            self.forget_circuit(queue, key, forgotten);
             let lanes = &mut self.ledger.queues[queue as usize].lanes;
             lanes.open(key, forgotten);
             self.ledger.release_destination(forgotten);
         }
+        self.ledger.keep_destination(destination);
+        let circuit = self.new_circuit(queue, key, destination, b"");
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&key).expect("looked up above");
+        control.add_valve(destination, circuit);
     }
 
     /// What is to be known of a message that is to be claimed.
@@ -368,6 +386,7 @@ impl Engine {
         Passing {
             queue: message.queue,
             destination: message.destination,
+            rank: message.rank(),
             is_retry: message.attempt > 0,
         }
     }

@@ -69,6 +69,18 @@ impl Engine {
                 concurrency,
                 policies,
             } => self.open_worker(queue, concurrency, *policies).map(Some),
+            Request::Circuits {
+                worker,
+                destination,
+            } => self.circuits(worker, destination.as_deref()).map(Some),
+            Request::ForceCircuit {
+                worker,
+                destination,
+                isolate,
+            } => {
+                let forced = self.force_circuit(worker, &destination, isolate);
+                forced.map(Some)
+            }
             Request::PauseWorker { worker } => self.pause_worker(worker, true),
             Request::ResumeWorker { worker } => self.pause_worker(worker, false),
             Request::DrainWorker { worker } => {
@@ -207,7 +219,7 @@ impl Engine {
         if self.closing.is_some() {
             return Err(Failure::new(ErrorCode::Closed, "the box is closing"));
         }
-        let control = self.share_control(queue, policies)?;
+        let control = self.share_control(queue, concurrency, policies)?;
         self.last_worker += 1;
         let worker = WorkerId(self.last_worker);
         let opened = Worker::new(queue, concurrency, control);

@@ -140,10 +140,9 @@ impl Engine {
         if closes {
             self.workers.get_mut(&id).expect("looked up above").drain = None;
         } else {
-            let control = worker.control;
-            self.workers.remove(&id);
+            let worker = self.workers.remove(&id).expect("looked up above");
             self.leaving.remove(&id);
-            self.leave_control(queue, control);
+            self.leave_control(&worker);
             let desk = &mut self.desks[queue as usize];
             desk.workers.retain(|worker| *worker != id);
         }

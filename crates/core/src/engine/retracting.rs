@@ -285,7 +285,8 @@ impl Retracted {
                     | Record::Opens(_)
                     | Record::Queue { .. }
                     | Record::Producer { .. }
-                    | Record::Entry(_))
+                    | Record::Entry(_)
+                    | Record::Circuit { .. })
             );
             is_kept_elsewhere || matches!(note, Note::Moved { .. } | Note::MovedStep { .. })
         };
@@ -315,6 +316,7 @@ fn number_of(record: &Record<'_>) -> Option<u64> {
         | Record::Produced { .. }
         | Record::Purged { .. }
         | Record::Redriven { .. }
-        | Record::Forgotten { .. } => return None,
+        | Record::Forgotten { .. }
+        | Record::Circuit { .. } => return None,
     })
 }

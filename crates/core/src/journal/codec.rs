@@ -31,6 +31,7 @@ pub(super) mod kind {
     pub(in super::super) const REDRIVEN_WITHOUT_STEPS: u8 = 21;
     pub(in super::super) const PRODUCER: u8 = 22;
     pub(in super::super) const PRODUCED: u8 = 23;
+    pub(in super::super) const CIRCUIT: u8 = 24;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -230,6 +231,18 @@ impl<'a> Record<'a> {
                 put_bytes(out, name.as_bytes());
                 out.extend_from_slice(bytes);
             }
+            Self::Circuit {
+                queue,
+                worker,
+                destination,
+                state,
+            } => {
+                out.push(kind::CIRCUIT);
+                put_u32(out, *queue);
+                put_bytes(out, worker.as_bytes());
+                put_bytes(out, destination.as_bytes());
+                out.extend_from_slice(state);
+            }
         }
     }
 
@@ -373,6 +386,13 @@ impl<'a> Record<'a> {
             kind::ENTRY_WITH_ATTEMPT => Self::Entry(EntryRecord::read(reader, With::Attempt)?),
             kind::ENTRY_WITH_HISTORY => Self::Entry(EntryRecord::read(reader, With::History)?),
             kind::STEP => read_step(reader)?,
+            kind::CIRCUIT => Self::Circuit {
+                queue: reader.u32(QUEUE)?,
+                worker: reader.str(cut_inside!("worker name"), "the worker name is not UTF-8")?,
+                destination: reader
+                    .str(cut_inside!("destination"), "the destination is not UTF-8")?,
+                state: reader.rest(),
+            },
             _ => return Err("the record is of a kind that this format does not have"),
         })
     }

@@ -193,4 +193,15 @@ pub enum Record<'a> {
         /// What it gave.
         result: StepResult<'a>,
     },
+    /// A circuit changed its state, or was moved by cleaning.
+    Circuit {
+        /// The queue.
+        queue: u32,
+        /// The name of the workers.
+        worker: &'a str,
+        /// The destination, empty for messages without one.
+        destination: &'a str,
+        /// Opaque; empty: nothing is to be remembered.
+        state: &'a [u8],
+    },
 }

@@ -36,6 +36,17 @@ impl Ledger {
         self.destinations.text(self.messages[slot].destination)
     }
 
+    /// The number of a destination, kept until [`Ledger::release_destination`].
+    pub fn acquire_destination(&mut self, text: &str) -> u32 {
+        self.destinations.acquire(text)
+    }
+
+    /// The text of a destination, empty for none.
+    #[must_use]
+    pub fn destination_text(&self, destination: u32) -> Rc<str> {
+        self.destinations.text(destination)
+    }
+
     /// Keeps the number of a destination although no message may go there any more.
     pub fn keep_destination(&mut self, destination: u32) {
         let text = self.destinations.text(destination);

@@ -8,6 +8,7 @@
 mod accept;
 mod chain;
 mod changes;
+mod circuits;
 mod compensation;
 mod dead;
 pub mod dedup;
@@ -41,6 +42,7 @@ pub mod steps;
 mod transfer;
 
 pub use accept::Accepted;
+pub use circuits::CircuitKey;
 pub use compensation::Compensation;
 pub use dead::DeadQuery;
 pub use finish::Failed;
@@ -61,6 +63,7 @@ use crate::journal::{Place, RECORD_HEADER_BYTES};
 use crate::slab::Slab;
 use crate::time::Timestamp;
 use chain::Chain;
+use circuits::Circuits;
 use dedup::Dedup;
 use handing_over::HandedOver;
 use message::{Message, NONE, Standing};
@@ -105,6 +108,7 @@ pub struct Ledger {
     names: BTreeMap<Rc<str>, u32>,
     numbers: Index,
     destinations: Names,
+    circuits: Circuits,
     chain: Chain,
     steps: Steps,
     purges: Purges,
@@ -140,6 +144,7 @@ impl Ledger {
             names: BTreeMap::new(),
             numbers: Index::default(),
             destinations: Names::default(),
+            circuits: Circuits::default(),
             chain: Chain::default(),
             steps: Steps::default(),
             purges: Purges::default(),

@@ -23,6 +23,8 @@ pub enum Live {
     Entry(u32),
     /// A producer.
     Producer(u32),
+    /// A saved circuit.
+    Circuit(u64),
 }
 
 /// Another content for a message; none leaves a part as it is.
@@ -63,6 +65,7 @@ impl Ledger {
                 .oldest_place()
                 .is_some_and(|(_, place)| place.segment <= segment)
             || self.next_live_producer(segment).is_some()
+            || self.oldest_circuit(segment).is_some()
     }
 
     fn next_live_producer(&self, segment: u32) -> Option<u32> {
@@ -71,7 +74,7 @@ impl Ledger {
     }
 
     /// What is to be moved next out of this segment and is not on its way yet, behind what was moved
-    /// last: messages, then steps, entries and producers.
+    /// last: messages, then steps, circuits, entries and producers.
     #[must_use]
     pub fn next_live(&self, segment: u32, after: Option<Live>) -> Option<Live> {
         let message = match after {
@@ -85,10 +88,13 @@ impl Ledger {
         let step = match after {
             None | Some(Live::Message(_)) => self.next_live_step(segment, None),
             Some(Live::Step(key)) => self.next_live_step(segment, Some(key)),
-            Some(Live::Entry(_) | Live::Producer(_)) => None,
+            Some(Live::Circuit(_) | Live::Entry(_) | Live::Producer(_)) => None,
         };
         if let Some(key) = step {
             return Some(Live::Step(key));
+        }
+        if let Some(circuit) = self.oldest_circuit(segment) {
+            return Some(Live::Circuit(circuit));
         }
         if let Some((entry, place)) = self.dedup.oldest_place()
             && place.segment <= segment

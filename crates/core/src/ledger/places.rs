@@ -25,6 +25,7 @@ impl Ledger {
             Note::Step { key, number, index } | Note::MovedStep { key, number, index } => {
                 self.place_step(key, number, index, place);
             }
+            Note::Circuit { circuit } => self.place_circuit(circuit, place),
         }
     }
 

@@ -18,6 +18,18 @@ impl Rank {
         Self(((u8::MAX - priority) as u64) << ORDER_BITS | order)
     }
 
+    /// As a number, in the same order.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The rank of a number.
+    #[must_use]
+    pub const fn of(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The rank of something of the same priority whose turn is this.
     #[must_use]
     pub const fn in_turn(self, turn: u64) -> Self {

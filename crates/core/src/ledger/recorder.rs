@@ -80,6 +80,11 @@ pub enum Note {
         /// Among the steps of its message.
         index: u32,
     },
+    /// A saved circuit.
+    Circuit {
+        /// Which one; no other one ever has this number.
+        circuit: u64,
+    },
 }
 
 /// Takes records in order. What is written together with no commit between becomes durable

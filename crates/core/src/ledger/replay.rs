@@ -199,6 +199,15 @@ impl Ledger {
                 let slot = self.known(number)?;
                 self.replay_step(slot, &record, place)?;
             }
+            Record::Circuit {
+                queue,
+                worker,
+                destination,
+                state,
+            } => {
+                let key = (queue, Rc::from(worker), Rc::from(destination));
+                self.replay_circuit(key, state, place)?;
+            }
         }
         Ok(())
     }

@@ -172,6 +172,7 @@ fn a_destination_that_asks_for_time_gets_it_for_all_its_messages() {
     let verdict = Verdict::RetryAt {
         at,
         costs_attempt: false,
+        counts_as_failure: false,
     };
     world.settle(asked.token, verdict).expect("settled");
     assert_eq!(world.work_off(), ["b1", "b2"]);

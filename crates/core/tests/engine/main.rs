@@ -12,6 +12,8 @@ mod at_most_once;
 mod attempts;
 mod batches;
 mod bounded_work;
+mod circuits;
+mod circuits_saved;
 mod cleaning;
 mod clock;
 mod closing;

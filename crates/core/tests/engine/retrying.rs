@@ -82,6 +82,7 @@ fn retry_at_costs_nothing_unless_told_so() {
             Verdict::RetryAt {
                 at,
                 costs_attempt: false,
+                counts_as_failure: false,
             },
         )
         .unwrap();
@@ -98,6 +99,7 @@ fn retry_at_costs_nothing_unless_told_so() {
             Verdict::RetryAt {
                 at,
                 costs_attempt: true,
+                counts_as_failure: false,
             },
         )
         .unwrap();
@@ -163,7 +165,11 @@ fn told_to_wait(options: QueueOptions, costs_attempt: bool) -> (World, Vec<u64>)
         world.enqueue(orders, &format!("{number}"));
     }
     let at = Timestamp(world.now + 10_000);
-    let verdict = Verdict::RetryAt { at, costs_attempt };
+    let verdict = Verdict::RetryAt {
+        at,
+        costs_attempt,
+        counts_as_failure: false,
+    };
     for delivery in std::mem::take(&mut world.deliveries) {
         world.settle(delivery.token, verdict).unwrap();
     }
@@ -251,6 +257,7 @@ fn a_retry_without_cost_is_not_later_than_allowed_either() {
             Verdict::RetryAt {
                 at,
                 costs_attempt: false,
+                counts_as_failure: false,
             },
         )
         .unwrap();

@@ -12,6 +12,7 @@ use ackbox_core::consumer::policies::Policies;
 use ackbox_core::effect::*;
 use ackbox_core::engine::Engine;
 use ackbox_core::error::Failure;
+use ackbox_core::policy::breaker::State;
 use ackbox_core::time::Timestamp;
 
 /// Start of virtual time.
@@ -236,6 +237,21 @@ impl World {
         }) {
             Object::Worker(opened) => opened.worker,
             other => panic!("expected a worker, got {other:?}"),
+        }
+    }
+
+    /// The states of a worker's circuits by destination.
+    pub fn circuits(&mut self, worker: WorkerId) -> BTreeMap<String, State> {
+        let destination = None;
+        match self.at_once(Request::Circuits {
+            worker,
+            destination,
+        }) {
+            Object::Circuits(infos) => {
+                let states = infos.into_iter().map(|info| (info.destination, info.state));
+                states.collect()
+            }
+            other => panic!("expected circuits, got {other:?}"),
         }
     }
 

@@ -7,7 +7,7 @@ use ackbox_core::journal::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-pub const KINDS: u8 = 20;
+pub const KINDS: u8 = 21;
 
 /// Parts from which any record can be made.
 #[derive(Clone, Debug)]
@@ -178,6 +178,12 @@ impl Parts {
             18 => Record::Produced {
                 producer: s0,
                 sequence: n0,
+            },
+            19 => Record::Circuit {
+                queue: s0,
+                worker: &self.texts[0],
+                destination: &self.texts[1],
+                state: b0,
             },
             _ => Record::Entry(EntryRecord {
                 key: self.key(),

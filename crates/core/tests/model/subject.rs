@@ -172,6 +172,7 @@ impl Subject {
             Settlement::RetryAt { delay, costs } => Verdict::RetryAt {
                 at: Timestamp(self.world.now + delay),
                 costs_attempt: *costs,
+                counts_as_failure: false,
             },
             Settlement::Return => Verdict::Return,
         }
@@ -226,6 +227,7 @@ impl Subject {
             let verdict = Verdict::RetryAt {
                 at: now,
                 costs_attempt: false,
+                counts_as_failure: false,
             };
             self.world
                 .settle(delivery.token, verdict)

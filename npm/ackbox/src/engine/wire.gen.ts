@@ -197,6 +197,7 @@ export const EventKind = {
   paused: 9,
   resumed: 10,
   changed: 11,
+  circuit: 12,
 } as const
 
 /** Names of `EventKind`. */
@@ -213,6 +214,7 @@ export type EventKindName =
   | 'paused'
   | 'resumed'
   | 'changed'
+  | 'circuit'
 
 /** The name of each `EventKind` by its number; 0 is none where it is not used. */
 export const eventKindNames: readonly (EventKindName | undefined)[] = [
@@ -228,6 +230,33 @@ export const eventKindNames: readonly (EventKindName | undefined)[] = [
   'paused',
   'resumed',
   'changed',
+  'circuit',
+]
+
+/** Whether a circuit lets messages through. */
+export const CircuitState = {
+  closed: 0,
+  open: 1,
+  halfOpen: 2,
+  isolated: 3,
+  disabled: 4,
+} as const
+
+/** Names of `CircuitState`. */
+export type CircuitStateName =
+  | 'closed'
+  | 'open'
+  | 'half-open'
+  | 'isolated'
+  | 'disabled'
+
+/** The name of each `CircuitState` by its number; 0 is none where it is not used. */
+export const circuitStateNames: readonly (CircuitStateName | undefined)[] = [
+  'closed',
+  'open',
+  'half-open',
+  'isolated',
+  'disabled',
 ]
 
 /** Accept one message: answered by a receipt or a failed reply. */
@@ -279,6 +308,8 @@ export interface Settle {
   returned: boolean
   /** `RetryAt`: this delivery counts as an attempt. */
   costsAttempt: boolean
+  /** `RetryAt`: a circuit breaker counts it as a failure. */
+  countsAsFailure: boolean
   /** Encoded result of an ack. */
   result?: string | Uint8Array | undefined
   /** Encoded error of a rejection. */
@@ -464,7 +495,7 @@ export class Writer extends RecordWriter {
   settle(record: Settle): void {
     const result = record.result ?? ''
     const error = record.error ?? ''
-    const start = this.begin(3, 56 + roomFor(result) + roomFor(error))
+    const start = this.begin(3, 64 + roomFor(result) + roomFor(error))
     this.f64[(start + 8) >>> 3] = record.ticket
     this.f64[(start + 16) >>> 3] = record.token
     this.f64[(start + 24) >>> 3] = record.when ?? NaN
@@ -472,9 +503,10 @@ export class Writer extends RecordWriter {
     this.u32[(start + 36) >>> 2] = record.reason
     this.u32[(start + 40) >>> 2] = record.returned ? 1 : 0
     this.u32[(start + 44) >>> 2] = record.costsAttempt ? 1 : 0
-    let end = start + 56
-    end += this.u32[(start + 48) >>> 2] = this.put(end, result)
-    end += this.u32[(start + 52) >>> 2] = this.put(end, error)
+    this.u32[(start + 48) >>> 2] = record.countsAsFailure ? 1 : 0
+    let end = start + 64
+    end += this.u32[(start + 52) >>> 2] = this.put(end, result)
+    end += this.u32[(start + 56) >>> 2] = this.put(end, error)
     this.finish(start, end)
   }
 
@@ -942,7 +974,7 @@ export class EventView extends RecordView {
     return this.from.f64[(this.from.start + 24) >>> 3]!
   }
 
-  /** `Retry`: the instant of the next attempt. */
+  /** `Retry`: the instant of the next attempt. `Circuit`: when an open one lets a message through, or 0. */
   get at(): number {
     return this.from.f64[(this.from.start + 32) >>> 3]!
   }
@@ -967,22 +999,32 @@ export class EventView extends RecordView {
     return this.from.u32[(this.from.start + 52) >>> 2]!
   }
 
-  /** Which message. */
+  /** `Circuit`: one of `CircuitState`, before. */
+  get circuitFrom(): number {
+    return this.from.u32[(this.from.start + 56) >>> 2]!
+  }
+
+  /** `Circuit`: one of `CircuitState`, now. */
+  get circuitTo(): number {
+    return this.from.u32[(this.from.start + 60) >>> 2]!
+  }
+
+  /** Which message; `Circuit`: which destination. */
   id(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 64, u32[(start + 56) >>> 2]!)
+    return this.from.text(start + 72, u32[(start + 64) >>> 2]!)
   }
 
   /** Encoded error. A view: copy it before anything else is asked of the engine. */
   error(): Uint8Array {
     const { start, u32 } = this.from
-    return this.from.view(start + 64 + u32[(start + 56) >>> 2]!, u32[(start + 60) >>> 2]!)
+    return this.from.view(start + 72 + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
   }
 
   /** Encoded error. Decoded as UTF-8. */
   errorText(): string {
     const { start, u32 } = this.from
-    return this.from.text(start + 64 + u32[(start + 56) >>> 2]!, u32[(start + 60) >>> 2]!)
+    return this.from.text(start + 72 + u32[(start + 64) >>> 2]!, u32[(start + 68) >>> 2]!)
   }
 }
 

@@ -1,0 +1,162 @@
+//! The circuit breaker of one destination, as a queue uses it.
+//!
+//! Beside the breaker itself it remembers which message was the last probe, so that probes take turns over
+//! messages, and how many may run at once after a recovery: one, and one more for each that succeeds, so
+//! twice as many with each round until there are as many as there are handlers.
+
+use std::sync::Arc;
+
+use crate::policy::breaker::{Breaker, Change, Outcome, Permit, Settings, Snapshot, State};
+use crate::time::Timestamp;
+
+/// The circuit of a destination.
+#[derive(Debug)]
+pub struct Circuit {
+    breaker: Breaker,
+    /// After a recovery: messages that may run at once.
+    ramp: Option<u32>,
+    /// The rank of the message that was the last probe.
+    pub probed: Option<u64>,
+    /// What changed and was not told yet.
+    changes: Vec<Change>,
+}
+
+/// Whether a circuit lets messages through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Passage {
+    /// It does.
+    Free,
+    /// A place for a probe is free.
+    Probe,
+    /// Not before this instant, or before a report: the destination is known to fail.
+    Broken(Timestamp),
+    /// Not before this instant, or before a report: the destination recovers or asked for time.
+    Waiting(Timestamp),
+}
+
+impl Circuit {
+    /// A circuit that has seen nothing.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, seed: [u8; 16]) -> Self {
+        Self::around(Breaker::new(settings, seed))
+    }
+
+    /// The circuit that was saved so; a new one if what was saved cannot be read.
+    #[must_use]
+    pub fn restore(settings: Arc<Settings>, seed: [u8; 16], saved: &[u8], now: Timestamp) -> Self {
+        let snapshot: Option<Snapshot> = serde_json::from_slice(saved).ok();
+        let restored = snapshot
+            .and_then(|snapshot| Breaker::restore(settings.clone(), seed, &snapshot, now).ok());
+        restored.map_or_else(|| Self::new(settings, seed), Self::around)
+    }
+
+    fn around(breaker: Breaker) -> Self {
+        Self {
+            breaker,
+            ramp: None,
+            probed: None,
+            changes: Vec::new(),
+        }
+    }
+
+    /// What is to be saved of it: nothing of one that is closed.
+    #[must_use]
+    pub fn saved(&self, now: Timestamp) -> Vec<u8> {
+        if self.is_closed() {
+            return Vec::new();
+        }
+        let snapshot = self.breaker.snapshot(now);
+        serde_json::to_vec(&snapshot).expect("a snapshot is plain data")
+    }
+
+    /// Whether all messages pass.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.breaker.state() == State::Closed
+    }
+
+    /// The breaker.
+    #[must_use]
+    pub fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Whether a message may pass while `running` others do, once time has done its work.
+    pub fn passage(&mut self, running: u32, now: Timestamp) -> Passage {
+        let changes = self.breaker.advance(now);
+        changes.iter().for_each(|change| self.note(change));
+        let room = self.breaker.room(now);
+        let retry_at = || self.breaker.retry_at(now).unwrap_or(Timestamp::NEVER);
+        match self.breaker.state() {
+            State::Open | State::Isolated => Passage::Broken(retry_at()),
+            State::HalfOpen if room == 0 => Passage::Broken(retry_at()),
+            State::HalfOpen => Passage::Probe,
+            State::Closed | State::Disabled if room == 0 => Passage::Waiting(retry_at()),
+            State::Closed | State::Disabled => match self.ramp {
+                Some(most) if running >= most => Passage::Waiting(Timestamp::NEVER),
+                _ => Passage::Free,
+            },
+        }
+    }
+
+    /// When time alone changes it.
+    #[must_use]
+    pub fn next_change(&self) -> Timestamp {
+        self.breaker.next_deadline().unwrap_or(Timestamp::NEVER)
+    }
+
+    /// A message passes; `rank` is that of a probe from now on.
+    pub fn pass(&mut self, rank: u64, now: Timestamp) -> Option<Permit> {
+        let answer = self.breaker.permit(now);
+        answer.changes.iter().for_each(|change| self.note(change));
+        let permit = answer.permit.ok()?;
+        if permit.is_probe() {
+            self.probed = Some(rank);
+        }
+        Some(permit)
+    }
+
+    /// How the delivery of a message went; `slots`: handlers that there are.
+    pub fn report(
+        &mut self,
+        permit: Permit,
+        outcome: Outcome,
+        took_ms: u64,
+        slots: u32,
+        now: Timestamp,
+    ) {
+        let before = self.breaker.state();
+        if let Some(change) = self.breaker.report(permit, outcome, took_ms, now) {
+            return self.note(change);
+        }
+        if let Some(most) = self.ramp.filter(|_| before == State::Closed) {
+            self.ramp = match outcome {
+                Outcome::Success => Some(most.saturating_add(1)).filter(|most| *most < slots),
+                Outcome::Failure | Outcome::Timeout => Some((most / 2).max(1)),
+                Outcome::Cancelled | Outcome::Ignored | Outcome::Throttled { .. } => Some(most),
+            };
+        }
+    }
+
+    /// Lets nothing through, or forgets all that was.
+    pub fn force(&mut self, isolate: bool, now: Timestamp) {
+        let change = if isolate {
+            self.breaker.isolate(now)
+        } else {
+            self.breaker.reset(now)
+        };
+        if let Some(change) = change {
+            self.note(change);
+        }
+    }
+
+    /// What changed since it was asked last, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn note(&mut self, change: Change) {
+        self.ramp = (change.to == State::Closed && change.from == State::HalfOpen).then_some(1);
+        self.changes.push(change);
+    }
+}

@@ -1,0 +1,329 @@
+//! Circuit breakers in front of destinations: what deliveries tell them, and what follows when they open,
+//! probe and close.
+//!
+//! A circuit that changes is saved with the next append and told of behind it. When it opens, what was only
+//! written ahead is taken back. A probe that fails costs its message no attempt, and the next probe is
+//! another message, so an outage of any length kills none.
+
+use std::rc::Rc;
+
+use super::Engine;
+use crate::command::{QueueId, Reason, Token, Verdict, WorkerId};
+use crate::consumer::circuit::Circuit;
+use crate::consumer::control::NONE;
+use crate::consumer::lease::Passage;
+use crate::consumer::policies::WhenOpen;
+use crate::effect::{CircuitInfo, Event, EventKind, Object};
+use crate::error::{ErrorCode, Failure};
+use crate::hash;
+use crate::journal::Record;
+use crate::ledger::lanes::Kind;
+use crate::ledger::rank::Rank;
+use crate::ledger::{CircuitKey, Note, Recorder};
+use crate::policy::breaker::{Outcome, State};
+use crate::time::Timestamp;
+
+impl Engine {
+    /// Circuits that were saved before, for workers of a name that nobody had in this run.
+    pub(super) fn restore_circuits(&mut self, queue: u32, key: u32) {
+        let name = Rc::clone(&self.desks[queue as usize].controls[&key].name);
+        for (text, state) in self.ledger.circuits_of(queue, &name) {
+            let destination = self.ledger.acquire_destination(&text);
+            let Some(circuit) = self.new_circuit(queue, key, destination, &state) else {
+                self.ledger.release_destination(destination);
+                continue;
+            };
+            let controls = &mut self.desks[queue as usize].controls;
+            let control = controls.get_mut(&key).expect("it was made just now");
+            control.add_valve(destination, Some(circuit));
+            self.refresh_lane(queue, key, destination);
+        }
+    }
+
+    /// A circuit for a destination, if its workers want one; `saved`: how it was, empty for none.
+    pub(super) fn new_circuit(
+        &self,
+        queue: u32,
+        key: u32,
+        destination: u32,
+        saved: &[u8],
+    ) -> Option<Circuit> {
+        let control = &self.desks[queue as usize].controls[&key];
+        let settings = control.breaker_of(destination)?;
+        let text = self.ledger.destination_text(destination);
+        let identity = format!("{}\0{text}", control.name);
+        let seed = hash::id_hash(&self.ledger.jitter_seed, queue, identity.as_bytes());
+        let seed = seed.to_le_bytes();
+        Some(if saved.is_empty() {
+            Circuit::new(settings, seed)
+        } else {
+            Circuit::restore(settings, seed, saved, self.now)
+        })
+    }
+
+    /// The message that is the next probe of a destination.
+    pub(super) fn next_probe(
+        &self,
+        queue: u32,
+        key: u32,
+        destination: u32,
+        kind: Kind,
+    ) -> Option<u32> {
+        let circuit = self.desks[queue as usize].controls[&key].circuit(destination);
+        let probed = circuit.and_then(|circuit| circuit.probed).map(Rank::of);
+        let lanes = &self.ledger.queues[queue as usize].lanes;
+        lanes.after(destination, kind, probed)
+    }
+
+    /// How a delivery went: its destination's circuit is told. Returns what becomes of the message.
+    pub(super) fn judge(&mut self, token: Token, verdict: Verdict) -> Verdict {
+        let now = self.now;
+        let Some(lease) = self.leases.get_mut(token) else {
+            return verdict;
+        };
+        let (queue, took_ms) = (lease.queue, now.since(lease.delivered_at));
+        let Some(passage) = &mut lease.passage else {
+            return verdict;
+        };
+        let (key, destination) = (passage.control, passage.destination);
+        let permit = passage.permit.take();
+        let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
+            return verdict;
+        };
+        let slots = control.slots;
+        if let (Some(permit), Some(circuit)) = (permit, control.circuit_mut(destination)) {
+            circuit.report(permit, outcome_of(verdict), took_ms, slots, now);
+        }
+        if let Verdict::RetryAt { at, .. } = verdict {
+            control.hold(destination, at);
+        }
+        let pauses = control.policies.when_open == WhenOpen::Pause;
+        let was_probe = permit.is_some_and(|permit| permit.is_probe());
+        self.refresh_lane(queue, key, destination);
+        if matches!(verdict, Verdict::RetryAt { .. }) {
+            self.take_back_from_destination(queue, key, destination);
+        }
+        if was_probe && pauses {
+            without_cost(verdict, now)
+        } else {
+            verdict
+        }
+    }
+
+    /// A delivery ended in a way that says nothing about its destination.
+    pub(super) fn return_permit(&mut self, queue: u32, passage: &Passage) {
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&passage.control);
+        if let (Some(permit), Some(control)) = (passage.permit, control) {
+            let slots = control.slots;
+            if let Some(circuit) = control.circuit_mut(passage.destination) {
+                circuit.report(permit, Outcome::Cancelled, 0, slots, self.now);
+            }
+        }
+    }
+
+    /// Saves and tells what changed about a circuit.
+    pub(super) fn tell_circuit(&mut self, queue: u32, key: u32, destination: u32) {
+        let now = self.now;
+        let controls = &mut self.desks[queue as usize].controls;
+        let Some(control) = controls.get_mut(&key) else {
+            return;
+        };
+        let changes = control.take_changes(destination);
+        let Some(last) = changes.last().copied() else {
+            return;
+        };
+        let circuit = control.circuit(destination).expect("it changed");
+        let state = circuit.saved(now);
+        let key_in_journal = self.circuit_key(queue, key, destination);
+        let text = Rc::clone(&key_in_journal.2);
+        self.ledger
+            .save_circuit(key_in_journal, &state, &mut self.commit);
+        for change in changes {
+            let event = Event {
+                states: Some((change.from, change.to)),
+                at: change.retry_at.unwrap_or(Timestamp(0)),
+                id: text.to_string(),
+                ..Event::of(EventKind::Circuit, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
+        if matches!(last.to, State::Open | State::Isolated) {
+            self.take_back_from_destination(queue, key, destination);
+        }
+    }
+
+    /// A circuit makes room for others: it is as if it had never been.
+    pub(super) fn forget_circuit(&mut self, queue: u32, key: u32, destination: u32) {
+        let key = self.circuit_key(queue, key, destination);
+        self.ledger.save_circuit(key, b"", &mut self.commit);
+    }
+
+    fn circuit_key(&self, queue: u32, key: u32, destination: u32) -> CircuitKey {
+        let name = Rc::clone(&self.desks[queue as usize].controls[&key].name);
+        (queue, name, self.ledger.destination_text(destination))
+    }
+
+    /// Takes back what was claimed for a destination and not handed out.
+    fn take_back_from_destination(&mut self, queue: u32, key: u32, destination: u32) {
+        let ids: Vec<WorkerId> = self.desks[queue as usize].workers.iter().copied().collect();
+        for id in ids {
+            let Some(worker) = self.workers.get(&id) else {
+                continue;
+            };
+            let goes_there = |token: &Token| {
+                let passage = self.leases.get(*token).and_then(|lease| lease.passage);
+                passage.is_some_and(|it| it.control == key && it.destination == destination)
+            };
+            let claimed = worker.claimed.iter().copied();
+            let tokens: Vec<Token> = claimed.filter(goes_there).collect();
+            for token in tokens {
+                self.take_claim_back(token);
+            }
+        }
+    }
+
+    /// A message meets an open circuit, and its workers do not want it to wait.
+    pub(super) fn turn_away(&mut self, slot: u32, key: u32, until: Timestamp) {
+        let queue = self.ledger.messages[slot].queue;
+        let when_open = self.desks[queue as usize].controls[&key].policies.when_open;
+        let error = circuit_open(&self.ledger.destination(slot), until);
+        if when_open == WhenOpen::DeadLetter {
+            self.ledger.leave(slot);
+            self.kill(slot, Reason::CircuitOpen, false, &error);
+        } else {
+            let token = self.next_token();
+            self.ledger.lease(slot, token, self.now);
+            let number = self.ledger.messages[slot].number;
+            let started = Record::Started {
+                number,
+                token: token.0,
+            };
+            self.commit.write(&started, Note::None);
+            self.ledger.unlease(slot);
+            self.ledger.queues[queue as usize].counters.rejected += 1;
+            if self.fail_attempt(slot, Reason::Exhausted, None, &error) {
+                self.ledger.enter(slot, self.now);
+            }
+        }
+        self.promote_group_of(slot);
+        self.note_drained(queue);
+        self.ledger.touch(queue);
+    }
+
+    /// The circuits of a worker, or that of one destination.
+    pub(super) fn circuits(
+        &mut self,
+        id: WorkerId,
+        destination: Option<&str>,
+    ) -> Result<Object, Failure> {
+        let (queue, key) = self.control_of(id)?;
+        let Some(key) = key else {
+            return Ok(Object::Circuits(Vec::new()));
+        };
+        let control = &self.desks[queue as usize].controls[&key];
+        let wanted = |of: &u32| {
+            destination.is_none_or(|wanted| *self.ledger.destination_text(*of) == *wanted)
+        };
+        let infos = control.destinations().filter(wanted).filter_map(|of| {
+            let circuit = control.circuit(of)?;
+            let stats = circuit.breaker().stats(self.now);
+            Some(CircuitInfo {
+                destination: self.ledger.destination_text(of).to_string(),
+                state: stats.state,
+                retry_at: stats.retry_at,
+                openings: stats.openings,
+            })
+        });
+        Ok(Object::Circuits(infos.collect()))
+    }
+
+    /// Isolates the circuit of a destination, or closes it.
+    pub(super) fn force_circuit(
+        &mut self,
+        id: WorkerId,
+        destination: &str,
+        isolate: bool,
+    ) -> Result<Object, Failure> {
+        let now = self.now;
+        let (queue, key) = self.control_of(id)?;
+        let without = || {
+            let message = "expected a worker with a circuit breaker for this destination";
+            Failure::new(ErrorCode::InvalidOption, message)
+        };
+        let key = key.ok_or_else(without)?;
+        let number = self.ledger.acquire_destination(destination);
+        let control = &self.desks[queue as usize].controls[&key];
+        let has_breaker = control.breaker_of(number).is_some();
+        if has_breaker {
+            self.add_valve(queue, key, number);
+            let controls = &mut self.desks[queue as usize].controls;
+            let control = controls.get_mut(&key).expect("looked up above");
+            if let Some(circuit) = control.circuit_mut(number) {
+                circuit.force(isolate, now);
+            }
+            self.refresh_lane(queue, key, number);
+        }
+        self.ledger.release_destination(number);
+        has_breaker.then_some(Object::None).ok_or_else(without)
+    }
+
+    fn control_of(&self, id: WorkerId) -> Result<(u32, Option<u32>), Failure> {
+        let worker = self.workers.get(&id);
+        let worker =
+            worker.ok_or_else(|| Failure::new(ErrorCode::Closed, "the worker is closed"))?;
+        Ok((worker.queue, worker.control))
+    }
+}
+
+/// What a verdict says about the destination.
+fn outcome_of(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Ack => Outcome::Success,
+        Verdict::Reject { .. } => Outcome::Failure,
+        Verdict::Dead(_) => Outcome::Ignored,
+        Verdict::RetryAt {
+            counts_as_failure: true,
+            ..
+        } => Outcome::Failure,
+        Verdict::RetryAt { at, .. } => Outcome::Throttled { until: at },
+        Verdict::Return => Outcome::Cancelled,
+    }
+}
+
+/// What becomes of the message of a probe that failed.
+fn without_cost(verdict: Verdict, now: Timestamp) -> Verdict {
+    let (at, counts_as_failure) = match verdict {
+        Verdict::Reject { delay_ms } => (now.plus(delay_ms.unwrap_or(0)), true),
+        Verdict::RetryAt {
+            at,
+            counts_as_failure,
+            ..
+        } => (at, counts_as_failure),
+        _ => return verdict,
+    };
+    Verdict::RetryAt {
+        at,
+        costs_attempt: false,
+        counts_as_failure,
+    }
+}
+
+/// The error of an attempt that was none, encoded as those of handlers are.
+fn circuit_open(destination: &str, until: Timestamp) -> Vec<u8> {
+    let whose = match destination {
+        "" => String::new(),
+        destination => format!(" of destination '{destination}'"),
+    };
+    let error = serde_json::json!({
+        "name": "AckboxError",
+        "message": format!("the circuit{whose} is open until {}", until.0),
+        "code": "ERR_CIRCUIT_OPEN",
+    });
+    error.to_string().into_bytes()
+}
+
+const _: () = assert!(
+    NONE == crate::ledger::message::NONE,
+    "both mean no destination"
+);
