@@ -5,20 +5,21 @@
 //! that befalls it: retries, lost leases, its death, another queue, cleaning.
 //!
 //! Of one message no two steps ever have the same index, so forgetting all of them is one number: the
-//! lowest index that counts. Cleaning moves a message and its steps each by itself. Replay may
-//! therefore meet a step in front of its message: it is a *stray* until that comes.
+//! lowest index that counts.
+
+mod journal;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::Ledger;
 use super::recorder::{Note, Recorder};
-use super::replay::Replayed;
-use super::{Ledger, stored_bytes};
 use crate::error::{ErrorCode, Failure};
 use crate::journal::{Place, Record, StepResult};
 use crate::slab::{NONE, Slab};
+use journal::Stray;
 
 /// Steps of one message.
 const STEPS_MAX: usize = 1024;
@@ -84,16 +85,6 @@ pub(super) struct Steps {
     unplaced: BTreeMap<u32, Rc<[u8]>>,
     /// While a journal is replayed, by the numbers of their messages.
     strays: BTreeMap<u64, Vec<Stray>>,
-}
-
-/// A replayed step whose message has not come yet.
-#[derive(Debug)]
-struct Stray {
-    index: u32,
-    name: Box<str>,
-    gave: Gave,
-    bytes: u32,
-    place: Place,
 }
 
 impl Default for Steps {
@@ -246,44 +237,6 @@ impl Ledger {
             .is_some_and(|step| step.index == index && self.messages[step.slot].number == number)
     }
 
-    /// The record of a step has its place.
-    pub(super) fn place_step(&mut self, key: u32, number: u64, index: u32, place: Place) {
-        if !self.is_step(key, number, index) {
-            return;
-        }
-        self.unlink_step(key);
-        let tail = self.steps.tail;
-        let step = &mut self.steps.all[key];
-        step.place = place;
-        step.moving = false;
-        (step.before, step.after) = (tail, NONE);
-        match tail {
-            NONE => self.steps.head = key,
-            tail => self.steps.all[tail].after = key,
-        }
-        self.steps.tail = key;
-        self.steps.unplaced.remove(&key);
-        self.live_bytes += stored_bytes(place);
-    }
-
-    /// Takes the record of a step out of the journal order, if it has a place.
-    fn unlink_step(&mut self, key: u32) {
-        let step = &self.steps.all[key];
-        let (before, after, place) = (step.before, step.after, step.place);
-        if place.length == 0 {
-            return;
-        }
-        self.live_bytes -= stored_bytes(place);
-        match before {
-            NONE => self.steps.head = after,
-            before => self.steps.all[before].after = after,
-        }
-        match after {
-            NONE => self.steps.tail = before,
-            after => self.steps.all[after].before = before,
-        }
-    }
-
     /// Forgets the steps of a message below an index.
     fn forget_steps_below(&mut self, slot: u32, first: u32) {
         let Some(mut list) = self.messages[slot].steps.take() else {
@@ -313,135 +266,5 @@ impl Ledger {
     pub(super) fn drop_steps(&mut self, slot: u32) {
         self.forget_steps(slot);
         self.messages[slot].steps = None;
-    }
-
-    /// The first of the steps whose records stand in this segment or before and are not on their way,
-    /// behind the step `after` if one is given.
-    pub(super) fn next_live_step(&self, segment: u32, after: Option<u32>) -> Option<u32> {
-        let all = &self.steps.all;
-        let mut key = after.map_or(self.steps.head, |key| all[key].after);
-        while key != NONE && all[key].place.segment <= segment {
-            if !all[key].moving {
-                return Some(key);
-            }
-            key = all[key].after;
-        }
-        None
-    }
-
-    /// Whether the record of a step stands in this segment or before.
-    pub(super) fn has_live_step(&self, segment: u32) -> bool {
-        let head = self.steps.all.get(self.steps.head);
-        head.is_some_and(|step| step.place.segment <= segment)
-    }
-
-    /// The record of a step is being read to be moved.
-    pub fn begin_to_move_step(&mut self, key: u32) {
-        self.steps.all[key].moving = true;
-    }
-
-    /// The record of a step stays where it is for now.
-    pub fn leave_step(&mut self, key: u32) {
-        self.steps.all[key].moving = false;
-    }
-
-    /// Writes a step again, since the segment of its record is cleaned. `payload` is that record.
-    /// False: the bytes make no step.
-    pub fn rewrite_step(&mut self, key: u32, payload: &[u8], out: &mut impl Recorder) -> bool {
-        let Ok(record @ Record::Step { number, index, .. }) = Record::decode(payload) else {
-            return false;
-        };
-        if self.is_step(key, number, index) {
-            out.write(&record, Note::MovedStep { key, number, index });
-        }
-        true
-    }
-
-    /// Writes a step whose stored bytes are damaged again as a damaged one that keeps those bytes.
-    pub fn rewrite_damaged_step(&mut self, key: u32, raw: &[u8], out: &mut impl Recorder) {
-        let step = &mut self.steps.all[key];
-        step.gave = Gave::Damaged;
-        let (number, index) = (self.messages[step.slot].number, step.index);
-        let record = Record::Step {
-            number,
-            index,
-            name: &step.name,
-            result: StepResult::Damaged(raw),
-        };
-        out.write(&record, Note::Step { key, number, index });
-    }
-
-    pub(super) fn replay_step(
-        &mut self,
-        slot: Option<u32>,
-        record: &Record<'_>,
-        place: Place,
-    ) -> Replayed {
-        let Record::Step {
-            number,
-            index,
-            name,
-            result,
-        } = *record
-        else {
-            return Err("no step");
-        };
-        let (gave, bytes) = match result {
-            StepResult::Value(bytes) => (Gave::Value, bytes),
-            StepResult::Nothing => (Gave::Nothing, &[][..]),
-            StepResult::Damaged(bytes) => (Gave::Damaged, bytes),
-        };
-        let stray = Stray {
-            index,
-            name: Box::from(name),
-            gave,
-            bytes: u32::try_from(name.len() + bytes.len()).unwrap_or(u32::MAX),
-            place,
-        };
-        match slot {
-            Some(slot) => self.take_in_step(slot, stray),
-            None => self.steps.strays.entry(number).or_default().push(stray),
-        }
-        Ok(())
-    }
-
-    fn take_in_step(&mut self, slot: u32, step: Stray) {
-        let number = self.messages[slot].number;
-        let Stray { index, place, .. } = step;
-        if index < self.first_step(slot) {
-            return;
-        }
-        let mut keys = self.steps_of(slot).iter().copied();
-        let key = match keys.find(|key| self.steps.all[*key].index == index) {
-            Some(key) => {
-                self.steps.all[key].gave = step.gave;
-                key
-            }
-            None => self.add_step(slot, index, step.name, step.gave, step.bytes),
-        };
-        self.place_step(key, number, index, place);
-    }
-
-    /// A message was replayed from a record that says which of its steps are forgotten: those that came
-    /// before it find it.
-    pub(super) fn replay_steps_of(&mut self, slot: u32, first: u32) {
-        if first > 0 {
-            self.messages[slot].steps.get_or_insert_default();
-            self.forget_steps_below(slot, first);
-        }
-        let number = self.messages[slot].number;
-        for stray in self.steps.strays.remove(&number).unwrap_or_default() {
-            self.take_in_step(slot, stray);
-        }
-    }
-
-    /// A message ended whose record was not replayed.
-    pub(super) fn forget_strays(&mut self, number: u64) {
-        self.steps.strays.remove(&number);
-    }
-
-    /// All was replayed: what has found no message never will.
-    pub(super) fn forget_all_strays(&mut self) {
-        self.steps.strays.clear();
     }
 }

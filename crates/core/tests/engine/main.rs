@@ -61,6 +61,7 @@ mod seen_once;
 mod statistics;
 mod steps;
 mod steps_cleaned;
+mod steps_random;
 mod storage_failure;
 mod suspects;
 mod taking_back;
