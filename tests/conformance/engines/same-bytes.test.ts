@@ -67,6 +67,35 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
   }
   mails.process(({ attempt }) => failing(attempt))
 
+  const bills = box.queue<unknown>('bills', { maxDepth: 40, leaseMs: 2_000 })
+  let importer = await box.producer('importer')
+  /** Settles and enqueues together, with a unit now and then that cannot be. */
+  const transact = async (round: number): Promise<void> => {
+    const claimed = await bills.dequeueMany(3)
+    const unit = box.transaction((tx) => {
+      for (const message of claimed) {
+        if (random() < 0.7) tx.ack(message, { round })
+        else tx.reject(message, Object.assign(new Error('not yet'), { stack: 'fixed' }), { delayMs: 500 })
+      }
+      const receipts = Array.from({ length: between(random, 0, 4) }, (_, n) =>
+        tx.enqueue(bills, { round, n }, random() < 0.5 ? { id: `bill-${between(random, 0, round)}` } : {}),
+      )
+      return receipts
+    })
+    note(await unit.catch(({ code, message }: AckboxError) => ({ code, message })))
+  }
+  /** Numbered messages, most of them in order and some again. */
+  const produce = async (round: number): Promise<void> => {
+    if (random() < 0.1) importer = await box.producer('importer')
+    const first = importer.sequence
+    const sent = Array.from({ length: between(random, 1, 4) }, () => {
+      const sequence = Math.max(1, first + between(random, -1, 5))
+      return importer.enqueue(bills, { sequence }, { sequence, ...(random() < 0.3 ? { id: `n-${sequence}` } : {}) })
+    })
+    for (const receipt of sent) note(await receipt.catch(({ code, message }: AckboxError) => ({ code, message })))
+    note([round, importer.sequence])
+  }
+
   for (let round = 0; round < 150; round += 1) {
     const items = Array.from({ length: between(random, 1, 12) }, (_, n) => ({
       body: { round, n, text: 'ü'.repeat(between(random, 0, 400)) },
@@ -79,6 +108,8 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
     }))
     note(await queue.enqueueMany(items))
     note(await mails.enqueue({ round }))
+    await transact(round)
+    await produce(round)
     if (random() < 0.1) await queue.pause()
     if (random() < 0.2) await queue.resume()
     if (random() < 0.2) note(await queue.cancel(`id-${round - 1}-0`))
@@ -128,6 +159,13 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
   it('the objects are deeply equal', () => {
     expect(wasm.objects).toStrictEqual(native.objects)
     expect(native.objects.length).toBeGreaterThan(600)
+  })
+
+  it('the transactions and producers among them came to every end', () => {
+    const told = JSON.stringify(native.objects)
+    for (const word of ['ERR_QUEUE_FULL', 'ERR_ID_CONFLICT', '"status":"duplicate"']) expect(told).toContain(word)
+    const sequences = native.objects.filter((object): object is number[] => Array.isArray(object) && typeof object[1] === 'number')
+    expect(sequences.at(-1)![1]).toBeGreaterThan(50)
   })
 
   it('the ends are deeply equal, and of every kind', () => {
