@@ -39,6 +39,8 @@ beforeAll(async () => {
   await symlink(join(PACKAGES, 'ackbox'), join(project, 'node_modules', 'ackbox'))
   await cp(join(PACKAGES, '@types', 'node'), join(project, 'node_modules', '@types', 'node'), { recursive: true })
   await symlink(join(PACKAGES, 'zod'), join(project, 'node_modules', 'zod'))
+  await mkdir(join(project, 'node_modules', '@electric-sql'))
+  await symlink(join(PACKAGES, '@electric-sql', 'pglite'), join(project, 'node_modules', '@electric-sql', 'pglite'))
   await cp(join(PACKAGES, 'undici-types'), join(project, 'node_modules', 'undici-types'), { recursive: true })
   await writeFile(join(project, 'package.json'), JSON.stringify({ type: 'module', private: true }))
 })
