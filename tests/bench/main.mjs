@@ -12,6 +12,7 @@ import { measureBacklog } from './backlog.mjs'
 import { RESULTS } from './directories.mjs'
 import { measureIds } from './ids.mjs'
 import { describeMachine, toMarkdown } from './report.mjs'
+import { measureSteps } from './steps.mjs'
 import { measureThroughput } from './throughput.mjs'
 
 const { values } = parseArgs({
@@ -29,8 +30,9 @@ const say = (line) => process.stderr.write(`${line}\n`)
 const throughput = await measureThroughput({ ...options, say })
 const backlog = await measureBacklog({ rounds: options.rounds, orders: options.backlog, say })
 const ids = await measureIds({ ...options, say })
+const steps = await measureSteps({ rounds: options.rounds, say })
 
-const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, throughput, backlog, ids }
+const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, throughput, backlog, ids, steps }
 const markdown = toMarkdown(result)
 await writeFile(join(RESULTS, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`)
 await writeFile(join(RESULTS, 'bench.md'), markdown)

@@ -15,7 +15,7 @@ export function describeMachine() {
   }
 }
 
-export function toMarkdown({ machine, options, throughput, backlog, ids }) {
+export function toMarkdown({ machine, options, throughput, backlog, ids, steps }) {
   return [
     '# Bench',
     '',
@@ -59,6 +59,18 @@ export function toMarkdown({ machine, options, throughput, backlog, ids }) {
     ])),
     '',
     `${count(ids.memory.ids)} finished ids keep ${ids.memory.bytesPerId.toFixed(1)} bytes of memory each (native), of at most ${TARGET_ENTRY_BYTES}: ${verdict(ids.memory.met)}.`,
+    '',
+    '## Steps',
+    '',
+    'A result of 40 bytes made durable by a step of a handler, beside an append with a flush of the same in plain JavaScript. So many',
+    'handlers run side by side and share a flush.',
+    '',
+    table(['', 'side by side', 'microseconds', 'of the append'], steps.map(({ name, outstanding, micros, cost }) => [
+      name,
+      count(outstanding),
+      micros.toFixed(1),
+      `${cost.toFixed(2)} x`,
+    ])),
     '',
   ].join('\n')
 }
