@@ -57,7 +57,10 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
     // A real stack differs from call to call, and it is journaled.
     if (random() < 0.3) throw Object.assign(new Error(`failed ${attempt} – ä€🧾`), { stack: 'fixed' })
   }
-  queue.process(({ id, attempt }) => {
+  queue.process(async (message) => {
+    const { id, attempt } = message
+    if (random() < 0.4) note(await message.step('one', ({ key }) => ({ key, text: 'ß'.repeat(between(random, 0, 300)) })))
+    if (random() < 0.4) note(await message.step('two', () => undefined))
     failing(attempt)
     if (random() < 0.7) return { of: id, text: 'ß'.repeat(between(random, 0, 300)) }
   }, { concurrency: 3 })
@@ -114,7 +117,7 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
     if (random() < 0.2) await queue.resume()
     if (random() < 0.2) note(await queue.cancel(`id-${round - 1}-0`))
     if (random() < 0.2) note(await queue.retryNow(`id-${round - 2}-1`))
-    if (random() < 0.1) note(await queue.dead.redrive({ limit: 3 }))
+    if (random() < 0.1) note(await queue.dead.redrive({ limit: 3, steps: random() < 0.5 ? 'forget' : 'keep' }))
     if (random() < 0.02) note(await queue.purge())
     await clock.advance(between(random, 0, 3_000))
     note(await queue.stats())
