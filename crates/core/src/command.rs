@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::QueueOptions;
 use crate::consumer::policies::Policies;
+use crate::consumer::watch::HandlerLimits;
 use crate::time::Timestamp;
 
 macro_rules! newtype {
@@ -370,6 +371,8 @@ pub enum Request {
         concurrency: u32,
         #[serde(default)]
         policies: Box<Policies>,
+        #[serde(default)]
+        limits: HandlerLimits,
     },
     /// At once: [`crate::effect::Object::Circuits`], all of a worker or that of one destination (empty:
     /// that of messages without one).

@@ -23,14 +23,16 @@ pub struct Desk {
     pub paced_until: Timestamp,
     /// Ends of manual leases.
     pub lease_ends: BTreeSet<(Timestamp, u64)>,
+    /// When to look at handlers that are limited.
+    pub alarms: BTreeSet<(Timestamp, u64)>,
 }
 
 impl Desk {
     /// When time alone changes something here.
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
-        let first = self.lease_ends.first();
-        let lease_end = first.map_or(Timestamp::NEVER, |(until, _)| *until);
+        let first = |set: &BTreeSet<_>| set.first().map_or(Timestamp::NEVER, |(until, _)| *until);
+        let lease_end = first(&self.lease_ends).min(first(&self.alarms));
         let valves = self.controls.values().map(Control::next_change);
         let paced = (self.paced_until > Timestamp(0)).then_some(self.paced_until);
         valves.chain(paced).fold(lease_end, Timestamp::min)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::watch::Watch;
 use crate::command::Token;
 use crate::effect::{Content, Recipient};
 use crate::index::{Index, spread};
@@ -17,6 +18,8 @@ pub enum Progress {
     Open,
     /// It was settled by hand; its handler still runs.
     Settled,
+    /// Its handler was told to stop for it took too long: its end is a failure.
+    Late,
     /// It was taken away; its handler still runs.
     Lost,
 }
@@ -69,6 +72,8 @@ pub struct Lease {
     pub detached: bool,
     /// It is nobody's any more, and taken back once its content is there: see [`Leases::take_back`].
     pub taken_back: bool,
+    /// How long its handler may take; none without limits.
+    pub watch: Option<Box<Watch>>,
     /// What it counts against, until its slot is free.
     pub passage: Option<Passage>,
     /// Its content, once loaded.
@@ -149,6 +154,15 @@ impl Leases {
         lease.held = Some(slot);
         let queue = lease.queue;
         self.holding.insert((queue, token));
+    }
+
+    /// A message waits for the handler of its delivery no longer, if it did: which one.
+    pub fn release(&mut self, token: Token) -> Option<u32> {
+        let lease = self.get_mut(token)?;
+        let slot = lease.held.take()?;
+        let queue = lease.queue;
+        self.holding.remove(&(queue, token));
+        Some(slot)
     }
 
     /// A claim is nobody's any more; it ends once its content is there.

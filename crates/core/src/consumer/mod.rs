@@ -10,4 +10,5 @@ pub mod suspects;
 pub mod turns;
 pub mod valve;
 pub mod waiters;
+pub mod watch;
 pub mod worker;

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::watch::HandlerLimits;
 use crate::command::{Ticket, Token};
 use crate::policy::rate::Pace;
 
@@ -56,6 +57,8 @@ pub struct Worker {
     pub control: Option<u32>,
     /// Its starts, where its rate is its own.
     pub pace: Pace,
+    /// What it allows its handlers.
+    pub limits: HandlerLimits,
     /// Claims nothing for now.
     pub paused: bool,
     /// Those who want to know when it is done; it claims nothing any more once there is one.
@@ -85,6 +88,7 @@ impl Worker {
             claimed: VecDeque::new(),
             control,
             pace: Pace::default(),
+            limits: HandlerLimits::default(),
             paused: false,
             closing: Vec::new(),
             given_back: 0,

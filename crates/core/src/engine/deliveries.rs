@@ -13,8 +13,12 @@ impl Engine {
         let outcome = match self.leases.get(token) {
             Some(lease) if lease.delivered => match lease.progress {
                 Progress::Open => self.settle_open(ticket, settle),
+                Progress::Late if settle.returned => {
+                    self.settle_late(settle);
+                    Ok(())
+                }
                 Progress::Settled => Err(already_settled()),
-                Progress::Lost => Err(lease_lost()),
+                Progress::Late | Progress::Lost => Err(lease_lost()),
             },
             _ => Err(lease_lost()),
         };
@@ -133,7 +137,8 @@ impl Engine {
             }
             Verdict::Reject { delay_ms } => {
                 self.ledger.queues[queue as usize].counters.rejected += 1;
-                self.fail_attempt(slot, Reason::Exhausted, delay_ms, error)
+                let reason = self.reason_of_failure(token);
+                self.fail_attempt(slot, reason, delay_ms, error)
             }
             Verdict::Dead(reason) => {
                 self.ledger.queues[queue as usize].counters.rejected += 1;
@@ -147,7 +152,8 @@ impl Engine {
                 let due = self.ledger.due_from(slot, at, self.now);
                 if costs_attempt {
                     let delay_ms = Some(due.since(self.now));
-                    return self.fail_attempt(slot, Reason::Exhausted, delay_ms, error);
+                    let reason = self.reason_of_failure(token);
+                    return self.fail_attempt(slot, reason, delay_ms, error);
                 }
                 self.ledger.messages[slot].suspect = false;
                 let outcome = self
@@ -213,7 +219,7 @@ impl Engine {
                     Ok(Answer::Value(0))
                 }
                 Progress::Settled => Err(already_settled()),
-                Progress::Lost => Err(lease_lost()),
+                Progress::Late | Progress::Lost => Err(lease_lost()),
             },
             _ => Err(lease_lost()),
         };

@@ -301,6 +301,7 @@ impl Engine {
             held: None,
             detached: false,
             taken_back: false,
+            watch: None,
             passage: None,
             content,
             enqueued_at: message.enqueued_at,

@@ -11,6 +11,7 @@ impl Engine {
         let now = self.now;
         let mut more = self.ledger.advance(queue, now, super::SLICE);
         more |= self.pass_valves(queue);
+        self.pass_alarms(queue);
         for _ in 0..super::SLICE {
             match self.desks[queue as usize].lease_ends.first().copied() {
                 Some((until, token)) if until <= now => self.lease_ran_out(Token(token)),

@@ -12,8 +12,8 @@ use crate::effect::{Answer, Delivery, Effect, Event, EventKind, Recipient};
 use crate::id_text::IdText;
 
 /// What a consumer is told of its message, content aside.
-struct Letter {
-    id: IdText,
+pub(super) struct Letter {
+    pub(super) id: IdText,
     group: Rc<str>,
     destination: Rc<str>,
     priority: u8,
@@ -85,6 +85,7 @@ impl Engine {
                 .insert((lease.until, token.0));
         }
         let queue = lease.queue;
+        self.watch_handler(token);
         let lease = self.leases.get(token).expect("looked up above");
         let letter = self.letter(lease);
         let delivery = Delivery {
@@ -123,7 +124,7 @@ impl Engine {
         self.ledger.touch(queue);
     }
 
-    fn letter(&self, lease: &Lease) -> Letter {
+    pub(super) fn letter(&self, lease: &Lease) -> Letter {
         let ledger = &self.ledger;
         if let Some(slot) = lease.slot {
             return Letter {

@@ -8,7 +8,6 @@ use super::Engine;
 use crate::command::{Settle, Ticket, Token, Verdict, WorkerId};
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::Recipient;
-use crate::ledger::message::Standing;
 
 impl Engine {
     /// The handler of a delivery is done: its slot is free, and what waited for it may go on.
@@ -16,12 +15,21 @@ impl Engine {
         let Some(lease) = self.leases.get(token).filter(|lease| lease.delivered) else {
             return;
         };
-        if lease.progress == Progress::Open {
-            if !lease.handed_over {
-                return;
+        match (lease.progress, lease.handed_over) {
+            (Progress::Open, false) => return,
+            (Progress::Late, false) => {
+                let settle = Settle {
+                    token,
+                    verdict: Verdict::Reject { delay_ms: None },
+                    returned: true,
+                    result: b"",
+                    error: b"",
+                };
+                return self.settle_late(&settle);
             }
             // It had tried to reject what is final.
-            self.fail_handed_over(token, b"");
+            (Progress::Open | Progress::Late, true) => self.fail_handed_over(token, b""),
+            _ => {}
         }
         self.end_lease(token);
     }
@@ -38,7 +46,7 @@ impl Engine {
             return;
         }
         let queue = lease.queue;
-        if lease.progress == Progress::Open {
+        if matches!(lease.progress, Progress::Open | Progress::Late) {
             if lease.handed_over {
                 self.fail_handed_over(token, b"");
             } else {
@@ -47,6 +55,7 @@ impl Engine {
         }
         let lease_ms = self.ledger.queues[queue as usize].settings.lease_ms;
         let until = self.now.plus(lease_ms);
+        self.unwatch(token);
         self.leases.detach(token, until);
         let desk = &mut self.desks[queue as usize];
         desk.lease_ends.insert((until, token.0));
@@ -90,12 +99,8 @@ impl Engine {
         let Some(lease) = self.remove_delivery(token) else {
             return;
         };
-        if let Some(slot) = lease.held
-            && self.ledger.is_tenant(slot, lease.number)
-            && self.ledger.messages[slot].standing == Standing::Held
-        {
-            self.ledger.enter(slot, self.now);
-            self.promote_group_of(slot);
+        if let Some(slot) = lease.held {
+            self.let_go(slot, lease.number);
         }
         self.end_hand_over(&lease);
         self.ledger.touch(lease.queue);
@@ -104,6 +109,7 @@ impl Engine {
 
     /// Removes a delivery, and frees the slot that it took.
     fn remove_delivery(&mut self, token: Token) -> Option<Lease> {
+        self.unwatch(token);
         let mut lease = self.leases.remove(token)?;
         self.leave_passage(&mut lease);
         self.settled_suspect(token);

@@ -43,6 +43,7 @@ mod looking;
 mod no_room;
 mod opening;
 mod outcomes;
+mod overrunning;
 mod passing;
 mod producing;
 mod redriving;

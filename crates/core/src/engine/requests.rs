@@ -8,6 +8,7 @@ use super::selecting::Selection;
 use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, Token, WorkerId};
 use crate::consumer::policies::Policies;
+use crate::consumer::watch::HandlerLimits;
 use crate::consumer::worker::Worker;
 use crate::effect::{
     AbortReason, Answer, BoxStats, Event, EventKind, Object, StepKey, WorkerOpened,
@@ -68,7 +69,15 @@ impl Engine {
                 queue,
                 concurrency,
                 policies,
-            } => self.open_worker(queue, concurrency, *policies).map(Some),
+                limits,
+            } => {
+                limits
+                    .check()
+                    .map_err(|what| Failure::new(ErrorCode::InvalidOption, what))?;
+                let opened = self.open_worker(queue, concurrency, *policies)?;
+                self.limit_worker(limits);
+                Ok(Some(opened))
+            }
             Request::Circuits {
                 worker,
                 destination,
@@ -227,6 +236,12 @@ impl Engine {
         self.desks[queue as usize].workers.push_back(worker);
         self.ledger.touch(queue);
         Ok(Object::Worker(WorkerOpened { worker }))
+    }
+
+    /// Limits the handlers of the worker that was opened last.
+    fn limit_worker(&mut self, limits: HandlerLimits) {
+        let worker = self.workers.get_mut(&WorkerId(self.last_worker));
+        worker.expect("it was opened just now").limits = limits;
     }
 
     fn pause_worker(&mut self, id: WorkerId, paused: bool) -> Requested {

@@ -51,7 +51,8 @@ impl Engine {
             .filter(|lease| !lease.handed_over)
             .ok_or_else(lease_lost)?;
         match lease.progress {
-            Progress::Open => lease.slot.ok_or_else(lease_lost),
+            // What ran is remembered, even if the attempt fails.
+            Progress::Open | Progress::Late => lease.slot.ok_or_else(lease_lost),
             Progress::Settled => Err(already_settled()),
             Progress::Lost => Err(lease_lost()),
         }

@@ -69,7 +69,7 @@ impl Engine {
             .ok_or_else(lease_lost)?;
         match lease.progress {
             Progress::Settled => return Err(already_settled()),
-            Progress::Lost => return Err(lease_lost()),
+            Progress::Late | Progress::Lost => return Err(lease_lost()),
             Progress::Open if lease.handed_over => {
                 let message = "an at-most-once delivery was settled before its handler started";
                 return Err(Failure::new(ErrorCode::LeaseLost, message));

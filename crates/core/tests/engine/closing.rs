@@ -2,6 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{AbortReason, Answer};
 use ackbox_core::error::ErrorCode;
 
@@ -170,6 +171,7 @@ fn a_new_worker_is_refused_while_the_box_closes() {
             queue: orders,
             concurrency: 1,
             policies: Box::default(),
+            limits: HandlerLimits::default(),
         })
         .unwrap_err();
     assert_eq!(refused.code, ErrorCode::Closed);

@@ -4,6 +4,7 @@
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
 use ackbox_core::consumer::policies::{PerDestination, Policies};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Delivery;
 use ackbox_core::meter::looks;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
@@ -307,6 +308,7 @@ fn workers_of_one_name_must_want_the_same() {
             queue: orders,
             concurrency: 1,
             policies,
+            limits: HandlerLimits::default(),
         })
     };
     let failure = open(&mut world).expect_err("they contradict each other");

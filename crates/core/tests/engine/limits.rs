@@ -2,6 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Delivery;
 use ackbox_core::error::ErrorCode;
 use ackbox_core::time::Timestamp;
@@ -485,6 +486,7 @@ fn workers_and_their_handlers_are_limited() {
             queue: orders,
             concurrency,
             policies: Box::default(),
+            limits: HandlerLimits::default(),
         })
     };
     for concurrency in [0, 100_001] {

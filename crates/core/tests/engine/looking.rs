@@ -3,6 +3,7 @@
 use crate::support::{Disk, T0, World, message};
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, GroupOnDead, QueueOptions};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::*;
 use ackbox_core::error::{ErrorCode, Failure};
 use ackbox_core::time::Timestamp;
@@ -178,6 +179,7 @@ fn what_would_change_something_is_refused() {
             queue,
             concurrency: 1,
             policies: Box::default(),
+            limits: HandlerLimits::default(),
         },
         Request::PauseQueue { queue },
         Request::ResumeQueue { queue },

@@ -46,6 +46,7 @@ mod options;
 mod outcomes;
 mod outcomes_awaited;
 mod outcomes_random;
+mod overrunning;
 mod paced_redrives;
 mod pausing;
 mod priorities;

@@ -3,6 +3,7 @@
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
 use ackbox_core::consumer::policies::{Policies, Scope, WorkerRate};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::policy::rate::Rate;
 
 use crate::support::World;
@@ -116,6 +117,7 @@ fn rates_are_checked() {
         queue: orders,
         concurrency: 1,
         policies,
+        limits: HandlerLimits::default(),
     };
     let failure = world.try_at_once(open).expect_err("nothing could start");
     assert!(

@@ -2,6 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{EventKind, Notice};
 use ackbox_core::error::ErrorCode;
 
@@ -119,6 +120,7 @@ fn a_failed_append_is_final_for_everything_that_waits() {
                 queue: orders,
                 concurrency: 1,
                 policies: Box::default(),
+                limits: HandlerLimits::default(),
             })
             .is_err()
     );

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};
 use ackbox_core::consumer::policies::Policies;
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::*;
 use ackbox_core::engine::Engine;
 use ackbox_core::error::Failure;
@@ -234,6 +235,7 @@ impl World {
             queue,
             concurrency,
             policies: Box::new(limits),
+            limits: HandlerLimits::default(),
         }) {
             Object::Worker(opened) => opened.worker,
             other => panic!("expected a worker, got {other:?}"),
@@ -256,6 +258,24 @@ impl World {
     }
 
     /// Listens to everything but the hints for those who watch.
+    /// A worker that limits its handlers.
+    pub fn limited_worker(
+        &mut self,
+        queue: QueueId,
+        concurrency: u32,
+        limits: HandlerLimits,
+    ) -> WorkerId {
+        match self.at_once(Request::OpenWorker {
+            queue,
+            concurrency,
+            policies: Box::default(),
+            limits,
+        }) {
+            Object::Worker(opened) => opened.worker,
+            other => panic!("expected a worker, got {other:?}"),
+        }
+    }
+
     pub fn listen(&mut self, queue: QueueId) {
         self.at_once(Request::Listen {
             queue,

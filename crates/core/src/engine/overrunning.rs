@@ -1,0 +1,198 @@
+//! Handlers that take too long.
+//!
+//! One that times out is told to stop, and its attempt fails with its end, whatever that is. One whose lease
+//! may be renewed no more has failed at once. Either way its message waits until the handler returned, or for
+//! a lease's time: after that a handler that still runs is reported. Its slot stays taken until it returns.
+
+use super::Engine;
+use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
+use crate::consumer::lease::Progress;
+use crate::consumer::watch::{Alarm, Watch};
+use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
+use crate::ledger::message::Standing;
+use crate::time::Timestamp;
+
+impl Engine {
+    /// Watches over a handler that is started, if its worker limits it.
+    pub(super) fn watch_handler(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token) else {
+            return;
+        };
+        let Recipient::Worker(id) = lease.to else {
+            return;
+        };
+        let limits = self.workers.get(&id).map(|worker| worker.limits);
+        let Some(limits) = limits.filter(|limits| !limits.is_empty()) else {
+            return;
+        };
+        let queue = lease.queue as usize;
+        let watch = Box::new(limits.watch(self.letter(lease).id, self.now));
+        self.desks[queue].alarms.insert((watch.next(), token.0));
+        self.leases.get_mut(token).expect("looked up above").watch = Some(watch);
+    }
+
+    /// Nobody watches over a handler any more.
+    pub(super) fn unwatch(&mut self, token: Token) {
+        if let Some(lease) = self.leases.get_mut(token)
+            && let Some(watch) = lease.watch.take()
+        {
+            let alarms = &mut self.desks[lease.queue as usize].alarms;
+            alarms.remove(&(watch.next(), token.0));
+        }
+    }
+
+    /// Looks at the handlers of a queue whose time has come.
+    pub(super) fn pass_alarms(&mut self, queue: u32) {
+        for _ in 0..super::SLICE {
+            match self.desks[queue as usize].alarms.first().copied() {
+                Some((at, token)) if at <= self.now => self.look_at_handler(Token(token)),
+                _ => break,
+            }
+        }
+    }
+
+    fn look_at_handler(&mut self, token: Token) {
+        let lease = self.leases.get_mut(token).expect("its handler runs");
+        let queue = lease.queue as usize;
+        let patience_ms = self.ledger.queues[queue].settings.lease_ms;
+        let watch = lease.watch.as_mut().expect("its handler is watched");
+        let alarms = &mut self.desks[queue].alarms;
+        alarms.remove(&(watch.next(), token.0));
+        let alarm = watch.ring(self.now, patience_ms);
+        if watch.next() != Timestamp::NEVER {
+            alarms.insert((watch.next(), token.0));
+        }
+        // An at-most-once delivery has no lease that could run out.
+        match alarm {
+            Some(Alarm::RanOut) if !lease.handed_over => self.run_out(token),
+            Some(Alarm::TimedOut | Alarm::RanOut) => self.time_out(token),
+            Some(Alarm::Ignored) => self.give_up_waiting_for(token),
+            None => {}
+        }
+    }
+
+    /// A handler is told to stop.
+    fn time_out(&mut self, token: Token) {
+        let lease = self.leases.get_mut(token).expect("its handler runs");
+        match lease.progress {
+            Progress::Open => {
+                lease.progress = Progress::Late;
+                note_reason(lease.watch.as_deref_mut(), Reason::Timeout);
+            }
+            Progress::Settled => {}
+            Progress::Late | Progress::Lost => return,
+        }
+        self.output.push_back(Effect::Abort {
+            token,
+            reason: AbortReason::Timeout,
+        });
+    }
+
+    /// The lease of a handler is over: its attempt has failed.
+    fn run_out(&mut self, token: Token) {
+        let lease = self.leases.get_mut(token).expect("its handler runs");
+        if !matches!(lease.progress, Progress::Open | Progress::Late) {
+            return;
+        }
+        note_reason(lease.watch.as_deref_mut(), Reason::LeaseExpired);
+        let queue = lease.queue as usize;
+        self.ledger.queues[queue].counters.leases_lost += 1;
+        self.fail_running(token);
+        self.after_commit(Effect::Abort {
+            token,
+            reason: AbortReason::LeaseLost,
+        });
+    }
+
+    /// A handler was told to stop long ago: its message waits for it no longer.
+    fn give_up_waiting_for(&mut self, token: Token) {
+        let lease = self.leases.get(token).expect("its handler runs");
+        let (queue, number, attempt) = (lease.queue, lease.number, lease.attempt);
+        let id = lease.watch.as_ref().map(|watch| watch.id.to_string());
+        let id = id.expect("its handler is watched");
+        if lease.progress == Progress::Late {
+            self.fail_running(token);
+        }
+        if let Some(slot) = self.leases.release(token) {
+            self.let_go(slot, number);
+        }
+        let name = &self.ledger.queues[queue as usize].name;
+        let message = format!(
+            "the handler of message '{id}' was told to stop and runs on: it keeps its slot until it returns (queue '{name}')"
+        );
+        self.warn(Some(queue), message);
+        if self.listens(queue, EventKind::Stalled) {
+            let event = Event {
+                attempt,
+                id,
+                ..Event::of(EventKind::Stalled, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
+        self.ledger.touch(queue);
+    }
+
+    /// Fails the attempt of a handler that runs on: its message is held.
+    fn fail_running(&mut self, token: Token) {
+        let settle = Settle {
+            token,
+            verdict: Verdict::Reject { delay_ms: None },
+            returned: false,
+            result: b"",
+            error: b"",
+        };
+        self.settle_open(Ticket(0), &settle)
+            .expect("a rejection is never refused");
+        let lease = self.leases.get_mut(token).expect("its handler runs");
+        lease.progress = Progress::Lost;
+    }
+
+    /// The handler of a delivery that timed out is done. Whatever it says, the attempt has failed, unless
+    /// the message is dead for good or given back.
+    pub(super) fn settle_late(&mut self, settle: &Settle<'_>) {
+        let verdict = match settle.verdict {
+            Verdict::Ack => Verdict::Reject { delay_ms: None },
+            Verdict::RetryAt { at, .. } => Verdict::RetryAt {
+                at,
+                costs_attempt: true,
+                counts_as_failure: true,
+            },
+            verdict => verdict,
+        };
+        let settle = Settle {
+            verdict,
+            result: b"",
+            ..settle.clone()
+        };
+        self.settle_open(Ticket(0), &settle)
+            .expect("what is no acknowledgement is never refused");
+    }
+
+    /// How an attempt ends that fails now.
+    pub(super) fn reason_of_failure(&self, token: Token) -> Reason {
+        let watch = self
+            .leases
+            .get(token)
+            .and_then(|lease| lease.watch.as_ref());
+        watch
+            .and_then(|watch| watch.reason)
+            .unwrap_or(Reason::Exhausted)
+    }
+
+    /// A message that was held waits like any other.
+    pub(super) fn let_go(&mut self, slot: u32, number: u64) {
+        if self.ledger.is_tenant(slot, number)
+            && self.ledger.messages[slot].standing == Standing::Held
+        {
+            self.ledger.enter(slot, self.now);
+            self.promote_group_of(slot);
+        }
+    }
+}
+
+/// What came first stays.
+fn note_reason(watch: Option<&mut Watch>, reason: Reason) {
+    if let Some(watch) = watch {
+        watch.reason.get_or_insert(reason);
+    }
+}
