@@ -188,6 +188,19 @@ export interface WorkerOptions<T = unknown> {
    * what would follow without it does. Default: none.
    */
   readonly classify?: Classify<T> | undefined
+  /**
+   * How long a handler may take, 1 or more. Then its `signal` aborts with `ERR_TIMEOUT`, and the attempt fails with the
+   * end of the handler, whether it returns or throws (`timeout`). One that does not end within `leaseMs` of that is
+   * reported by `warning` and `stalled`, once: its attempt has failed, its message goes on, and its slot stays taken
+   * until it returns. Default: none.
+   */
+  readonly timeoutMs?: number | undefined
+  /**
+   * How long the lease of a handler is renewed at most, 1 or more. Then the attempt has failed (`lease-expired`) and its
+   * `signal` aborts with `ERR_LEASE_LOST`; the message goes on when the handler has ended, or `leaseMs` later. Default:
+   * none.
+   */
+  readonly maxRuntimeMs?: number | undefined
 }
 
 /** Runs handlers. An open worker keeps the process alive. */

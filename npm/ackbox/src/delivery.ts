@@ -35,11 +35,12 @@ export interface DeliverySource {
 /**
  * - `open`: may be settled.
  * - `settled`: by hand or by the end of its handler; the engine has been told.
+ * - `late`: its handler was told to stop, for it took too long; its end will be a failure.
  * - `lost`: its lease is gone, `#lostTo` says why; the engine still waits for the end of its handler.
  * - `abandoned`: nobody waits for its handler any more, `#lostTo` says why; the engine wants to know its end all the
  *   same, for until then its message is not delivered again.
  */
-type State = 'open' | 'settled' | 'lost' | 'abandoned'
+type State = 'open' | 'settled' | 'late' | 'lost' | 'abandoned'
 
 /** A settlement by hand that is on its way. */
 export interface PendingEnd {
@@ -238,9 +239,16 @@ export class ActiveDelivery implements Delivery<unknown> {
     }
   }
 
-  /** @internal Its lease is gone. */
+  /** @internal What fails it with the end of its handler, whatever that is: it took too long. */
+  get lateness(): AckboxError | undefined {
+    return this.#state === 'late' ? this.#lostTo : undefined
+  }
+
+  /** @internal Its lease is gone, or its time is up. */
   lose(reason: AckboxError): void {
-    if (this.#state === 'open') this.#state = 'lost'
+    if (this.#state === 'open' || this.#state === 'late') {
+      this.#state = AckboxError.is(reason, 'ERR_TIMEOUT') ? 'late' : 'lost'
+    }
     this.#stop(reason)
     if (this.worker === undefined) this.#driver.forget(this.token)
   }
@@ -288,6 +296,7 @@ export class ActiveDelivery implements Delivery<unknown> {
 
   /** @internal The handler returned: acknowledged, unless it was settled by hand or lost. */
   handlerReturned(encodedResult: string): void {
+    if (this.#state === 'late') return this.handlerThrew(this.#lostTo)
     this.#outlived?.()
     if (this.#state !== 'open') return this.#handlerDone()
     if (this.#staged !== undefined) void this.#endWith(this.#staged, encodedResult)
@@ -298,7 +307,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   handlerThrew(thrown: unknown, said?: Consequence): void {
     this.#outlived?.()
     this.#staged?.drop(thrown)
-    if (this.#state !== 'open') return this.#handlerDone()
+    if (this.#state !== 'open' && this.#state !== 'late') return this.#handlerDone()
     const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
     const now = this.#driver.now()
     const consequence = said ?? consequenceOf(thrown, now)

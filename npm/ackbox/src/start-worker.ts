@@ -1,18 +1,19 @@
 /** Starting a worker: its options are checked before the engine hears of it. */
 import type { Handler, WorkerOptions } from './api.js'
 import type { BoxCore } from './box.js'
-import type { WorkerOpened } from './engine/objects.js'
+import type { HandlerLimits, WorkerOpened } from './engine/objects.js'
 import { KEY_BYTES_MAX } from './enqueue-options.js'
 import type { EmbeddedQueue } from './queue.js'
 import type { Range } from './validate.js'
-import { callable, checkNames, integer, text } from './validate.js'
+import { callable, checkNames, duration, integer, MAX_MS, text } from './validate.js'
 import { ActiveWorker } from './worker.js'
 import { withDefaults } from './worker-defaults.js'
 
+const LIMIT: Range = { min: 1, max: MAX_MS }
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
-const NAMES = ['concurrency', 'name', 'classify']
+const NAMES = ['concurrency', 'name', 'classify', 'timeoutMs', 'maxRuntimeMs']
 const LATER = [
-  'timeoutMs', 'maxRuntimeMs', 'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'ready',
+  'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'ready',
   'networkMode',
 ]
 
@@ -33,10 +34,18 @@ export function startWorker(
   text(name, KEY_BYTES_MAX, 'name', where)
   const { classify } = options
   if (classify !== undefined) callable(classify, 'classify', where)
+  const limits = checkLimits(options, where)
   core.checkOpen(where)
   const { driver, inbox, middleware } = core
-  const { worker: number } = driver.call<WorkerOpened>({ op: 'openWorker', queue: queue.number, concurrency })
+  const { worker: number } = driver.call<WorkerOpened>({ op: 'openWorker', queue: queue.number, concurrency, limits })
   const worker = new ActiveWorker({ driver, inbox, middleware, source: queue, number, handler, name, concurrency, classify })
   inbox.workers.set(number, worker)
   return worker
+}
+
+function checkLimits({ timeoutMs, maxRuntimeMs }: WorkerOptions<never>, where: string): HandlerLimits {
+  const limits: HandlerLimits = {}
+  if (timeoutMs !== undefined) limits.timeoutMs = duration(timeoutMs, LIMIT, 'timeoutMs', where)
+  if (maxRuntimeMs !== undefined) limits.maxRuntimeMs = duration(maxRuntimeMs, LIMIT, 'maxRuntimeMs', where)
+  return limits
 }

@@ -180,6 +180,8 @@ export class ActiveWorker implements Worker {
   }
 
   #handled(delivery: ActiveDelivery, startedAt: number, result: unknown): void {
+    const { lateness } = delivery
+    if (lateness !== undefined) return this.#threw(delivery, startedAt, lateness)
     this.#completed++
     delivery.handlerReturned(result === undefined || !delivery.isOpen ? '' : this.#encode(result))
     this.#finished(delivery, startedAt, undefined)

@@ -142,6 +142,8 @@ const WORKER: Table<WorkerOptions> = {
   concurrency: whole(1, 100_000),
   name: text(256),
   classify: NO_FUNCTION,
+  timeoutMs: time(1),
+  maxRuntimeMs: time(1),
 }
 
 const DRAIN: Table<DrainOptions> = { ...WORKER, drainTimeoutMs: time(0), signal: NO_SIGNAL }

@@ -12,6 +12,7 @@ export const EVENTS = [
   'drained',
   'paused',
   'resumed',
+  'stalled',
 ] as const
 
 export type EventName = (typeof EVENTS)[number]

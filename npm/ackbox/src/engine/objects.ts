@@ -89,12 +89,18 @@ export interface DeadFilter {
   limit?: number | undefined
 }
 
+/** How long the handlers of a worker may take, in ms. */
+export interface HandlerLimits {
+  timeoutMs?: number | undefined
+  maxRuntimeMs?: number | undefined
+}
+
 /** A cold request. The comment at each says what `call` or `take` gives. */
 export type Request =
   | { op: 'open'; segments: SegmentInfo[] } // reply: OpenReport
   | { op: 'defineQueue'; name: string; options?: QueueOptions | undefined } // at once: Defined
   | { op: 'openProducer'; name: string } // reply: ProducerOpened
-  | { op: 'openWorker'; queue: number; concurrency: number } // at once: WorkerOpened
+  | { op: 'openWorker'; queue: number; concurrency: number; limits?: HandlerLimits } // at once: WorkerOpened
   | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
   | { op: 'closeWorker'; worker: number } // reply
   | { op: 'drainWorker'; worker: number } // reply: Drained
