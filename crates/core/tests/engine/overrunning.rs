@@ -2,10 +2,12 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::consumer::policies::Policies;
 use ackbox_core::consumer::watch::HandlerLimits;
-use ackbox_core::effect::{AbortReason, Delivery, EventKind, Notice};
+use ackbox_core::effect::{AbortReason, Delivery, EventKind, Notice, Object};
 use ackbox_core::error::ErrorCode;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
+use ackbox_core::policy::breaker::{BreakerOptions, State};
 
 use crate::support::{World, body, message};
 
@@ -354,6 +356,33 @@ fn a_failed_attempt_that_timed_out_survives_a_crash() {
     let mut world = world.reopen();
     assert_eq!(reasons(&mut world, &delivery), [Reason::Timeout]);
     world.audit();
+}
+
+#[test]
+fn a_circuit_hears_of_handlers_that_timed_out() {
+    let mut world = World::new();
+    let orders = world.define("orders", options());
+    let opened = world.at_once(Request::OpenWorker {
+        queue: orders,
+        concurrency: 5,
+        policies: Box::new(Policies {
+            breaker: Some(BreakerOptions::default()),
+            ..Policies::default()
+        }),
+        limits: timeout(),
+    });
+    let Object::Worker(opened) = opened else {
+        panic!("expected a worker, got {opened:?}");
+    };
+    for n in 0..5 {
+        world.send(orders, "a", &format!("{n}"));
+    }
+    world.advance(TIMEOUT_MS);
+    for delivery in std::mem::take(&mut world.deliveries) {
+        assert_eq!(world.circuits(opened.worker)["a"], State::Closed);
+        world.ack(delivery.token);
+    }
+    assert_eq!(world.circuits(opened.worker)["a"], State::Open);
 }
 
 #[test]
