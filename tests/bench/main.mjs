@@ -1,6 +1,6 @@
 // Measures ackbox against a plain reference and against its targets.
 //
-//   node main.mjs [--rounds 5] [--orders 200000] [--backlog 1000000] [--ids 1000000] [--check]
+//   node main.mjs [--rounds 5] [--orders 200000] [--backlog 1000000] [--ids 1000000] [--calls 100000] [--check]
 //
 // Prints Markdown on standard output, progress on standard error, and writes target/bench/bench.md
 // and bench.json. With --check a missed target is exit code 1.
@@ -9,6 +9,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { measureBacklog } from './backlog.mjs'
+import { measureBreakers } from './breakers.mjs'
 import { RESULTS } from './directories.mjs'
 import { measureIds } from './ids.mjs'
 import { describeMachine, toMarkdown } from './report.mjs'
@@ -21,23 +22,33 @@ const { values } = parseArgs({
     orders: { type: 'string', default: '200000' },
     backlog: { type: 'string', default: '1000000' },
     ids: { type: 'string', default: '1000000' },
+    calls: { type: 'string', default: '100000' },
     check: { type: 'boolean', default: false },
   },
 })
-const options = { rounds: whole('rounds'), orders: whole('orders'), backlog: whole('backlog'), ids: whole('ids') }
+const options = {
+  rounds: whole('rounds'),
+  orders: whole('orders'),
+  backlog: whole('backlog'),
+  ids: whole('ids'),
+  calls: whole('calls'),
+}
 const say = (line) => process.stderr.write(`${line}\n`)
 
 const throughput = await measureThroughput({ ...options, say })
 const backlog = await measureBacklog({ rounds: options.rounds, orders: options.backlog, say })
 const ids = await measureIds({ ...options, say })
 const steps = await measureSteps({ rounds: options.rounds, say })
+const breakers = await measureBreakers({ ...options, say })
 
-const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, throughput, backlog, ids, steps }
+const measured = { throughput, backlog, ids, steps, breakers }
+const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, ...measured }
 const markdown = toMarkdown(result)
 await writeFile(join(RESULTS, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`)
 await writeFile(join(RESULTS, 'bench.md'), markdown)
 process.stdout.write(markdown)
-if (values.check && [...throughput, ...backlog, ...ids.enqueue, ids.memory].some(({ met }) => met === false)) process.exitCode = 1
+const all = [...throughput, ...backlog, ...ids.enqueue, ids.memory, ...breakers]
+if (values.check && all.some(({ met }) => met === false)) process.exitCode = 1
 
 function whole(name) {
   const value = Number(values[name])

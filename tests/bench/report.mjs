@@ -2,6 +2,7 @@
 
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { TARGET_BYTES, TARGET_SECONDS } from './backlog.mjs'
+import { TARGET_GROWTH } from './breakers.mjs'
 import { TARGET_ENTRY_BYTES, TARGET_RATIO } from './ids.mjs'
 import { ORDER_BYTES } from './orders.mjs'
 
@@ -15,7 +16,7 @@ export function describeMachine() {
   }
 }
 
-export function toMarkdown({ machine, options, throughput, backlog, ids, steps }) {
+export function toMarkdown({ machine, options, throughput, backlog, ids, steps, breakers }) {
   return [
     '# Bench',
     '',
@@ -70,6 +71,24 @@ export function toMarkdown({ machine, options, throughput, backlog, ids, steps }
       count(outstanding),
       micros.toFixed(1),
       `${cost.toFixed(2)} x`,
+    ])),
+    '',
+    '## A circuit breaker around an async function that does nothing',
+    '',
+    'Nanoseconds of processor time beyond the bare call: calls that succeed, calls of which every tenth fails, failures of',
+    'which none leaves the window. Growth: what one of the last of 20,000 failures costs, against one of the first. Timers: those',
+    'of 1,000 idle breakers.',
+    '',
+    table(['', 'success', 'mixed', 'failure', 'growth', 'timers', 'target'], breakers.map((breaker) => [
+      breaker.name,
+      count(breaker.successNs),
+      count(breaker.mixedNs),
+      count(breaker.failureNs),
+      breaker.growth.toFixed(1),
+      count(breaker.timers),
+      breaker.target === undefined
+        ? ''
+        : `<= ${breaker.target} of cockatiel, growth <= ${TARGET_GROWTH}, no timers: ${verdict(breaker.met)}`,
     ])),
     '',
   ].join('\n')

@@ -162,7 +162,7 @@ export class CircuitBreaker {
       throw error
     }
     if (permit === this.#calmPass) this.#succeeded()
-    else this.#report(permit, OUTCOME.success, startedAt)
+    else this.#report(permit, OUTCOME.success, startedAt, this.#clock.now())
     return result
   }
 
@@ -238,22 +238,22 @@ export class CircuitBreaker {
     } finally {
       probe.end()
     }
-    this.#report(permit, OUTCOME.success, startedAt)
+    this.#report(permit, OUTCOME.success, startedAt, this.#clock.now())
     return result
   }
 
   #failed(permit: number, startedAt: number, error: unknown, signal: AbortSignal | undefined): void {
+    const now = this.#clock.now()
     if (signal?.aborted === true) {
-      this.#report(permit, OUTCOME.cancelled, startedAt)
+      this.#report(permit, OUTCOME.cancelled, startedAt, now)
       return
     }
-    const now = this.#clock.now()
     const result = this.#judge(error, now)
     if ('outcome' in result) {
-      this.#report(permit, result.outcome, startedAt, error)
+      this.#report(permit, result.outcome, startedAt, now, error)
       return
     }
-    this.#tellSuccesses()
+    this.#tellSuccesses(now)
     // Whoever comes next has to ask.
     this.#pass = this.#calmPass = NONE
     if (this.#core.throttle(permit, result.pausedUntil, now)) this.#take(error, now)
@@ -268,9 +268,8 @@ export class CircuitBreaker {
     }
   }
 
-  #report(permit: number, outcome: number, startedAt: number, error?: unknown): void {
-    this.#tellSuccesses()
-    const now = this.#clock.now()
+  #report(permit: number, outcome: number, startedAt: number, now: number, error?: unknown): void {
+    this.#tellSuccesses(now)
     const tookMs = this.#isTimed ? Math.max(0, now - startedAt) : 0
     const hasChanged = this.#core.report(permit, outcome, tookMs, now)
     this.#calmPass = this.#core.isCalm && !this.#isTimed ? this.#pass : NONE
@@ -281,31 +280,31 @@ export class CircuitBreaker {
   #succeeded(): void {
     if (this.#isByTime) {
       const now = this.#clock.now()
-      if (now !== this.#untoldAt) this.#tellSuccesses()
+      if (now !== this.#untoldAt) this.#tellSuccesses(now)
       this.#untoldAt = now
     }
-    if (++this.#untold === UNTOLD_MAX) this.#tellSuccesses()
+    if (++this.#untold === UNTOLD_MAX) this.#tellSuccesses(this.#clock.now())
   }
 
   /** Comes before anything else that the engine is told or asked. */
-  #tellSuccesses(): void {
+  #tellSuccesses(now: number): void {
     if (this.#untold === 0) return
     const times = this.#untold
     this.#untold = 0
     // In a calm circuit this changes nothing that anybody would have to be told of.
-    this.#core.reportSuccesses(this.#calmPass, times, this.#isByTime ? this.#untoldAt : this.#clock.now())
+    this.#core.reportSuccesses(this.#calmPass, times, this.#isByTime ? this.#untoldAt : now)
   }
 
   #decide(decision: number): void {
-    this.#tellSuccesses()
-    this.#pass = this.#calmPass = NONE
     const now = this.#clock.now()
+    this.#tellSuccesses(now)
+    this.#pass = this.#calmPass = NONE
     this.#advance(now)
     if (this.#core.decide(decision, now)) this.#take(undefined, now)
   }
 
   #advance(now: number): void {
-    this.#tellSuccesses()
+    this.#tellSuccesses(now)
     // What lets all calls through changes by no time.
     if (this.#pass === NONE && this.#core.advance(now)) this.#take(undefined, now)
   }

@@ -1,0 +1,130 @@
+// One measured run of circuit breakers in a process of its own; prints
+// `{ successNs, mixedNs, failureNs, growth, timers, engine }`.
+//
+//   node breaker-child.mjs <ackbox | cockatiel | opossum> <calls>
+//
+// Times are what a call costs beyond the bare call, in nanoseconds of this process (not of the clock on the wall, which
+// counts others too). The bare call takes turns with the guarded one.
+
+import { median } from './numbers.mjs'
+
+/** Calls of one turn. */
+const TURN = 10_000
+/** Failures inside one window. */
+const FAILURES = 20_000
+/** Breakers that nobody calls. */
+const IDLE = 1_000
+
+let timersSet = 0
+// Before anything is loaded: some breakers keep the timers that they find.
+for (const call of ['setTimeout', 'setInterval', 'setImmediate']) {
+  const set = globalThis[call]
+  globalThis[call] = (...args) => {
+    timersSet++
+    return set(...args)
+  }
+}
+
+const [name, text] = process.argv.slice(2)
+const turns = Math.max(3, Math.round(Number(text) / TURN))
+
+const makers = { ackbox: makeAckbox, cockatiel: makeCockatiel, opossum: makeOpossum }
+const maker = await makers[name]()
+
+const succeed = async () => 1
+const failure = new Error('it failed')
+let calls = 0
+const mixed = async () => {
+  if (++calls % 10 === 0) throw failure
+  return 1
+}
+const fail = async () => {
+  throw failure
+}
+
+const successNs = await overhead(succeed)
+const mixedNs = await overhead(mixed)
+const { failureNs, growth } = await failures()
+const timers = await idleTimers()
+process.stdout.write(JSON.stringify({ successNs, mixedNs, failureNs, growth, timers, engine: maker.engine }))
+process.exit()
+
+async function overhead(fn) {
+  const guarded = maker.make(fn)
+  const costs = []
+  for (let turn = 0; turn < turns; turn++) {
+    const bare = await cost(fn, TURN)
+    costs.push((await cost(guarded, TURN)) - bare)
+  }
+  // The first turns are those of the just-in-time compiler.
+  return median(costs.slice(Math.ceil(turns / 3)))
+}
+
+/** What one failure costs, and how much more the last quarter of the failures than the first. */
+async function failures() {
+  const bare = await cost(fail, FAILURES)
+  await cost(maker.makeTireless(fail), FAILURES / 4)
+  const guarded = maker.makeTireless(fail)
+  const quarters = []
+  for (let quarter = 0; quarter < 4; quarter++) quarters.push(await cost(guarded, FAILURES / 4))
+  const mean = quarters.reduce((sum, ns) => sum + ns) / 4
+  return { failureNs: mean - bare, growth: quarters[3] / quarters[0] }
+}
+
+async function idleTimers() {
+  const before = timersSet
+  const breakers = Array.from({ length: IDLE }, () => maker.make(succeed))
+  for (const breaker of breakers) await breaker()
+  return timersSet - before
+}
+
+/** Nanoseconds a call. */
+async function cost(fn, times) {
+  const start = process.cpuUsage()
+  for (let call = 0; call < times; call++) {
+    try {
+      await fn()
+    } catch (error) {
+      if (error !== failure) throw error
+    }
+  }
+  const { user, system } = process.cpuUsage(start)
+  return ((user + system) * 1e3) / times
+}
+
+async function makeAckbox() {
+  const { CircuitBreaker, memoryStorage, open } = await import('ackbox')
+  const box = await open(memoryStorage())
+  const { engine } = box
+  await box.close()
+  const guard = (breaker, fn) => () => breaker.execute(fn)
+  return {
+    engine,
+    make: (fn) => guard(new CircuitBreaker(), fn),
+    makeTireless: (fn) => guard(new CircuitBreaker({ window: 'time', windowMs: 600_000, minCalls: 10 * FAILURES }), fn),
+  }
+}
+
+async function makeCockatiel() {
+  const { circuitBreaker, ConsecutiveBreaker, handleAll, SamplingBreaker } = await import('cockatiel')
+  const guard = (breaker, fn) => {
+    const policy = circuitBreaker(handleAll, { halfOpenAfter: 30_000, breaker })
+    return () => policy.execute(fn)
+  }
+  return {
+    make: (fn) => guard(new ConsecutiveBreaker(5), fn),
+    makeTireless: (fn) => guard(new SamplingBreaker({ threshold: 0.99, duration: 600_000, minimumRps: FAILURES }), fn),
+  }
+}
+
+async function makeOpossum() {
+  const { default: Opossum } = await import('opossum')
+  const guard = (fn, options) => {
+    const breaker = new Opossum(fn, { timeout: false, resetTimeout: 30_000, ...options })
+    return () => breaker.fire()
+  }
+  return {
+    make: (fn) => guard(fn, {}),
+    makeTireless: (fn) => guard(fn, { rollingCountTimeout: 600_000, rollingCountBuckets: 10, volumeThreshold: 10 * FAILURES }),
+  }
+}
