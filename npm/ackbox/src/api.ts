@@ -24,6 +24,8 @@ import type {
 } from './types.js'
 import type { Classify } from './verdict.js'
 import type { Watch, WatchOptions } from './watch.js'
+import type { WorkerCircuit, WorkerCircuitInfo } from './worker-circuit.js'
+import type { PolicyOptions } from './worker-policies.js'
 
 /** One durable journal that holds any number of named queues. */
 export interface Box extends AsyncDisposable {
@@ -176,11 +178,11 @@ export interface FinishedOptions {
 /** Handles one delivery. */
 export type Handler<T, R = void> = (message: Delivery<T>) => R | Promise<R>
 
-/** Options of `process`. */
-export interface WorkerOptions<T = unknown> {
+/** Options of `process`. Workers of one queue with one name share what they limit, and must limit the same. */
+export interface WorkerOptions<T = unknown> extends PolicyOptions {
   /** Handlers at once, 1 to 100,000. Default 1. */
   readonly concurrency?: number | undefined
-  /** Default: the queue's name. */
+  /** Under which circuits are kept over restarts. Default: the queue's name. */
   readonly name?: string | undefined
   /**
    * Says what follows from what a handler threw, `httpErrors()` for one. Not asked about a `PermanentError` or a
@@ -214,6 +216,10 @@ export interface Worker extends AsyncDisposable {
   /** Like the close of a box, for this worker alone. */
   close(options?: CloseOptions): Promise<CloseReport>
   stats(): WorkerStats
+  /** The circuit of a destination, or that of messages without one. */
+  circuit(destination?: string): WorkerCircuit
+  /** All circuits that something is known of. */
+  circuits(): WorkerCircuitInfo[]
   readonly on: Listen<WorkerEvents>
 }
 

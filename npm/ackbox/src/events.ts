@@ -3,7 +3,8 @@ import { messageOf } from './error-info.js'
 import { platform } from './clock.js'
 import { AckboxError, invalidOption, unknownOption } from './errors.js'
 import type { RecoveryReport } from './stats.js'
-import type { CircuitState, ErrorInfo, Reason } from './types.js'
+import type { CircuitState } from './engine/breaker.js'
+import type { ErrorInfo, Reason } from './types.js'
 import { callable, checkNames, flag, isThenable, optionalSignal } from './validate.js'
 
 /** What happens in a queue, wherever it happens. Each is told once it is durable. */

@@ -105,3 +105,12 @@ export type {
 } from './types.js'
 export type { Classify, ErrorVerdict, RetryVerdict } from './verdict.js'
 export type { Watch, WatchOptions } from './watch.js'
+export type { WorkerCircuit, WorkerCircuitInfo } from './worker-circuit.js'
+export type {
+  PerDestinationOptions,
+  PolicyOptions,
+  RateOptions,
+  RetryBudgetOptions,
+  WorkerBreakerOptions,
+  WorkerRateOptions,
+} from './worker-policies.js'

@@ -8,14 +8,12 @@ import type { Range } from './validate.js'
 import { callable, checkNames, duration, integer, MAX_MS, text } from './validate.js'
 import { ActiveWorker } from './worker.js'
 import { withDefaults } from './worker-defaults.js'
+import { POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
 
 const LIMIT: Range = { min: 1, max: MAX_MS }
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
-const NAMES = ['concurrency', 'name', 'classify', 'timeoutMs', 'maxRuntimeMs']
-const LATER = [
-  'breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget', 'ready',
-  'networkMode',
-]
+const NAMES = ['concurrency', 'name', 'classify', 'timeoutMs', 'maxRuntimeMs', ...POLICY_NAMES]
+const LATER = ['ready', 'networkMode']
 
 /** `others`: names of options that the caller has checked. */
 export function startWorker(
@@ -35,10 +33,21 @@ export function startWorker(
   const { classify } = options
   if (classify !== undefined) callable(classify, 'classify', where)
   const limits = checkLimits(options, where)
+  const policies = toEnginePolicies(options, name, where)
   core.checkOpen(where)
   const { driver, inbox, middleware } = core
-  const { worker: number } = driver.call<WorkerOpened>({ op: 'openWorker', queue: queue.number, concurrency, limits })
-  const worker = new ActiveWorker({ driver, inbox, middleware, source: queue, number, handler, name, concurrency, classify })
+  const { worker: number } = driver.call<WorkerOpened>({
+    op: 'openWorker',
+    queue: queue.number,
+    concurrency,
+    limits,
+    policies,
+  })
+  const hasBreaker = (policies.breaker ?? policies.perDestination?.breaker) !== undefined
+  const source = queue
+  const worker = new ActiveWorker({
+    driver, inbox, middleware, source, number, handler, name, concurrency, classify, hasBreaker,
+  })
   inbox.workers.set(number, worker)
   return worker
 }

@@ -33,12 +33,6 @@ export type Reason =
   | 'circuit-open'
   | 'refused'
 
-/**
- * Whether a circuit lets calls through. `closed`: all; `open`: none, until its cooldown is over; `half-open`: some, to see
- * whether the others may follow; `isolated`: none, until somebody says so; `disabled`: all, unseen.
- */
-export type CircuitState = 'closed' | 'open' | 'half-open' | 'isolated' | 'disabled'
-
 /** An error as a plain object that survives JSON, at most 4 KiB. */
 export interface ErrorInfo {
   readonly name: string

@@ -12,6 +12,7 @@ import { DelayedStarts } from './outliving.js'
 import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
 import { isThenable } from './validate.js'
+import { circuitOf, circuitsOf, type WorkerCircuit, type WorkerCircuitInfo } from './worker-circuit.js'
 import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
 
 const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
@@ -28,6 +29,8 @@ export interface WorkerParts {
   readonly name: string
   readonly concurrency: number
   readonly classify: Classify<never> | undefined
+  /** It has circuit breakers. */
+  readonly hasBreaker: boolean
 }
 
 export class ActiveWorker implements Worker {
@@ -79,6 +82,16 @@ export class ActiveWorker implements Worker {
     this.#parts.driver.call({ op: 'resumeWorker', worker: this.#parts.number })
     this.#paused = false
     this.#events.emit('resumed', {})
+  }
+
+  circuit(destination?: string): WorkerCircuit {
+    const { driver, number, hasBreaker } = this.#parts
+    return circuitOf(driver, number, hasBreaker, destination, `${this.#where}: circuit`)
+  }
+
+  circuits(): WorkerCircuitInfo[] {
+    this.#checkOpen('circuits')
+    return circuitsOf(this.#parts.driver, this.#parts.number)
   }
 
   stats(): WorkerStats {

@@ -99,6 +99,8 @@ const WORKER: Calls<Worker> = {
   pause: 'none',
   resume: 'none',
   stats: 'none',
+  circuit: 'none',
+  circuits: 'none',
 }
 
 const DELIVERY: Calls<Delivery> = {

@@ -144,6 +144,11 @@ const WORKER: Table<WorkerOptions> = {
   classify: NO_FUNCTION,
   timeoutMs: time(1),
   maxRuntimeMs: time(1),
+  breaker: [5, 'a', null, false, [], { failures: 0 }, { size: 5 }],
+  perDestination: [...NO_OBJECT, { concurrency: 0 }, { rate: { limit: 0, perMs: 1 } }, { breaker: null }],
+  rate: [...NO_OBJECT, {}, { limit: 1 }, { limit: 1, perMs: 0 }, { limit: 1_000_001, perMs: 1 }, { limit: 1, perMs: 1, scope: 5 }, { limit: 1, perMs: 1, scope: null }],
+  whenOpen: choice,
+  retryBudget: ['a', null, true, [], -0.1, 1.1, NaN, { ratio: 2 }, { minPerSecond: 0 }, { ttlMs: 999 }],
 }
 
 const DRAIN: Table<DrainOptions> = { ...WORKER, drainTimeoutMs: time(0), signal: NO_SIGNAL }

@@ -4,7 +4,7 @@ import { it } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 
-it.each([{ breaker: true }, { rate: { limit: 1, perMs: 1 } }, { whenOpen: 'reject' }])(
+it.each([{ ready: () => true }, { networkMode: 'online' }])(
   'the worker option %j',
   async (options) => {
     const box = await open(memoryStorage())

@@ -10,6 +10,7 @@ export const EVENTS = [
   'dead',
   'duplicate',
   'drained',
+  'circuit',
   'paused',
   'resumed',
   'stalled',
@@ -24,6 +25,7 @@ export interface Seen {
   readonly attempt: number
   readonly delayMs: number
   readonly at: number
+  readonly retryAt: number | undefined
   readonly waitMs: number
   readonly handleMs: number
   readonly reason: string

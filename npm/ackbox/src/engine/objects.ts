@@ -4,7 +4,7 @@
  */
 
 import type { Failure } from './engine.js'
-import type { MessageStateName, ReasonName } from './wire.gen.js'
+import type { CircuitStateName, MessageStateName, ReasonName } from './wire.gen.js'
 
 /** Settings of a box, for one run. */
 export interface Config {
@@ -100,7 +100,11 @@ export type Request =
   | { op: 'open'; segments: SegmentInfo[] } // reply: OpenReport
   | { op: 'defineQueue'; name: string; options?: QueueOptions | undefined } // at once: Defined
   | { op: 'openProducer'; name: string } // reply: ProducerOpened
-  | { op: 'openWorker'; queue: number; concurrency: number; limits?: HandlerLimits } // at once: WorkerOpened
+  // At once: WorkerOpened.
+  | { op: 'openWorker'; queue: number; concurrency: number; limits?: HandlerLimits; policies?: Policies }
+  // At once: CircuitInfo[]. Empty: messages without a destination.
+  | { op: 'circuits'; worker: number; destination?: string | undefined }
+  | { op: 'forceCircuit'; worker: number; destination: string; isolate: boolean } // at once
   | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
   | { op: 'closeWorker'; worker: number } // reply
   | { op: 'drainWorker'; worker: number } // reply: Drained
@@ -137,6 +141,35 @@ export type Request =
   | { op: 'boxStats' } // at once: BoxStats
   | { op: 'queues' } // at once: QueueSummary[]
   | { op: 'listen'; queue: number; events: number } // at once
+
+/** What a worker limits. */
+export interface Policies {
+  /** Under which circuits are kept. */
+  name: string
+  breaker?: BreakerOptions | undefined
+  perDestination?:
+    | { concurrency?: number | undefined; rate?: Rate | undefined; breaker?: BreakerOptions | undefined }
+    | undefined
+  rate?: { rate: Rate; scope: 'queue' | 'worker' } | undefined
+  whenOpen: 'pause' | 'dead-letter' | 'reject'
+  retryBudget?: { ratioMilli: number; minPerSecond: number; ttlMs: number } | undefined
+}
+
+/** Starts in a time. */
+export interface Rate {
+  limit: number
+  perMs: number
+}
+
+/** The circuit of a destination. */
+export interface CircuitInfo {
+  /** Empty for messages without one. */
+  destination: string
+  state: CircuitStateName
+  /** When the next message passes, if none may now. */
+  retryAt?: number
+  openings: number
+}
 
 /** What recovery found. */
 export interface OpenReport {

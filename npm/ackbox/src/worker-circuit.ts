@@ -1,0 +1,66 @@
+/** The circuits of a worker, as users see them: what the engine says whenever it is asked. */
+import type { Driver } from './driver.js'
+import type { CircuitState } from './engine/breaker.js'
+import type { CircuitInfo } from './engine/objects.js'
+import { KEY_BYTES_MAX } from './enqueue-options.js'
+import { text } from './validate.js'
+
+/** The circuit of a destination at one instant. */
+export interface WorkerCircuitInfo {
+  /** `undefined` for messages without one. */
+  readonly destination: string | undefined
+  readonly state: CircuitState
+  /** When an open circuit lets a message through, in milliseconds since 1970; `undefined` while messages pass. */
+  readonly retryAt: number | undefined
+  /** Openings in a row, without a close between them. */
+  readonly openings: number
+}
+
+/** The circuit of a destination; what it tells is true when it is read. A worker without a breaker has disabled ones. */
+export interface WorkerCircuit extends WorkerCircuitInfo {
+  /** Lets nothing through until it is reset. */
+  isolate(): void
+  /** Closes it, whatever it was: nothing that happened before counts any more. */
+  reset(): void
+}
+
+/** All circuits of a worker that something is known of. */
+export function circuitsOf(driver: Driver, worker: number): WorkerCircuitInfo[] {
+  return driver.call<CircuitInfo[]>({ op: 'circuits', worker }).map(infoOf)
+}
+
+/** The circuit of one destination. */
+export function circuitOf(
+  driver: Driver,
+  worker: number,
+  hasBreaker: boolean,
+  destination: string | undefined,
+  where: string,
+): WorkerCircuit {
+  if (destination !== undefined) text(destination, KEY_BYTES_MAX, 'destination', where)
+  const name = destination ?? ''
+  const unknown = { destination, state: hasBreaker ? 'closed' : 'disabled', retryAt: undefined, openings: 0 } as const
+  const look = (): WorkerCircuitInfo => {
+    const [info] = driver.call<CircuitInfo[]>({ op: 'circuits', worker, destination: name })
+    return info === undefined ? unknown : infoOf(info)
+  }
+  const force = (isolate: boolean): void => driver.call({ op: 'forceCircuit', worker, destination: name, isolate })
+  return {
+    destination,
+    get state() {
+      return look().state
+    },
+    get retryAt() {
+      return look().retryAt
+    },
+    get openings() {
+      return look().openings
+    },
+    isolate: () => force(true),
+    reset: () => force(false),
+  }
+}
+
+function infoOf({ destination, state, retryAt, openings }: CircuitInfo): WorkerCircuitInfo {
+  return { destination: destination || undefined, state, retryAt, openings }
+}

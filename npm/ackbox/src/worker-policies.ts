@@ -1,0 +1,134 @@
+/** What a worker limits and when it pauses: options as users give them, and their form in the engine. */
+import { type BreakerOptions, checkBreakerNames, toEngineBreaker } from './breaker-options.js'
+import type { BreakerOptions as EngineBreaker, Policies } from './engine/objects.js'
+import { invalidOption } from './errors.js'
+import type { Range } from './validate.js'
+import { checkNames, choice, duration, integer, unsupported } from './validate.js'
+
+/** How often something may start: `limit` at once after a rest, and then evenly spread over `perMs`. */
+export interface RateOptions {
+  /** 1 to 1,000,000. */
+  readonly limit: number
+  /** Milliseconds, 1 to a day. */
+  readonly perMs: number
+}
+
+/** The rate of a worker. */
+export interface WorkerRateOptions extends RateOptions {
+  /** Whether it counts over all workers of the queue that have a rate, or for this worker alone. Default `'queue'`. */
+  readonly scope?: 'queue' | 'worker' | undefined
+}
+
+/** The breaker of a worker. What is no failure of the destination, `classify` and the errors of handlers say. */
+export type WorkerBreakerOptions = Omit<BreakerOptions, 'isFailure'>
+
+/** What holds for each destination. Messages without one are limited by none of it. */
+export interface PerDestinationOptions {
+  /** Handlers at once, 1 to 100,000. Default: as many as the worker has. */
+  readonly concurrency?: number | undefined
+  /** Default: none. */
+  readonly rate?: RateOptions | undefined
+  /** Instead of the worker's `breaker`. Default: that. */
+  readonly breaker?: true | WorkerBreakerOptions | undefined
+}
+
+/** How many retries there may be among deliveries. */
+export interface RetryBudgetOptions {
+  /** Retries that each first attempt allows, 0 to 1. Default 0.2. */
+  readonly ratio?: number | undefined
+  /** Retries a second that are always allowed, 1 to 1,000,000. Default 10. */
+  readonly minPerSecond?: number | undefined
+  /** How long a first attempt counts, 1,000 to 3,600,000. Default 10,000. */
+  readonly ttlMs?: number | undefined
+}
+
+/** Options of a worker about what it limits. None of them costs a message an attempt, `whenOpen` aside. */
+export interface PolicyOptions {
+  /**
+   * A circuit breaker for each destination, and one for messages without a destination: while it is open, nothing of
+   * them is delivered and no attempt is lost. `true`: with all defaults. Default: none.
+   */
+  readonly breaker?: true | WorkerBreakerOptions | undefined
+  /** Limits of each destination; destinations take turns. Default: none, messages in their order. */
+  readonly perDestination?: PerDestinationOptions | undefined
+  /** How often handlers start. Default: as often as they can. */
+  readonly rate?: WorkerRateOptions | undefined
+  /**
+   * What becomes of messages whose circuit is open. `'pause'`: they wait at no cost. `'dead-letter'`: they become dead
+   * letters, reason `circuit-open`. `'reject'`: an attempt fails with `ERR_CIRCUIT_OPEN`. Default `'pause'`.
+   */
+  readonly whenOpen?: 'pause' | 'dead-letter' | 'reject' | undefined
+  /** The share of retries, 0 to 1, or more precisely; past it retries are put off, never dropped. Default: no limit. */
+  readonly retryBudget?: number | RetryBudgetOptions | undefined
+}
+
+/** Names of all of them. */
+export const POLICY_NAMES = ['breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget'] as const
+
+const LIMIT: Range = { min: 1, max: 1_000_000 }
+const PER_MS: Range = { min: 1, max: 86_400_000 }
+const AT_ONCE: Range = { min: 1, max: 100_000 }
+const TTL: Range = { min: 1_000, max: 3_600_000 }
+
+/** Checks options, of which the names are known to be right, and puts them in the engine's form. */
+export function toEnginePolicies(options: PolicyOptions, name: string, where: string): Policies {
+  const { breaker, perDestination, rate, whenOpen = 'pause', retryBudget } = options
+  return {
+    name,
+    breaker: breaker === undefined ? undefined : toBreaker(breaker, `${where}: breaker`),
+    perDestination: perDestination === undefined ? undefined : toLimits(perDestination, `${where}: perDestination`),
+    rate: rate === undefined ? undefined : toWorkerRate(rate, `${where}: rate`),
+    whenOpen: choice(whenOpen, ['pause', 'dead-letter', 'reject'], 'whenOpen', where),
+    retryBudget: retryBudget === undefined ? undefined : toBudget(retryBudget, where),
+  }
+}
+
+function toBreaker(given: true | WorkerBreakerOptions, where: string): EngineBreaker {
+  if (given === true) return {}
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalidOption('true or an object with options', given, where)
+  }
+  const { isFailure, ...options } = given as BreakerOptions
+  if (isFailure !== undefined) throw unsupported('the option isFailure of a worker, whose classify says it,', where)
+  checkBreakerNames(options, [], where)
+  if (typeof options.cooldownMs === 'function') throw unsupported('a function as the cooldownMs of a worker', where)
+  return toEngineBreaker(options, where)
+}
+
+function toLimits(given: PerDestinationOptions, where: string): NonNullable<Policies['perDestination']> {
+  checkNames(given, ['concurrency', 'rate', 'breaker'], where)
+  const { concurrency, rate, breaker } = given
+  return {
+    concurrency: concurrency === undefined ? undefined : integer(concurrency, AT_ONCE, 'concurrency', where),
+    rate: rate === undefined ? undefined : toRate(rate, [], `${where}: rate`),
+    breaker: breaker === undefined ? undefined : toBreaker(breaker, `${where}: breaker`),
+  }
+}
+
+function toWorkerRate(given: WorkerRateOptions, where: string): NonNullable<Policies['rate']> {
+  const rate = toRate(given, ['scope'], where)
+  const { scope = 'queue' } = given
+  return { rate, scope: choice(scope, ['queue', 'worker'], 'scope', where) }
+}
+
+function toRate(given: RateOptions, others: readonly string[], where: string): { limit: number; perMs: number } {
+  checkNames(given, ['limit', 'perMs', ...others], where)
+  const limit = integer(given.limit, LIMIT, 'limit', where)
+  return { limit, perMs: duration(given.perMs, PER_MS, 'perMs', where) }
+}
+
+function toBudget(given: number | RetryBudgetOptions, where: string): NonNullable<Policies['retryBudget']> {
+  const isShare = typeof given === 'number'
+  const options = isShare ? { ratio: given } : given
+  const inside = isShare ? where : `${where}: retryBudget`
+  checkNames(options, ['ratio', 'minPerSecond', 'ttlMs'], inside)
+  const { ratio = 0.2, minPerSecond = 10, ttlMs = 10_000 } = options as RetryBudgetOptions
+  if (typeof ratio !== 'number' || !(ratio >= 0 && ratio <= 1)) {
+    throw invalidOption(`${isShare ? 'retryBudget' : 'ratio'} to be a share from 0 to 1`, ratio, inside)
+  }
+  return {
+    ratioMilli: Math.round(ratio * 1_000),
+    minPerSecond: integer(minPerSecond, LIMIT, 'minPerSecond', inside),
+    ttlMs: duration(ttlMs, TTL, 'ttlMs', inside),
+  }
+}

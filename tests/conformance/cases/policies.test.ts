@@ -1,0 +1,126 @@
+/** What workers limit: destinations, starts in a time, retries among deliveries. Nothing of it costs an attempt. */
+import { constant, type Delivery, type WorkerOptions } from 'ackbox'
+import { describe, expect, it } from 'vitest'
+
+import { makeInMemory } from '../support/boxes.ts'
+import { refusal } from '../support/errors.ts'
+
+const DESTINATION = { destination: (body: string): string => body.split('-')[0]! }
+
+/** A handler that keeps its deliveries until they are released. */
+class Held {
+  readonly bodies: string[] = []
+  readonly #ends: (() => void)[] = []
+
+  readonly handle = (message: Delivery<string>): Promise<void> => {
+    this.bodies.push(message.body)
+    return new Promise((end) => this.#ends.push(end))
+  }
+
+  release(): void {
+    for (const end of this.#ends.splice(0)) end()
+  }
+}
+
+describe('what workers limit', () => {
+  it('destinations run so many at once and take turns [A3 perDestination]', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', DESTINATION)
+    await queue.enqueueMany(['a-1', 'a-2', 'a-3', 'b-1', 'b-2', 'b-3'].map((body) => ({ body })))
+    const held = new Held()
+    queue.process(held.handle, { concurrency: 10, perDestination: { concurrency: 2 } })
+    await clock.advance(0)
+    expect(held.bodies).toEqual(['a-1', 'b-1', 'a-2', 'b-2'])
+    held.release()
+    await clock.advance(0)
+    expect(held.bodies.slice(4)).toEqual(['a-3', 'b-3'])
+    held.release()
+    await queue.idle()
+  })
+
+  it('a destination has a rate of its own [A3 perDestination]', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', DESTINATION)
+    const seen: string[] = []
+    await queue.enqueueMany(['a-1', 'a-2', 'a-3', 'b-1'].map((body) => ({ body })))
+    const handler = ({ body }: Delivery<string>): void => void seen.push(body)
+    queue.process(handler, { concurrency: 10, perDestination: { rate: { limit: 1, perMs: 1_000 } } })
+    await clock.advance(0)
+    expect(seen).toEqual(['a-1', 'b-1'])
+    await clock.advance(1_000)
+    await clock.advance(1_000)
+    expect(seen).toEqual(['a-1', 'b-1', 'a-2', 'a-3'])
+  })
+
+  it.each([
+    ['queue', 2],
+    ['worker', 4],
+  ] as const)('a rate over the %s [A3 rate]', async (scope, atOnce) => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs')
+    let started = 0
+    for (const name of ['one', 'two']) {
+      queue.process(() => void started++, { name, rate: { limit: 2, perMs: 1_000, scope } })
+    }
+    await queue.enqueueMany(Array.from({ length: 20 }, (_, index) => ({ body: String(index) })))
+    await clock.advance(0)
+    expect(started).toBe(atOnce)
+    await clock.advance(1_000)
+    expect(started).toBe(2 * atOnce)
+  })
+
+  it('retries past the budget are put off and not dropped [A3 retryBudget]', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', { backoff: constant(0), maxAttempts: 100 })
+    let attempts = 0
+    let works = false
+    const handler = (): void => {
+      attempts++
+      if (!works) throw new Error('down')
+    }
+    queue.process(handler, { retryBudget: { ratio: 0, minPerSecond: 1, ttlMs: 5_000 } })
+    await queue.enqueue('x')
+    await clock.advance(0)
+    expect(attempts).toBe(6)
+    works = true
+    await clock.advance(5_000)
+    await queue.idle()
+    expect(attempts).toBe(7)
+    expect(await queue.stats()).toMatchObject({ dead: 0, acked: 1 })
+  })
+
+  it.each<[WorkerOptions<string>, RegExp]>([
+    [{ rate: { limit: 0, perMs: 1 } }, /rate: .*limit/],
+    [{ rate: { limit: 1 } as never }, /perMs/],
+    [{ rate: { limit: 1, perMs: 1, scope: 'box' as never } }, /scope/],
+    [{ perDestination: { concurrency: 0 } }, /perDestination: .*concurrency/],
+    [{ perDestination: { rate: { limit: 1, perMs: 0 } } }, /perMs/],
+    [{ perDestination: { breaker: { failures: 0 } } }, /failures/],
+    [{ breaker: false as never }, /breaker/],
+    [{ breaker: { failure: 1 } as never }, /failures/],
+    [{ breaker: { size: 5 } }, /size/],
+    [{ whenOpen: 'wait' as never }, /whenOpen/],
+    [{ retryBudget: 2 }, /retryBudget/],
+    [{ retryBudget: { minPerSecond: 0 } }, /minPerSecond/],
+    [{ retryBudget: { ttlMs: 1 } }, /ttlMs/],
+  ])('refuses %o', async (options, about) => {
+    const { box } = await makeInMemory()
+    await refusal(() => box.queue<string>('jobs').process(() => {}, options), 'ERR_INVALID_OPTION', about)
+  })
+
+  it.each<WorkerOptions<string>>([
+    { breaker: { isFailure: () => true } as never },
+    { breaker: { cooldownMs: () => 1 } },
+  ])('does not support %o', async (options) => {
+    const { box } = await makeInMemory()
+    await refusal(() => box.queue<string>('jobs').process(() => {}, options), 'ERR_UNSUPPORTED')
+  })
+
+  it('workers of one name must limit the same [A3 name]', async () => {
+    const { box } = await makeInMemory()
+    const queue = box.queue<string>('jobs')
+    queue.process(() => {}, { breaker: true })
+    await refusal(() => queue.process(() => {}, { breaker: { failures: 7 } }), 'ERR_INVALID_OPTION', /name them differently/)
+    queue.process(() => {}, { breaker: { failures: 7 }, name: 'other' })
+  })
+})

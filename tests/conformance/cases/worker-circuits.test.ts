@@ -1,0 +1,158 @@
+/** Circuit breakers of workers: a failing destination pauses, its messages pay nothing, and all others go on. */
+import { constant, type Delivery, PermanentError, type Queue, RetryAfterError, type WorkerOptions } from 'ackbox'
+import { describe, expect, it } from 'vitest'
+
+import { eachStorage, makeInMemory } from '../support/boxes.ts'
+import { refusal } from '../support/errors.ts'
+import { record } from '../support/events.ts'
+
+const BREAKER = { failures: 2, cooldownMs: 10_000 }
+const OPTIONS = { backoff: constant(0), destination: (body: string): string => body.split('-')[0]! }
+
+/** A world outside whose parts can be down. */
+class Outside {
+  readonly down = new Set<string>()
+  readonly calls: string[] = []
+
+  readonly handle = (message: Delivery<string>): void => {
+    this.calls.push(`${message.body} ${message.attempt}`)
+    if (this.down.has(message.destination!)) throw new Error(`${message.destination} is down`)
+  }
+
+  process(queue: Queue<string>, options: WorkerOptions<string> = {}) {
+    return queue.process(this.handle, { breaker: BREAKER, ...options })
+  }
+}
+
+eachStorage('circuits of a worker [A3 breaker, S8]', (make) => {
+  it('an outage costs no attempt but those that opened the circuit, and other destinations do not wait', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<string>('jobs', { ...OPTIONS, maxAttempts: 3 })
+    const seen = record(queue)
+    const outside = new Outside()
+    outside.down.add('a')
+    const worker = outside.process(queue)
+    await queue.enqueue('a-1')
+    const { retryAt } = await seen.until('circuit')
+    expect(retryAt).toBe(clock.now() + 10_000)
+    expect(worker.circuit('a')).toMatchObject({ state: 'open', retryAt })
+    await queue.enqueueMany([{ body: 'a-2' }, { body: 'b-1' }])
+    await seen.until('completed')
+    expect(outside.calls).toEqual(['a-1 1', 'a-1 2', 'b-1 1'])
+    for (let probes = 0; probes < 6; probes += 1) await clock.advance(10_000)
+    expect(outside.calls.slice(3)).toEqual(['a-1 3', 'a-2 1', 'a-1 3', 'a-2 1', 'a-1 3', 'a-2 1'])
+    outside.down.clear()
+    await clock.advance(10_000)
+    await queue.idle()
+    expect(outside.calls.slice(9)).toEqual(['a-1 3', 'a-2 1'])
+    expect(worker.circuit('a')).toMatchObject({ state: 'closed', retryAt: undefined, openings: 0 })
+    expect(await queue.stats()).toMatchObject({ dead: 0, acked: 3 })
+  })
+
+  it('an open circuit stays open over a restart', async () => {
+    const site = await make()
+    const outside = new Outside()
+    outside.down.add('a')
+    const before = site.box.queue<string>('jobs', OPTIONS)
+    const seen = record(before)
+    outside.process(before)
+    await before.enqueue('a-1')
+    await seen.until('circuit')
+    const after = (await site.reopen()).queue<string>('jobs', OPTIONS)
+    const worker = outside.process(after)
+    expect(worker.circuits()).toEqual([
+      { destination: 'a', state: 'open', retryAt: site.clock.now() + 10_000, openings: 1 },
+    ])
+    outside.down.clear()
+    await site.clock.advance(10_000)
+    await after.idle()
+    expect(outside.calls).toEqual(['a-1 1', 'a-1 2', 'a-1 3'])
+  })
+})
+
+describe('circuits of a worker', () => {
+  it('events tell each change [A6 events]', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const changes: string[] = []
+    queue.on('circuit', ({ destination, from, to }) => changes.push(`${destination}: ${from} to ${to}`))
+    const outside = new Outside()
+    outside.down.add('a')
+    outside.process(queue)
+    await queue.enqueue('a-1')
+    await clock.advance(0)
+    outside.down.clear()
+    await clock.advance(10_000)
+    await queue.idle()
+    expect(changes).toEqual(['a: closed to open', 'a: open to half-open', 'a: half-open to closed'])
+  })
+
+  it('what says nothing about the destination opens nothing', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const errors = [new PermanentError('no'), new PermanentError('no'), new RetryAfterError(1_000), new RetryAfterError(1_000)]
+    const throwNext = (): void => {
+      const error = errors.shift()
+      if (error !== undefined) throw error
+    }
+    const worker = queue.process(throwNext, { breaker: BREAKER })
+    await queue.enqueueMany([{ body: 'a-1' }, { body: 'a-2' }, { body: 'a-3' }])
+    await clock.advance(0)
+    expect(errors).toHaveLength(1)
+    await clock.advance(1_000)
+    await clock.advance(1_000)
+    await queue.idle()
+    expect(worker.circuit('a').state).toBe('closed')
+  })
+
+  it('classify says whether a failure counts', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const outside = new Outside()
+    outside.down.add('a')
+    const worker = outside.process(queue, { classify: () => ({ retryAfterMs: 1_000, countsAsFailure: true }) })
+    await queue.enqueue('a-1')
+    await clock.advance(0)
+    await clock.advance(1_000)
+    expect(worker.circuit('a').state).toBe('open')
+  })
+
+  it.each([
+    ['dead-letter', { reason: 'circuit-open', attempt: 2 }],
+    ['reject', { reason: 'exhausted', attempt: 4 }],
+  ] as const)('whenOpen: %o [A3 whenOpen]', async (whenOpen, expected) => {
+    const { box } = await makeInMemory()
+    const queue = box.queue<string>('jobs', { ...OPTIONS, maxAttempts: 4 })
+    const seen = record(queue)
+    const outside = new Outside()
+    outside.down.add('a')
+    outside.process(queue, { whenOpen })
+    await queue.enqueue('a-1', { id: 'x' })
+    await seen.until('dead')
+    const letter = await queue.dead.get('x')
+    expect(letter).toMatchObject({ ...expected, error: { code: 'ERR_CIRCUIT_OPEN' } })
+    expect(outside.calls).toHaveLength(2)
+  })
+
+  it('a circuit is isolated and reset by hand', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const outside = new Outside()
+    const circuit = outside.process(queue).circuit('a')
+    circuit.isolate()
+    expect(circuit.state).toBe('isolated')
+    await queue.enqueue('a-1')
+    await clock.advance(1_000_000)
+    expect(outside.calls).toEqual([])
+    circuit.reset()
+    await queue.idle()
+    expect(outside.calls).toEqual(['a-1 1'])
+  })
+
+  it('a worker without a breaker has none to be isolated', async () => {
+    const { box } = await makeInMemory()
+    const circuit = box.queue('jobs').process(() => {}).circuit()
+    expect(circuit.state).toBe('disabled')
+    await refusal(() => circuit.isolate(), 'ERR_INVALID_OPTION', /breaker/)
+  })
+})
