@@ -26,6 +26,7 @@ import type { Classify } from './verdict.js'
 import type { Watch, WatchOptions } from './watch.js'
 import type { WorkerCircuit, WorkerCircuitInfo } from './worker-circuit.js'
 import type { PolicyOptions } from './worker-policies.js'
+import type { ReadinessOptions } from './worker-readiness.js'
 
 /** One durable journal that holds any number of named queues. */
 export interface Box extends AsyncDisposable {
@@ -179,7 +180,7 @@ export interface FinishedOptions {
 export type Handler<T, R = void> = (message: Delivery<T>) => R | Promise<R>
 
 /** Options of `process`. Workers of one queue with one name share what they limit, and must limit the same. */
-export interface WorkerOptions<T = unknown> extends PolicyOptions {
+export interface WorkerOptions<T = unknown> extends PolicyOptions, ReadinessOptions {
   /** Handlers at once, 1 to 100,000. Default 1. */
   readonly concurrency?: number | undefined
   /** Under which circuits are kept over restarts. Default: the queue's name. */

@@ -114,3 +114,4 @@ export type {
   WorkerBreakerOptions,
   WorkerRateOptions,
 } from './worker-policies.js'
+export type { ReadinessOptions } from './worker-readiness.js'

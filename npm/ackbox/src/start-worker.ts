@@ -5,15 +5,15 @@ import type { HandlerLimits, WorkerOpened } from './engine/objects.js'
 import { KEY_BYTES_MAX } from './enqueue-options.js'
 import type { EmbeddedQueue } from './queue.js'
 import type { Range } from './validate.js'
-import { callable, checkNames, duration, integer, MAX_MS, text } from './validate.js'
+import { callable, checkNames, choice, duration, integer, MAX_MS, text } from './validate.js'
 import { ActiveWorker } from './worker.js'
 import { withDefaults } from './worker-defaults.js'
+import { defaultNetworkMode, type ReadinessOptions } from './worker-readiness.js'
 import { POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
 
 const LIMIT: Range = { min: 1, max: MAX_MS }
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
-const NAMES = ['concurrency', 'name', 'classify', 'timeoutMs', 'maxRuntimeMs', ...POLICY_NAMES]
-const LATER = ['ready', 'networkMode']
+const NAMES = ['concurrency', 'name', 'classify', 'timeoutMs', 'maxRuntimeMs', 'ready', 'networkMode', ...POLICY_NAMES]
 
 /** `others`: names of options that the caller has checked. */
 export function startWorker(
@@ -25,7 +25,7 @@ export function startWorker(
   others: readonly string[] = [],
 ): ActiveWorker {
   callable(handler, 'the handler', where)
-  checkNames(named, [...NAMES, ...others], where, LATER)
+  checkNames(named, [...NAMES, ...others], where)
   const options = withDefaults(handler, named, NAMES)
   const { concurrency: wanted = 1, name = queue.name } = options
   const concurrency = integer(wanted, CONCURRENCY, 'concurrency', where)
@@ -33,6 +33,7 @@ export function startWorker(
   const { classify } = options
   if (classify !== undefined) callable(classify, 'classify', where)
   const limits = checkLimits(options, where)
+  const readiness = checkReadiness(options, where)
   const policies = toEnginePolicies(options, name, where)
   core.checkOpen(where)
   const { driver, inbox, middleware } = core
@@ -46,10 +47,18 @@ export function startWorker(
   const hasBreaker = (policies.breaker ?? policies.perDestination?.breaker) !== undefined
   const source = queue
   const worker = new ActiveWorker({
-    driver, inbox, middleware, source, number, handler, name, concurrency, classify, hasBreaker,
+    driver, inbox, middleware, source, number, handler, name, concurrency, classify, hasBreaker, readiness,
   })
   inbox.workers.set(number, worker)
   return worker
+}
+
+/** `undefined`: it never pauses by itself. */
+function checkReadiness(options: WorkerOptions<never>, where: string): ReadinessOptions | undefined {
+  const { ready, networkMode = defaultNetworkMode() } = options
+  if (ready !== undefined) callable(ready, 'ready', where)
+  choice(networkMode, ['online', 'always'], 'networkMode', where)
+  return ready === undefined && networkMode === 'always' ? undefined : { ready, networkMode }
 }
 
 function checkLimits({ timeoutMs, maxRuntimeMs }: WorkerOptions<never>, where: string): HandlerLimits {

@@ -13,6 +13,7 @@ import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
 import { isThenable } from './validate.js'
 import { circuitOf, circuitsOf, type WorkerCircuit, type WorkerCircuitInfo } from './worker-circuit.js'
+import { Readiness, type ReadinessOptions } from './worker-readiness.js'
 import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
 
 const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
@@ -31,6 +32,8 @@ export interface WorkerParts {
   readonly classify: Classify<never> | undefined
   /** It has circuit breakers. */
   readonly hasBreaker: boolean
+  /** When it pauses by itself; `undefined`: never. */
+  readonly readiness: ReadinessOptions | undefined
 }
 
 export class ActiveWorker implements Worker {
@@ -42,6 +45,7 @@ export class ActiveWorker implements Worker {
   readonly #deadlines: Deadlines
   #closing: Promise<CloseReport> | undefined
   #paused = false
+  readonly #readiness: Readiness | undefined
   #running = 0
   #started = 0
   #completed = 0
@@ -58,6 +62,7 @@ export class ActiveWorker implements Worker {
     this.#events = new Emitter(this.#where, EVENTS, (warning) => driver.warn(warning))
     this.#deadlines = new Deadlines(driver.clock, () => this.expire())
     this.#delayed = new DelayedStarts(driver.clock)
+    this.#readiness = parts.readiness && this.#watchReadiness(parts.readiness)
     inbox.keepAlive.hold()
   }
 
@@ -70,7 +75,7 @@ export class ActiveWorker implements Worker {
   pause(): void {
     this.#checkOpen('pause')
     if (this.#paused) return
-    this.#parts.driver.call({ op: 'pauseWorker', worker: this.#parts.number })
+    if (this.#readiness?.isHeld !== true) this.#tellEngine('pauseWorker')
     this.#paused = true
     this.#delayed.flush()
     this.#events.emit('paused', {})
@@ -79,7 +84,7 @@ export class ActiveWorker implements Worker {
   resume(): void {
     this.#checkOpen('resume')
     if (!this.#paused) return
-    this.#parts.driver.call({ op: 'resumeWorker', worker: this.#parts.number })
+    if (this.#readiness?.isHeld !== true) this.#tellEngine('resumeWorker')
     this.#paused = false
     this.#events.emit('resumed', {})
   }
@@ -110,6 +115,7 @@ export class ActiveWorker implements Worker {
   async close(options: CloseOptions = {}): Promise<CloseReport> {
     checkCloseOptions(options, `${this.#where}: close`)
     const closing = (this.#closing ??= this.#close())
+    this.#readiness?.end()
     this.#delayed.flush()
     this.#deadlines.add(options)
     return closing
@@ -127,6 +133,7 @@ export class ActiveWorker implements Worker {
   /** @internal It has ended in good order. */
   over(): void {
     const { inbox, number } = this.#parts
+    this.#readiness?.end()
     if (inbox.workers.delete(number)) inbox.keepAlive.release()
     this.#ending.resolve()
   }
@@ -135,11 +142,41 @@ export class ActiveWorker implements Worker {
   start(delivery: ActiveDelivery): void {
     if (!delivery.isOpen) return delivery.handlerReturned('')
     if (this.#isStopped) return delivery.decline()
+    const may = this.#readiness?.ask() ?? true
+    if (may === false) return delivery.decline()
+    if (may !== true) return void may.then((isReady) => (isReady ? this.#startReady(delivery) : this.#decline(delivery)))
+    this.#startReady(delivery)
+  }
+
+  #startReady(delivery: ActiveDelivery): void {
+    if (!delivery.isOpen) return delivery.handlerReturned('')
     const outliving = delivery.outliving()
     if (outliving !== undefined) return this.#delayed.add(outliving, () => this.start(delivery))
     const prepared = delivery.prepare()
     if (prepared === true) this.#handle(delivery)
     else if (prepared !== false) void prepared.then((isPrepared) => isPrepared && this.#handle(delivery))
+  }
+
+  /** Nobody saw it; it may have been lost while the answer was awaited. */
+  #decline(delivery: ActiveDelivery): void {
+    if (delivery.isOpen) delivery.decline()
+    else delivery.handlerReturned('')
+  }
+
+  #watchReadiness(options: ReadinessOptions): Readiness {
+    const { driver, source } = this.#parts
+    return new Readiness(options, {
+      clock: driver.clock,
+      changed: (isHeld) => {
+        if (this.#paused || this.#closing !== undefined || driver.isEnded) return
+        this.#tellEngine(isHeld ? 'pauseWorker' : 'resumeWorker')
+      },
+      failed: (cause) => driver.warn({ message: `${this.#where}: ready failed`, queue: source.name, cause }),
+    })
+  }
+
+  #tellEngine(op: 'pauseWorker' | 'resumeWorker'): void {
+    this.#parts.driver.call({ op, worker: this.#parts.number })
   }
 
   /** It was paused or closed, which the engine did not know yet as it handed out what is to start now. */
@@ -186,6 +223,7 @@ export class ActiveWorker implements Worker {
   /** @internal The box has ended: nothing can be settled any more. */
   kill(error: AckboxError): void {
     this.#deadlines.end()
+    this.#readiness?.end()
     this.#delayed.flush()
     if (!this.#parts.inbox.workers.delete(this.#parts.number)) return
     this.#parts.inbox.keepAlive.release()

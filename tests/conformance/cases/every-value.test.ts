@@ -148,6 +148,8 @@ const WORKER: Table<WorkerOptions> = {
   perDestination: [...NO_OBJECT, { concurrency: 0 }, { rate: { limit: 0, perMs: 1 } }, { breaker: null }],
   rate: [...NO_OBJECT, {}, { limit: 1 }, { limit: 1, perMs: 0 }, { limit: 1_000_001, perMs: 1 }, { limit: 1, perMs: 1, scope: 5 }, { limit: 1, perMs: 1, scope: null }],
   whenOpen: choice,
+  ready: NO_FUNCTION,
+  networkMode: choice,
   retryBudget: ['a', null, true, [], -0.1, 1.1, NaN, { ratio: 2 }, { minPerSecond: 0 }, { ttlMs: 999 }],
 }
 

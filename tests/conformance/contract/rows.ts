@@ -12,7 +12,6 @@ export interface Row {
   readonly later?: string
 }
 
-const POLICIES = 'circuit breakers and rates'
 const BROWSER = 'the browser'
 const REDIS = 'Redis'
 
@@ -102,8 +101,8 @@ export const ROWS: readonly Row[] = [
   row('A3 rate', 'starts per time'),
   row('A3 whenOpen', 'what an open circuit does'),
   row('A3 retryBudget', 'share of retries among deliveries'),
-  row('A3 ready', 'a function that pauses claiming', POLICIES),
-  row('A3 networkMode', 'offline pauses claiming', POLICIES),
+  row('A3 ready', 'a function that pauses claiming'),
+  row('A3 networkMode', 'offline pauses claiming'),
   row('A3 worker', '`pause`, `resume`, `close`, `closed`, `on`, `stats`'),
 
   row('A5 at-most-once', 'never delivered twice'),
