@@ -17,7 +17,10 @@ interface Records {
     shipments: { order: string; sku: string; quantity: number }[]
     lateCalls: { order: string; name: string }[]
     refusals: Set<string>
+    answeredInLife: { order: string }[]
+    answeredBeforeKill: { order: string }[]
   }
+  excuses: number
 }
 
 const EXAMPLE = new URL('../../npm/examples/order-processing/', import.meta.url)
@@ -44,7 +47,10 @@ function soundRecords(): Records {
       ],
       lateCalls: [],
       refusals: new Set(['c']),
+      answeredInLife: [],
+      answeredBeforeKill: [{ order: 'a' }],
     },
+    excuses: 1,
   }
 }
 
@@ -93,6 +99,16 @@ describe('is found:', () => {
       'a second shipment',
       ({ books }) => books.shipments.push({ order: 'a', sku: 'sku-a', quantity: 1 }),
       { 'shipped twice': ['a'] },
+    ],
+    [
+      'a call whose answer the same life of the service had',
+      ({ books }) => books.answeredInLife.push({ order: 'b' }),
+      { 'a step called again after its record': ['b'] },
+    ],
+    [
+      'more repetitions than kills explain',
+      ({ books }) => books.answeredBeforeKill.push({ order: 'b' }),
+      { 'more steps called again than kills explain': ['b'] },
     ],
     [
       'a dead letter that nobody refused',

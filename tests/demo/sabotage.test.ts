@@ -61,7 +61,7 @@ describe.concurrent('the demo', () => {
     expect(finished).toMatchObject({ code: 0, stderr: '' })
     expect(finished.stdout.match(/^SIGKILL \d+ /gm)).toEqual(Array.from({ length: 12 }, (_, kill) => `SIGKILL ${kill + 1} `))
     expect(finished.stdout).toMatch(/^Killed 12 times/m)
-    expect(Object.values(verdictsOf(finished))).toEqual(Array.from({ length: 9 }, () => 0))
+    expect(Object.values(verdictsOf(finished))).toEqual(Array.from({ length: 10 }, () => 0))
   })
 
   it('fails when it killed less often than it was told to', async () => {
@@ -94,6 +94,16 @@ describe.concurrent('the demo', () => {
         instead: "await takePayment(order, message.key('charge'))",
       },
       ['--orders', '100', '--kills', '1'],
+    ],
+    [
+      'ships outside of a step and fails behind it',
+      'a step called again after its record',
+      {
+        file: SERVICE,
+        line: "const shipment = await message.step('ship', ({ key }) => ship(order, key))",
+        instead: "const shipment = await ship(order, message.key('ship')); if (message.attempt === 1) throw new Error('late')",
+      },
+      ['--orders', '10', '--kills', '0'],
     ],
     [
       'acknowledges without doing anything',

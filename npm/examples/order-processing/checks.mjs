@@ -8,9 +8,11 @@
  * - `journal`: ids that are `completed`, `unfinished`, `missing`; `dead` letters with `id` and `reason`
  * - `books`: `charges` and `shipments` that were really made, one entry each; `lateCalls` for a step
  *   of an order of which a later step had been called; `refusals`: ids of orders that were ever
- *   refused, or failed, or got no answer
+ *   refused, or failed, or got no answer; `answeredInLife`, `answeredBeforeKill`: calls with a key whose answer
+ *   the service had, in the same life or in one that was killed
+ * - `excuses`: how many of the latter the kills explain
  */
-export function findWrongs({ orders, receipts, journal, books }) {
+export function findWrongs({ orders, receipts, journal, books, excuses }) {
   const charged = countByOrder(books.charges)
   const shipped = countByOrder(books.shipments)
   const orderOf = ({ order }) => orders.get(order)
@@ -26,7 +28,8 @@ export function findWrongs({ orders, receipts, journal, books }) {
     ['charged a wrong amount', idsOf(books.charges.filter((charge) => orderOf(charge)?.cents !== charge.cents))],
     ['shipped twice', repeated(shipped)],
     ['shipped something else', idsOf(books.shipments.filter((shipment) => !isAsOrdered(shipment, orderOf(shipment))))],
-    ['a step called again after its record', idsOf(books.lateCalls)],
+    ['a step called again after its record', idsOf([...books.lateCalls, ...books.answeredInLife])],
+    ['more steps called again than kills explain', idsOf(books.answeredBeforeKill.slice(excuses))],
     ['shipped without payment', [...shipped.keys()].filter((id) => !charged.has(id))],
   ]
 }

@@ -15,6 +15,7 @@ export class Keeper {
 
   #args
   #shop
+  #world
   #whenDone
   #service
   /** Why the running service is about to end: `'killed'`, `'done'`, `'stuck'`. */
@@ -23,9 +24,10 @@ export class Keeper {
   #retriesOfEarlierLives = 0
 
   /** `whenDone` is asked when every order is settled: whether the service may end. */
-  constructor({ args, shop, whenDone }) {
+  constructor({ args, shop, world, whenDone }) {
     this.#args = args
     this.#shop = shop
+    this.#world = world
     this.#whenDone = whenDone
   }
 
@@ -57,7 +59,8 @@ export class Keeper {
     this.#service = service
     this.#end = undefined
     this.#shop.connect(service)
-    service.on('message', (message) => this.#handleMessage(message))
+    const noteAnswered = this.#world.startLife()
+    service.on('message', (message) => this.#handleMessage(message, noteAnswered))
     const watchdog = this.#watch()
 
     return new Promise((resolve, reject) => {
@@ -73,7 +76,8 @@ export class Keeper {
     })
   }
 
-  #handleMessage({ receipt, stats }) {
+  #handleMessage({ receipt, answered, stats }, noteAnswered) {
+    if (answered) noteAnswered(answered)
     if (receipt) this.#shop.handleReceipt(receipt)
     if (!stats) return
     this.stats = stats

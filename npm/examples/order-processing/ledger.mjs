@@ -2,14 +2,15 @@
 
 import { open } from 'ackbox'
 import { findRefunds, findWrongs } from './checks.mjs'
+import { CONCURRENCY } from './concurrency.mjs'
 
 /**
  * Opens the journal once more, after the service is gone, and compares order by order.
  * `{ ok, lines }`: whether nothing was lost and nothing charged twice, and the table.
  */
-export async function reckon({ journal: folder, shop, books }) {
+export async function reckon({ journal: folder, shop, books, kills }) {
   const journal = await readJournal(folder, shop.confirmed)
-  const wrongs = findWrongs({ orders: shop.orders, receipts: shop.confirmed, journal, books })
+  const wrongs = findWrongs({ orders: shop.orders, receipts: shop.confirmed, journal, books, excuses: kills * CONCURRENCY })
   return {
     ok: wrongs.every(([, ids]) => ids.length === 0),
     lines: [
@@ -31,6 +32,7 @@ export async function reckon({ journal: folder, shop, books }) {
       ...section('Cut off between effect and record, made once by their key', [
         ['charges', books.chargesAskedAgain],
         ['shipments', books.shipmentsAskedAgain],
+        ['  of both, answered before the kill', books.answeredBeforeKill.length],
       ]),
       ...section('Checked order by order', wrongs.map(([wrong, ids]) => [wrong, ids.length, verdict(ids)])),
     ],

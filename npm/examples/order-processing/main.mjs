@@ -25,7 +25,7 @@ console.log(`${orders} orders, ${kills} kills, seed ${seed}, journal in ${journa
 const started = performance.now()
 const shop = new Shop({ count: orders, draw })
 const world = await startOutsideWorld(draw)
-const keeper = new Keeper({ args: [journal, world.url], shop, whenDone: () => killer.finish() })
+const keeper = new Keeper({ args: [journal, world.url], shop, world, whenDone: () => killer.finish() })
 const killer = new Killer({ kills, orders, draw, calls: world.calls, strike })
 const progress = startProgress(describe)
 
@@ -38,7 +38,7 @@ world.close()
 
 if (keeper.kills !== kills) problems.push(`killed ${keeper.kills} times instead of ${kills}`)
 try {
-  const { ok, lines } = await reckon({ journal, shop, books: world.books })
+  const { ok, lines } = await reckon({ journal, shop, books: world.books, kills })
   console.log(lines.join('\n'))
   if (!ok) problems.push('the journal and the books do not agree')
 } catch (error) {

@@ -34,8 +34,18 @@ const NO_ANSWER = undefined
 
 /** Starts the server; `calls` emits `call` with its number as each comes in. */
 export async function startOutsideWorld(draw) {
-  const books = { charges: [], shipments: [], chargesAskedAgain: 0, shipmentsAskedAgain: 0, lateCalls: [], refusals: new Set() }
+  const books = {
+    charges: [],
+    shipments: [],
+    chargesAskedAgain: 0,
+    shipmentsAskedAgain: 0,
+    lateCalls: [],
+    answeredInLife: [],
+    answeredBeforeKill: [],
+    refusals: new Set(),
+  }
   const sequence = new Sequence(books.lateCalls)
+  const lives = new Lives(books)
   const calls = new EventEmitter()
   let count = 0
   const services = {
@@ -51,6 +61,7 @@ export async function startOutsideWorld(draw) {
     if (sent === undefined) return // the caller died while it was speaking
     const body = request.method === 'POST' ? JSON.parse(sent) : { order: id, sku }
     sequence.note(name, body.order)
+    lives.note(body.order, request.headers['idempotency-key'])
     response.on('close', () => response.writableFinished || books.refusals.add(body.order)) // the caller hung up
     const answer = await services[name](body, request.headers['idempotency-key'])
     if (answer === NO_ANSWER) return // the caller's time-out ends it
@@ -63,6 +74,8 @@ export async function startOutsideWorld(draw) {
     url: `http://127.0.0.1:${server.address().port}`,
     books,
     calls,
+    /** A service begins to live; gives what notes the keys whose answers it has had. */
+    startLife: () => lives.start(),
     close() {
       server.closeAllConnections()
       server.close()
@@ -140,6 +153,28 @@ class Sequence {
     const step = this.#steps.indexOf(name)
     if (step < (this.#reached.get(order) ?? 0)) this.#late.push({ order, name })
     else this.#reached.set(order, step)
+  }
+}
+
+/** Which life of the service has had the answer to which key. */
+class Lives {
+  #books
+  #life = 0
+  #answered = new Map()
+
+  constructor(books) {
+    this.#books = books
+  }
+
+  start() {
+    const life = ++this.#life
+    return (key) => this.#answered.set(key, life)
+  }
+
+  note(order, key) {
+    const life = this.#answered.get(key)
+    if (life === this.#life) this.#books.answeredInLife.push({ order })
+    else if (life !== undefined) this.#books.answeredBeforeKill.push({ order })
   }
 }
 

@@ -6,6 +6,7 @@
 // Orders come over IPC from main.mjs, as they would come over HTTP from a shop.
 
 import { exponential, open, PermanentError, RetryAfterError } from 'ackbox'
+import { CONCURRENCY } from './concurrency.mjs'
 
 /** A call to the outside world that takes longer has failed: perhaps it was heard, perhaps not. */
 const PATIENCE_MS = 250
@@ -38,7 +39,7 @@ orders.process(async (message) => {
   const charge = await message.step('charge', ({ key }) => takePayment(order, key))
   const shipment = await message.step('ship', ({ key }) => ship(order, key))
   return { charge, shipment }
-}, { concurrency: 12 })
+}, { concurrency: CONCURRENCY })
 
 function validate(order) {
   if (!Number.isInteger(order.quantity) || order.quantity < 1) {
@@ -56,19 +57,22 @@ async function checkInventory(order) {
 }
 
 async function takePayment(order, key) {
-  const response = await post('/payments', key, { order: order.id, cents: order.cents })
-  return (await response.json()).charge
+  const { charge } = await post('/payments', key, { order: order.id, cents: order.cents })
+  return charge
 }
 
 async function ship(order, key) {
   const { id, sku, quantity } = order
-  const response = await post('/shipments', key, { order: id, sku, quantity })
-  return (await response.json()).shipment
+  const { shipment } = await post('/shipments', key, { order: id, sku, quantity })
+  return shipment
 }
 
-function post(path, key, body) {
+async function post(path, key, body) {
   const headers = { 'content-type': 'application/json', 'idempotency-key': key }
-  return call(path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const response = await call(path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const answer = await response.json()
+  report({ answered: key }) // for the reckoning: from here on only a kill excuses another call
+  return answer
 }
 
 // What a refusal means is decided here, once: never again, not before a time, or try again.
