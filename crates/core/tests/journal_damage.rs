@@ -39,7 +39,8 @@ fn expected(writer: &Writer, segment: u32, at: u64, bit: u32) -> Result<Position
         _ => Position { segment, offset: 0 },
     };
     match at {
-        0..8 => return Err(JournalError::Foreign { segment }),
+        // Behind a sound segment it is damage like any other.
+        0..8 if segment == 1 => return Err(JournalError::Foreign { segment }),
         8..12 if (at, bit) != (8, 0) => {
             let version = 1 | 1 << ((at - 8) * 8 + u64::from(bit));
             return Err(JournalError::NewerFormat { segment, version });

@@ -3,7 +3,7 @@
 mod journal_support;
 
 use ackbox_core::effect::Cut;
-use ackbox_core::journal::{Position, READ_BYTES, Record};
+use ackbox_core::journal::{JournalError, Position, READ_BYTES, Record};
 use journal_support::records::{Parts, parts, plain_message};
 use journal_support::{Disk, Seen, Writer, expect_frames, expect_torn, expect_whole};
 use proptest::collection::vec;
@@ -135,6 +135,26 @@ fn a_torn_header_with_a_torn_frame_is_removed_whole() {
         })
     );
     assert_eq!((report.truncate(), report.remove), (None, vec![2]));
+}
+
+/// Some file systems show noise where the bytes of a file never reached the disk.
+#[test]
+fn noise_where_the_next_segment_should_begin_is_removed() {
+    let writer = two_segments(&[]);
+    let kept = &writer.frames;
+    let mut disk = writer.disk.clone();
+    for length in [1, 7, 128, 4096] {
+        disk.segments.insert(2, vec![0x5a; length]);
+        let report = expect_torn(&disk, kept);
+        assert_eq!(report.remove, [2], "{length} bytes");
+    }
+    disk.segments.insert(1, vec![0x5a; 4096]);
+    let error = disk.recover().unwrap_err();
+    assert_eq!(
+        error,
+        JournalError::Foreign { segment: 1 },
+        "nothing shows that the first file is ours"
+    );
 }
 
 /// File systems grow a file before its bytes reach the disk.

@@ -165,6 +165,15 @@ impl Leases {
         Some(slot)
     }
 
+    /// Whether the handler of a message's last delivery still runs, though that delivery is over.
+    #[must_use]
+    pub fn still_runs(&self, number: u64, token: Token) -> bool {
+        self.get(token).is_some_and(|lease| {
+            let is_over = lease.delivered && lease.progress != Progress::Open;
+            lease.number == number && is_over && matches!(lease.to, Recipient::Worker(_))
+        })
+    }
+
     /// A claim is nobody's any more; it ends once its content is there.
     ///
     /// # Panics

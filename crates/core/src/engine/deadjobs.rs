@@ -242,7 +242,7 @@ impl Engine {
             }
             Work::Purge => Some(Answer::Value(self.purge(job.queue))),
             Work::Redrive(redrive) => {
-                let done = self.ledger.redrive_some(redrive, self.now, budget);
+                let done = self.redrive_slice(redrive, budget);
                 let redriven = Redriven {
                     moved: redrive.moved,
                     skipped: redrive.skipped(),

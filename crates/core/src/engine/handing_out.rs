@@ -1,5 +1,6 @@
 //! Handing out what was claimed: when its start is durable, its content is loaded and somebody is free.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Engine;
@@ -41,6 +42,9 @@ impl Engine {
                 };
                 if lease.durable && lease.content.is_some() {
                     let queue = lease.queue;
+                    if self.is_overdue(token) {
+                        return self.take_claim_back(token);
+                    }
                     self.deliver(token);
                     self.waiters.change(ticket, |waiter| {
                         waiter.pending.remove(&token);
@@ -65,9 +69,37 @@ impl Engine {
             if !worker.has_slot() || !lease.durable || lease.content.is_none() {
                 return;
             }
+            if self.is_overdue(token) {
+                return self.take_overdue_back(id);
+            }
+            let worker = self.workers.get_mut(&id).expect("looked up above");
             worker.claimed.pop_front();
             worker.running += 1;
             self.deliver(token);
+        }
+    }
+
+    /// Whether a message's time to live ran out between its claim and its hand-out. (At-most-once, its
+    /// claim was its end.)
+    fn is_overdue(&self, token: Token) -> bool {
+        let slot = self.leases.get(token).and_then(|lease| lease.slot);
+        slot.is_some_and(|slot| self.ledger.messages[slot].deadline < self.now)
+    }
+
+    /// Takes all overdue claims of a worker back, which then expire; hands out what is behind them.
+    fn take_overdue_back(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let claimed = std::mem::take(&mut worker.claimed);
+        let (overdue, kept): (VecDeque<Token>, VecDeque<Token>) = claimed
+            .into_iter()
+            .partition(|token| self.is_overdue(*token));
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.claimed = kept;
+        }
+        for token in overdue {
+            self.take_claim_back(token);
         }
     }
 

@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use super::Engine;
 use super::deadjobs::{Work, check_filter};
-use crate::command::{DeadFilter, QueueId, Ticket};
+use crate::command::{DeadFilter, QueueId, Ticket, Token};
 use crate::effect::{Answer, Event, EventKind, Object, Redriven};
 use crate::error::{ErrorCode, Failure};
-use crate::ledger::DeadQuery;
+use crate::ledger::message::Message;
+use crate::ledger::{DeadQuery, Redrive};
 use crate::time::Timestamp;
 
 /// Paced redrives at once.
@@ -235,18 +236,39 @@ impl Engine {
         work.next.is_some()
     }
 
+    /// Carries out a slice of a redrive; true when all of it is done. What a handler still works on waits
+    /// until that returned.
+    pub(super) fn redrive_slice(&mut self, redrive: &mut Redrive, budget: usize) -> bool {
+        let leases = &self.leases;
+        let is_held = |message: &Message| leases.still_runs(message.number, Token(message.token));
+        let mut held = Vec::new();
+        let ledger = &mut self.ledger;
+        let done = ledger.redrive_some(redrive, self.now, budget, is_held, &mut held);
+        for slot in held {
+            self.leases
+                .hold(Token(self.ledger.messages[slot].token), slot);
+        }
+        done
+    }
+
     /// Redrives the letter that was found; false if it stays what it is.
     fn redrive_next(&mut self, work: &mut EachRedrive) -> bool {
         let (slot, _) = work.next.take().expect("found before");
         let target = work.how.to.unwrap_or(work.queue);
         let had_shortened = self.has_shortened(target);
         let How { to, forget_steps } = work.how;
-        let moved = self
-            .ledger
-            .revive_one(slot, to, forget_steps, self.now, &mut self.commit);
+        let message = &self.ledger.messages[slot];
+        let (number, token) = (message.number, Token(message.token));
+        let is_held = self.leases.still_runs(number, token);
+        let moved =
+            self.ledger
+                .revive_one(slot, to, forget_steps, self.now, is_held, &mut self.commit);
         if !moved {
             work.redriven.skipped += 1;
             return false;
+        }
+        if is_held {
+            self.leases.hold(token, slot);
         }
         work.redriven.moved += 1;
         if work.how.to.is_some() {

@@ -210,7 +210,15 @@ impl Recovery {
         let Some(info) = self.cursor.segment() else {
             return Ok(());
         };
-        match begin(bytes, info.segment)? {
+        let beginning = match begin(bytes, info.segment) {
+            // Behind a segment of this box lies nobody else's file, but what a crash left of the next one:
+            // some file systems show noise where bytes never reached the disk.
+            Err(JournalError::Foreign { .. }) if self.box_id.is_some() => {
+                Beginning::Torn("the segment does not begin with the magic number")
+            }
+            beginning => beginning?,
+        };
+        match beginning {
             Beginning::Torn(what) => {
                 self.damaged(what);
                 Ok(())

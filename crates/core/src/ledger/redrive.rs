@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::dead::DeadQuery;
-use super::message::{NONE, Standing};
+use super::message::{Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
 use super::replay::Replayed;
 use crate::command::{DeadFilter, Reason};
@@ -92,17 +92,24 @@ impl Ledger {
         }
     }
 
-    /// One slice; true when all is done.
+    /// One slice; true when all is done. Messages of which `is_held` says so join no set: they are added
+    /// to `held`.
     pub fn redrive_some(
         &mut self,
         redrive: &mut Redrive,
         now: Timestamp,
         mut budget: usize,
+        is_held: impl Fn(&Message) -> bool,
+        held: &mut Vec<u32>,
     ) -> bool {
         while let Some(slot) = redrive.query.next(self, &mut budget) {
             let order = redrive.first_order + redrive.query.after;
             if self.revive(slot, order, None, redrive.forget_steps, now) {
-                self.enter(slot, now);
+                if is_held(&self.messages[slot]) {
+                    held.push(slot);
+                } else {
+                    self.enter(slot, now);
+                }
                 redrive.moved += 1;
             } else {
                 redrive.skipped += 1;
@@ -112,13 +119,14 @@ impl Ledger {
     }
 
     /// Redrives one dead letter by a record of its own, perhaps to another queue. False, and nothing
-    /// is changed, if its bytes are damaged or the other queue does not take it.
+    /// is changed, if its bytes are damaged or the other queue does not take it. `is_held`: it joins no set.
     pub fn revive_one(
         &mut self,
         slot: u32,
         to: Option<u32>,
         forget_steps: bool,
         now: Timestamp,
+        is_held: bool,
         out: &mut impl Recorder,
     ) -> bool {
         let reason = self.messages[slot].death.as_ref().map(|death| death.reason);
@@ -146,7 +154,9 @@ impl Ledger {
         if let Some(to) = to {
             self.queues[to.queue as usize].counters.enqueued += 1;
         }
-        self.enter(slot, now);
+        if !is_held {
+            self.enter(slot, now);
+        }
         true
     }
 

@@ -358,3 +358,36 @@ fn a_redrive_by_time_is_replayed_although_the_deaths_were_written_late() {
     let mut world = world.reopen();
     assert_eq!(ids(&world.dead(orders)), ["late"]);
 }
+
+#[test]
+fn a_letter_whose_handler_still_runs_waits_for_its_return() {
+    for filter in [
+        DeadFilter::default(),
+        DeadFilter {
+            after: Some(Timestamp(1)),
+            ..DeadFilter::default()
+        },
+    ] {
+        let mut world = World::new();
+        let orders = world.define("orders", QueueOptions::default());
+        world.worker(orders, 2);
+        world.enqueue(orders, "x");
+        let first = world.delivery();
+        world
+            .settle_with(
+                first.token,
+                Verdict::Dead(Reason::Permanent),
+                false,
+                b"",
+                b"",
+            )
+            .expect("settled by hand");
+        assert_eq!(world.redrive(orders, filter).moved, 1);
+        assert!(world.deliveries.is_empty(), "its handler still runs");
+        world.unanswered(Command::Returned { token: first.token });
+        let second = world.delivery();
+        assert_eq!((second.number, second.attempt), (first.number, 1));
+        world.ack(second.token);
+        world.audit();
+    }
+}

@@ -111,3 +111,84 @@ fn a_time_to_live_of_nothing_is_refused() {
     let refused = world.try_enqueue(with_ttl(orders, "x", 0)).unwrap_err();
     assert_eq!(refused.code, ackbox_core::error::ErrorCode::InvalidOption);
 }
+
+#[test]
+fn a_message_whose_time_ends_while_its_start_is_written_does_not_start() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.worker(orders, 3);
+    world.hold_appends = true;
+    world.command(Command::EnqueueMany(vec![
+        with_ttl(orders, "late", 1000),
+        message(orders, "still good"),
+        with_ttl(orders, "late too", 1000),
+    ]));
+    world.now += 1001;
+    world.hold_appends = false;
+    world.land();
+    assert_eq!(world.delivered(), ["still good"]);
+    let dead = world.dead(orders);
+    let died = |at: usize| (dead[at].reason, dead[at].attempt);
+    assert_eq!(dead.len(), 2);
+    assert_eq!(died(0), (Some(Reason::Expired), Some(0)));
+    assert_eq!(died(1), (Some(Reason::Expired), Some(0)));
+    world.audit();
+}
+
+#[test]
+fn a_message_that_was_claimed_ahead_expires_while_no_handler_is_free() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.worker(orders, 1);
+    world.enqueue(orders, "first");
+    let first = world.delivery();
+    world.enqueue(orders, "second");
+    world.try_enqueue(with_ttl(orders, "late", 1000)).unwrap();
+    // The start of a third one is written while the second one runs.
+    world.hold_appends = true;
+    world.unanswered(Command::Settle(Settle {
+        token: first.token,
+        verdict: Verdict::Ack,
+        returned: true,
+        result: b"",
+        error: b"",
+    }));
+    world.land();
+    while world.held.is_some() {
+        world.land();
+    }
+    world.hold_appends = false;
+    let second = world.delivery();
+    assert_eq!(
+        world.stats(orders).leased,
+        2,
+        "one runs, one is claimed ahead"
+    );
+    world.advance(1001);
+    world.ack(second.token);
+    assert!(world.deliveries.is_empty(), "its time to live is over");
+    assert_eq!(world.dead(orders)[0].reason, Some(Reason::Expired));
+    world.audit();
+}
+
+#[test]
+fn a_dequeue_gets_nothing_whose_time_ended_meanwhile() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.try_enqueue(with_ttl(orders, "late", 1000)).unwrap();
+    world.enqueue(orders, "good");
+    world.hold_appends = true;
+    let ticket = world.command(Command::Dequeue {
+        queue: orders,
+        max: 2,
+        lease_ms: None,
+        wait_ms: 5000,
+    });
+    world.now += 1001;
+    world.hold_appends = false;
+    world.land();
+    assert_eq!(world.delivered(), ["good"]);
+    world.advance(5000);
+    assert!(world.answer(ticket).is_some(), "it is answered");
+    assert_eq!(world.dead(orders)[0].reason, Some(Reason::Expired));
+}
