@@ -10,6 +10,7 @@ mod debian;
 mod files;
 mod native;
 mod programs;
+mod simulation;
 mod stamp;
 mod step;
 mod tally;
@@ -35,6 +36,9 @@ usage: cargo xtask <command>
   test             build everything and run every test; the last line counts them
   bench [options]  build everything, then measure it against a plain reference; the options go to
                    the benchmark: --rounds, --orders, --backlog, --ids, --check
+  simulate [options]
+                   the engine in seeded worlds of crashes and faults: --seed, --seeds, --seconds,
+                   --keep (some operations of one world)
   build            native addon, WebAssembly and TypeScript, into npm/ackbox/dist
   codegen          write npm/ackbox/src/engine/wire.gen.ts from crates/wire";
 
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         "demo" => programs::demo(options),
         "bench" => programs::bench(options),
+        "simulate" => simulation::simulate(options),
         "test" | "build" | "codegen" if !options.is_empty() => Err(anyhow::anyhow!(
             "`{command}` takes no options, got `{}`",
             options.join(" ")

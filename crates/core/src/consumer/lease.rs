@@ -165,12 +165,18 @@ impl Leases {
         Some(slot)
     }
 
-    /// Whether the handler of a message's last delivery still runs, though that delivery is over.
+    /// Whether the handler of a message's last delivery still runs, though that delivery is over. One that
+    /// was told to stop long ago does not count: nothing waits for it.
     #[must_use]
     pub fn still_runs(&self, number: u64, token: Token) -> bool {
         self.get(token).is_some_and(|lease| {
             let is_over = lease.delivered && lease.progress != Progress::Open;
-            lease.number == number && is_over && matches!(lease.to, Recipient::Worker(_))
+            let is_handler = matches!(lease.to, Recipient::Worker(_));
+            let waited_for = lease
+                .watch
+                .as_ref()
+                .is_none_or(|watch| watch.next() != Timestamp::NEVER);
+            lease.number == number && is_over && is_handler && waited_for
         })
     }
 

@@ -1,0 +1,5 @@
+//! Those who live in a world: what they ask of the engine, and what they then expect of it.
+
+mod consumer;
+mod operator;
+mod producer;

@@ -1,0 +1,161 @@
+//! Closing a box, and the end of a world: the faults stop, and then everything must finish.
+
+use ackbox_core::command::{QueueId, Request};
+use ackbox_core::effect::Object;
+
+use crate::invariants::Violation;
+use crate::model::Asked;
+use crate::must;
+use crate::op::Say;
+use crate::storage::Tear;
+use crate::world::{Phase, Stop, World};
+
+/// Rounds within which a closing box is closed.
+const CLOSING_ROUNDS: usize = 500;
+/// Rounds within which everything finishes: far more than there are messages and retries.
+const ROUNDS: usize = 20_000;
+/// Redrives within which everything finishes.
+const REDRIVES: usize = 5;
+
+impl World {
+    /// Closes the box, handlers and all, and opens it again.
+    pub(crate) fn close(&mut self) -> Result<(), Stop> {
+        if self.phase != Phase::Open {
+            return Ok(());
+        }
+        let prompt = std::mem::replace(&mut self.prompt, true);
+        let closed = self.close_box();
+        self.prompt = prompt;
+        closed?;
+        if self.closed {
+            // What found no room, and nobody waited for, is given up.
+            return self.crash(Tear::Everything, !self.model.was_full);
+        }
+        must!(
+            matches!(self.phase, Phase::Failed(_)),
+            "liveness: the box does not close"
+        );
+        Ok(())
+    }
+
+    fn close_box(&mut self) -> Result<(), Stop> {
+        let sequence = self.next_sequence() + 1;
+        self.closing = Some(sequence);
+        self.request(Request::Close {}, Asked::Other)?;
+        for _ in 0..CLOSING_ROUNDS {
+            if self.closed || self.phase != Phase::Open {
+                return Ok(());
+            }
+            match self.model.held.iter().position(|held| held.handler) {
+                Some(place) => self.finish_handler(place)?,
+                None => self.run()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_handler(&mut self, place: usize) -> Result<(), Stop> {
+        if self.model.held[place].settled {
+            return self.returned_at(place);
+        }
+        self.settle_at(place, Say::Ack, true, true)
+    }
+
+    /// The faults stop.
+    pub fn finish(&mut self) -> Result<(), Violation> {
+        self.storage.armed.clear();
+        self.fuse = None;
+        self.prompt = true;
+        let rested = self.run();
+        self.survive(rested)?;
+        if self.phase != Phase::Open {
+            let reopened = self.crash(Tear::Nothing, false);
+            self.survive(reopened)?;
+        }
+        let finished = self.finish_everything();
+        self.survive(finished)?;
+        let ended = self.crash(Tear::Nothing, false);
+        self.survive(ended)?;
+        let left = self
+            .model
+            .messages
+            .iter()
+            .find(|message| message.end != crate::model::End::Told);
+        match left {
+            Some(message) => Err(Violation(format!("I1: never finished: {message:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn finish_everything(&mut self) -> Result<(), Stop> {
+        for worker in self.workers.clone() {
+            self.at_once(Request::ResumeWorker { worker })?;
+        }
+        for queue in 0..self.model.queues.len() {
+            let id = QueueId(queue as u32);
+            self.request(Request::ResumeQueue { queue: id }, Asked::Other)?;
+            self.open_worker(queue, 2)?;
+        }
+        // What waits behind a dead letter waits for its redrive.
+        let mut depth = (0, 0);
+        for _ in 0..REDRIVES {
+            self.work_off()?;
+            depth = self.depth()?;
+            if depth == (0, 0) {
+                return Ok(());
+            }
+            for queue in 0..self.model.queues.len() {
+                self.redrive(queue, None)?;
+            }
+        }
+        must!(
+            false,
+            "liveness: {depth:?} messages and dead letters never finish"
+        );
+        Ok(())
+    }
+
+    /// Messages that wait or run, and dead letters.
+    fn depth(&mut self) -> Result<(u64, u64), Stop> {
+        let Some(Object::Queues(queues)) = self.at_once(Request::Queues {})? else {
+            return Err(Violation("the box tells nothing of its queues".to_owned()).into());
+        };
+        let dead = queues.iter().map(|queue| queue.dead_letters).sum();
+        Ok((
+            queues.iter().map(|queue| queue.depth).sum::<u64>() - dead,
+            dead,
+        ))
+    }
+
+    /// Everybody succeeds until nothing waits.
+    fn work_off(&mut self) -> Result<(), Stop> {
+        for _ in 0..ROUNDS {
+            if !self.model.held.is_empty() {
+                let now = self.clock.engine_now();
+                match self
+                    .model
+                    .held
+                    .iter()
+                    .position(|held| held.handler || !held.is_over(now))
+                {
+                    Some(place) => self.finish_handler(place)?,
+                    None => self.model.held.clear(),
+                }
+                continue;
+            }
+            if self.depth()?.0 == 0 {
+                return Ok(());
+            }
+            let Some((at, _)) = self.engine.poll_timeout() else {
+                return Ok(());
+            };
+            self.clock.advance_to(at.0);
+            self.run()?;
+        }
+        Err(Violation(format!(
+            "liveness: {:?} messages never finish",
+            self.depth()?
+        ))
+        .into())
+    }
+}

@@ -1,0 +1,253 @@
+//! What the engine tells, and what follows from it for what is known.
+
+use ackbox_core::effect::{Answer, Effect, Event, EventKind, Notice};
+use ackbox_core::error::{ErrorCode, Failure};
+
+use crate::invariants::{Told, Violation};
+use crate::model::{Asked, End, Sent, Sure};
+use crate::must;
+use crate::op::Say;
+use crate::storage::Job;
+use crate::world::{Phase, Stop, World};
+
+impl World {
+    pub(crate) fn perform(&mut self, effect: Effect) -> Result<(), Stop> {
+        let is_failed = matches!(self.phase, Phase::Failed(_));
+        match effect {
+            Effect::Append { segment, bytes } => self.take_job(Job::Append { segment, bytes })?,
+            Effect::Read {
+                read,
+                segment,
+                offset,
+                length,
+            } => {
+                self.take_job(Job::Read {
+                    read,
+                    segment,
+                    offset,
+                    length,
+                })?;
+            }
+            Effect::Truncate { segment, bytes } => {
+                self.take_job(Job::Truncate { segment, bytes })?
+            }
+            Effect::Remove { segment } => self.take_job(Job::Remove { segment })?,
+            Effect::Deliver(delivery) => {
+                must!(
+                    !is_failed,
+                    "I9: delivered by a box that failed: {delivery:?}"
+                );
+                self.figures.deliveries += 1;
+                let now = self.clock.engine_now();
+                self.model.delivery(&delivery, now)?;
+            }
+            Effect::Abort { token, .. } => {
+                let held = self
+                    .model
+                    .held
+                    .iter_mut()
+                    .find(|held| held.token == token.0);
+                if let Some(held) = held {
+                    held.lost = true;
+                }
+            }
+            Effect::Receipt {
+                ticket,
+                index,
+                duplicate,
+                state,
+                number,
+                id,
+            } => {
+                must!(!is_failed, "I9: accepted by a box that failed: {}", id);
+                self.figures.messages += u64::from(!duplicate);
+                self.model.receipt(&Told {
+                    sequence: ticket.0,
+                    index: index as usize,
+                    duplicate,
+                    state,
+                    number,
+                    id: id.as_str(),
+                })?;
+            }
+            Effect::Reply { ticket, result } => self.replied(ticket.0, result)?,
+            Effect::Body { intact, .. } => must!(intact, "I2: sound bytes are shown as damaged"),
+            Effect::Event(event) => self.note_event(&event),
+            Effect::Notice(Notice::Failed { .. }) => self.phase = Phase::Failed(0),
+            Effect::Notice(Notice::Warning { .. }) => {}
+        }
+        Ok(())
+    }
+
+    fn take_job(&mut self, job: Job) -> Result<(), Stop> {
+        let appends = |job: &Job| matches!(job, Job::Append { .. });
+        let second = appends(&job) && self.storage.jobs.iter().any(appends);
+        must!(!second, "two appends in flight");
+        self.storage.jobs.push(job);
+        Ok(())
+    }
+
+    fn note_event(&mut self, event: &Event) {
+        if event.kind != EventKind::Dead {
+            return;
+        }
+        if let Some(index) = self.model.live(event.queue.0 as usize, &event.id) {
+            let message = &mut self.model.messages[index];
+            if message.dead == Sure::No {
+                message.dead = Sure::Yes;
+            }
+        }
+    }
+
+    fn replied(&mut self, sequence: u64, result: Result<Answer, Failure>) -> Result<(), Stop> {
+        if self.opening == sequence {
+            return self.opened(result);
+        }
+        let Some(asked) = self.model.asked.remove(&sequence) else {
+            return Err(Violation(format!("an answer that nobody waits for: {result:?}")).into());
+        };
+        match result {
+            Ok(answer) => self.agreed(sequence, asked, &answer),
+            Err(failure) if failure.code == ErrorCode::StorageFailed => {
+                must!(
+                    matches!(self.phase, Phase::Failed(_)),
+                    "ERR_STORAGE_FAILED of a box that works: {failure:?}"
+                );
+                // Its outcome is unknown.
+                self.model.asked.insert(sequence, asked);
+                Ok(())
+            }
+            Err(failure) => self.refused(asked, &failure),
+        }
+    }
+
+    fn agreed(&mut self, sequence: u64, asked: Asked, answer: &Answer) -> Result<(), Stop> {
+        let is_failed = matches!(self.phase, Phase::Failed(_));
+        let now = self.clock.engine_now();
+        match asked {
+            Asked::Unit {
+                ends,
+                before,
+                items,
+                sure,
+                at,
+                ..
+            } => {
+                must!(!is_failed, "I9: settled by a box that failed");
+                must!(
+                    items.iter().all(Option::is_none),
+                    "a transaction without its receipts"
+                );
+                self.model.durable = self.model.durable.max(sequence);
+                for (say, (index, ..)) in ends.iter().zip(before) {
+                    if !sure {
+                        self.model.say(index, *say, at, sequence);
+                    }
+                    if self.model.messages[index].end == End::Asked(sequence) {
+                        self.model.complete(index, now, true);
+                    }
+                    if *say != Say::Ack {
+                        self.model.messages[index].refunded = false;
+                    }
+                }
+            }
+            Asked::Stale => must!(false, "I4: a stale token settled something"),
+            Asked::Cancel { message } => {
+                must!(!is_failed, "I9: cancelled by a box that failed");
+                if matches!(answer, Answer::Value(1)) {
+                    self.model.durable = self.model.durable.max(sequence);
+                    self.model.messages[message].end = End::Told;
+                }
+            }
+            Asked::Forget { queue, id } => {
+                must!(!is_failed, "I9: forgotten by a box that failed");
+                if matches!(answer, Answer::Value(1)) {
+                    self.model.entries.remove(&(queue, id));
+                }
+            }
+            Asked::Enqueue { .. } => must!(false, "an enqueue is answered by receipts"),
+            Asked::Sweep { .. } | Asked::Redrive { .. } | Asked::Other => {}
+        }
+        if self.closing == Some(sequence) {
+            if !self.model.was_full {
+                self.model.durable = sequence;
+            }
+            self.closed = true;
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, asked: Asked, failure: &Failure) -> Result<(), Stop> {
+        match asked {
+            Asked::Stale => {
+                let fenced = matches!(
+                    failure.code,
+                    ErrorCode::LeaseLost | ErrorCode::AlreadySettled | ErrorCode::Closed
+                );
+                must!(fenced, "I4: a stale token: {failure:?}");
+            }
+            Asked::Unit {
+                before,
+                items,
+                sure,
+                returned,
+                ..
+            } => {
+                let fenced = matches!(
+                    failure.code,
+                    ErrorCode::LeaseLost | ErrorCode::AlreadySettled
+                );
+                must!(
+                    !(sure && items.is_empty() && fenced),
+                    "I4: an open delivery was refused, {before:?}: {failure:?}"
+                );
+                for (index, message, held) in before {
+                    if sure {
+                        self.model.messages[index] = message;
+                    }
+                    self.model.held.retain(|other| other.token != held.token);
+                    if sure || !returned {
+                        self.model.stale.retain(|token| *token != held.token);
+                        self.model.held.push(held);
+                    }
+                }
+            }
+            Asked::Enqueue { items } => self.check_refused(&items, failure)?,
+            _ => {}
+        }
+        self.check_refusal(failure)
+    }
+
+    fn check_refused(&self, items: &[Option<Sent>], failure: &Failure) -> Result<(), Stop> {
+        match failure.code {
+            ErrorCode::IdConflict => {
+                let known = items.iter().flatten().any(|sent| sent.known);
+                must!(known, "I7: a conflict with nothing: {items:?}: {failure:?}");
+            }
+            ErrorCode::LeaseLost | ErrorCode::AlreadySettled | ErrorCode::NotFound => {
+                must!(false, "an enqueue is refused: {failure:?}");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether there is a reason to refuse anything.
+    pub(crate) fn check_refusal(&self, failure: &Failure) -> Result<(), Stop> {
+        let fits = match failure.code {
+            ErrorCode::StorageFull => self.model.was_full,
+            ErrorCode::StorageFailed => matches!(self.phase, Phase::Failed(_)),
+            ErrorCode::Closed => self.closing.is_some() || !matches!(self.phase, Phase::Open),
+            ErrorCode::QueueFull => self
+                .model
+                .queues
+                .iter()
+                .any(|queue| queue.max_depth.is_some()),
+            ErrorCode::NotFound | ErrorCode::IdConflict => true,
+            ErrorCode::LeaseLost | ErrorCode::AlreadySettled => true,
+            _ => false,
+        };
+        must!(fits, "refused without a reason: {failure:?}");
+        Ok(())
+    }
+}

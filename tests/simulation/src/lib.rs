@@ -1,0 +1,98 @@
+//! A deterministic simulator: the real engine in a seeded world of producers, consumers, operators,
+//! clocks that jump, and a storage that fails, fills up and loses what it never called durable.
+//!
+//! A seed means one [`plan::Plan`]: how the world is set up, and a list of operations that carry all of
+//! their own chance. [`run`] performs some of them, holds everything that the engine tells against
+//! [`invariants`] and, after every crash, against what a new owner finds ([`recovery`]). Then the faults
+//! stop, and everything must finish. The same seed gives the same [`Report`], digest and all.
+
+#![forbid(unsafe_code)]
+
+pub mod actors;
+pub mod clock;
+pub mod digest;
+mod ending;
+mod hearing;
+pub mod invariants;
+pub mod model;
+pub mod op;
+pub mod plan;
+pub mod probe;
+pub mod recovery;
+mod rot;
+pub mod shrink;
+pub mod storage;
+pub mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use invariants::Violation;
+use plan::Plan;
+use world::{Figures, Stop, World};
+
+/// How a world went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Report {
+    /// The promise that was broken, and after which operation.
+    pub violation: Option<(usize, Violation)>,
+    /// Of everything that happened.
+    pub digest: u64,
+    /// How much that was.
+    pub figures: Figures,
+}
+
+/// Performs these operations of a plan.
+#[must_use]
+pub fn run(plan: &Plan, kept: &[usize]) -> Report {
+    let mut at = 0;
+    let mut ended = (0, Figures::default());
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let mut world = match World::new(plan.clone()) {
+            Ok(world) => world,
+            Err(Stop::Broken(violation)) => return Err(violation),
+            Err(Stop::Crash(_)) => unreachable!("no crash was asked for"),
+        };
+        let mut outcome = Ok(());
+        for index in kept {
+            at = *index;
+            outcome = world.step(&plan.ops[*index]);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if outcome.is_ok() {
+            at = plan.ops.len();
+            outcome = world.finish();
+        }
+        ended = (world.digest.value(), world.figures);
+        outcome
+    }));
+    let violation = match outcome {
+        Ok(outcome) => outcome.err(),
+        Err(panic) => Some(Violation(format!("I11: a panic: {}", text_of(&*panic)))),
+    };
+    Report {
+        violation: violation.map(|violation| (at, violation)),
+        digest: ended.0,
+        figures: ended.1,
+    }
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    text.unwrap_or_else(|| "without a word".to_owned())
+}
+
+/// A whole world, twice: equal inputs must give equal outputs.
+#[must_use]
+pub fn run_twice(plan: &Plan) -> Report {
+    let all: Vec<usize> = (0..plan.ops.len()).collect();
+    let mut report = run(plan, &all);
+    let again = run(plan, &all);
+    if report.violation.is_none() && again != report {
+        let violation = format!("two runs differ: {report:?} and {again:?}");
+        report.violation = Some((plan.ops.len(), Violation(violation)));
+    }
+    report
+}

@@ -1,0 +1,192 @@
+//! A storage that answers when it is told to, and loses what it never called durable.
+//!
+//! What an append wrote is durable once it was answered, and so is a cut or a removal. Until then a crash
+//! leaves any of it: nothing, everything, a part, or some of its sectors with zeros or noise between them.
+
+#![expect(missing_docs, reason = "named as in the effects that they come from")]
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use ackbox_core::command::{ReadId, SegmentInfo};
+use fastrand::Rng;
+
+/// How a segment begins.
+const MAGIC: [u8; 8] = *b"\x89ACKBOX\n";
+
+/// Bytes by segment.
+pub type Disk = BTreeMap<u32, Vec<u8>>;
+
+/// Something that the engine asked for.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Write behind a segment's end.
+    Append { segment: u32, bytes: Rc<Vec<u8>> },
+    /// Read back.
+    Read {
+        read: ReadId,
+        segment: u32,
+        offset: u64,
+        length: u32,
+    },
+    /// Cut.
+    Truncate { segment: u32, bytes: u64 },
+    /// Remove.
+    Remove { segment: u32 },
+}
+
+/// What becomes of an append that a crash interrupts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tear {
+    /// It never reached the disk.
+    Nothing,
+    /// All of it did.
+    Everything,
+    /// Its first bytes did, so many thousandths of them.
+    Prefix(u16),
+    /// The file has the new length; each sector is written or not.
+    Sectors { size: u16, noise: bool, seed: u64 },
+}
+
+/// What goes wrong next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// An append fails, and may have written something.
+    Append,
+    /// An append finds no room and writes nothing.
+    Full,
+    /// A read fails.
+    Read,
+    /// A cut or a removal fails.
+    Maintenance,
+}
+
+/// The storage.
+#[derive(Debug, Default)]
+pub struct Storage {
+    /// What survives whatever happens.
+    pub disk: Disk,
+    /// What was asked for and not answered.
+    pub jobs: Vec<Job>,
+    /// What goes wrong when it is next possible.
+    pub armed: Vec<Fault>,
+    /// Where the last append began, once there was one in this run: what lies before it was durable when
+    /// it was sealed.
+    pub last_append: Option<(u32, usize)>,
+    /// An append was answered.
+    was_durable: bool,
+}
+
+impl Storage {
+    /// What a new owner finds.
+    #[must_use]
+    pub fn segments(disk: &Disk) -> Vec<SegmentInfo> {
+        let info = |(segment, bytes): (&u32, &Vec<u8>)| SegmentInfo {
+            segment: *segment,
+            bytes: bytes.len() as u64,
+        };
+        disk.iter().map(info).collect()
+    }
+
+    /// Bytes of a segment.
+    #[must_use]
+    pub fn read(disk: &Disk, segment: u32, offset: u64, length: u32) -> &[u8] {
+        &disk[&segment][offset as usize..][..length as usize]
+    }
+
+    /// Carries a job out, for good.
+    pub fn apply(disk: &mut Disk, job: &Job) {
+        match job {
+            Job::Append { segment, bytes } => disk.entry(*segment).or_default().extend(&**bytes),
+            Job::Read { .. } => {}
+            Job::Truncate { segment, bytes } => {
+                let file = disk.get_mut(segment).expect("only what is there is cut");
+                file.truncate(*bytes as usize);
+            }
+            Job::Remove { segment } => {
+                disk.remove(segment).expect("only what is there is removed");
+            }
+        }
+    }
+
+    /// Carries a job out, for good.
+    pub fn commit(&mut self, job: &Job) {
+        if let Job::Append { segment, .. } = job {
+            let begin = self.disk.get(segment).map_or(0, Vec::len);
+            self.last_append = Some((*segment, begin));
+            self.was_durable = true;
+        }
+        Self::apply(&mut self.disk, job);
+    }
+
+    /// Whether the next job of this kind goes wrong; it does so once.
+    pub fn takes_fault(&mut self, job: &Job) -> Option<Fault> {
+        let hits = |fault: &Fault| match job {
+            Job::Append { .. } => matches!(fault, Fault::Append | Fault::Full),
+            Job::Read { .. } => *fault == Fault::Read,
+            Job::Truncate { .. } | Job::Remove { .. } => *fault == Fault::Maintenance,
+        };
+        let at = self.armed.iter().position(hits)?;
+        Some(self.armed.remove(at))
+    }
+
+    /// A crash: what was not answered is carried out in part.
+    pub fn crash(&mut self, tear: Tear) {
+        self.last_append = None;
+        for job in std::mem::take(&mut self.jobs) {
+            match &job {
+                Job::Append { segment, bytes } => self.tear(*segment, bytes, tear),
+                _ if tear == Tear::Nothing => {}
+                _ => Self::apply(&mut self.disk, &job),
+            }
+        }
+    }
+
+    /// A journal whose very first bytes are noise passes for somebody else's file, and is refused. Nothing
+    /// was ever told of it, so somebody may remove it.
+    fn is_strange(&self) -> bool {
+        let begins_well = |bytes: &Vec<u8>| {
+            let magic = bytes.len().min(MAGIC.len());
+            bytes[..magic] == MAGIC[..magic] || bytes.iter().take(128).all(|byte| *byte == 0)
+        };
+        !self.was_durable && !self.disk.values().all(begins_well)
+    }
+
+    /// Removes such a file.
+    pub fn remove_strange_file(&mut self) {
+        if self.is_strange() {
+            self.disk.clear();
+        }
+    }
+
+    /// Leaves a part of an append behind.
+    pub fn tear(&mut self, segment: u32, bytes: &[u8], tear: Tear) {
+        let written = match tear {
+            Tear::Nothing => return,
+            Tear::Everything => bytes.to_vec(),
+            Tear::Prefix(milli) => bytes[..bytes.len() * usize::from(milli) / 1000].to_vec(),
+            Tear::Sectors { size, noise, seed } => {
+                let begin = self.disk.get(&segment).map_or(0, Vec::len);
+                sectors(begin, bytes, usize::from(size), noise, seed)
+            }
+        };
+        self.disk.entry(segment).or_default().extend(written);
+    }
+}
+
+/// The new length, with each sector of the file written or not.
+fn sectors(begin: usize, bytes: &[u8], size: usize, noise: bool, seed: u64) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut torn = bytes.to_vec();
+    let mut at = 0;
+    while at < torn.len() {
+        let end = torn.len().min(at + size - (begin + at) % size);
+        if rng.bool() {
+            for byte in &mut torn[at..end] {
+                *byte = if noise { rng.u8(..) } else { 0 };
+            }
+        }
+        at = end;
+    }
+    torn
+}

@@ -1,0 +1,436 @@
+//! One engine, its storage, its clock, and everything that happens to them.
+
+use ackbox_core::command::{Command, Completion, QueueId, Request, Ticket, WorkerId};
+use ackbox_core::consumer::watch::HandlerLimits;
+use ackbox_core::effect::{Answer, EventKind, Object};
+use ackbox_core::engine::Engine;
+use ackbox_core::error::{ErrorCode, Failure};
+use ackbox_core::time::Timestamp;
+
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::invariants::Violation;
+use crate::model::{Asked, Model};
+use crate::must;
+use crate::op::Op;
+use crate::plan::Plan;
+use crate::probe::{entropy, probe};
+use crate::recovery::Ended;
+use crate::storage::{Fault, Job, Storage, Tear};
+
+/// Steps without rest that are no rest any more.
+const STEPS_MAX: u32 = 100_000;
+/// Operations that a failed box gets before somebody opens it again.
+const OPS_WHILE_FAILED: u32 = 3;
+
+/// Why an operation was broken off.
+#[derive(Debug)]
+pub enum Stop {
+    /// The process is gone.
+    Crash(Tear),
+    /// A promise is broken.
+    Broken(Violation),
+}
+
+impl From<Violation> for Stop {
+    fn from(violation: Violation) -> Self {
+        Self::Broken(violation)
+    }
+}
+
+/// How far the box is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// It reads what there is.
+    Opening,
+    /// It works.
+    Open,
+    /// Its storage failed, and so many operations came since.
+    Failed(u32),
+}
+
+/// What happened, in figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Crashes, and openings after a failure.
+    pub crashes: u64,
+    /// Deliveries.
+    pub deliveries: u64,
+    /// Messages that were accepted.
+    pub messages: u64,
+}
+
+/// The world.
+pub struct World {
+    pub(crate) plan: Plan,
+    pub(crate) engine: Engine,
+    pub(crate) storage: Storage,
+    pub(crate) clock: Clock,
+    pub(crate) model: Model,
+    pub(crate) workers: Vec<WorkerId>,
+    pub(crate) phase: Phase,
+    pub(crate) prompt: bool,
+    /// The request to open it.
+    pub(crate) opening: u64,
+    /// The request to close it.
+    pub(crate) closing: Option<u64>,
+    pub(crate) closed: bool,
+    /// So many effects until a crash.
+    pub(crate) fuse: Option<(u32, Tear)>,
+    /// What is left of an append that fails.
+    pub(crate) tear: Tear,
+    pub(crate) digest: Digest,
+    pub(crate) figures: Figures,
+    sequence: u64,
+    run: u64,
+}
+
+impl World {
+    /// A world without a box.
+    pub fn new(plan: Plan) -> Result<Self, Stop> {
+        let mut clock = Clock::new(plan.drift_milli);
+        let now = Timestamp(clock.read());
+        let engine = Engine::new(plan.config.clone(), entropy(plan.seed, 0), now);
+        let mut world = Self {
+            engine: engine.expect("the plan's options are sound"),
+            storage: Storage::default(),
+            model: Model {
+                queues: plan.queues.clone(),
+                ..Model::default()
+            },
+            workers: Vec::new(),
+            phase: Phase::Opening,
+            prompt: plan.prompt,
+            opening: 0,
+            closing: None,
+            closed: false,
+            fuse: None,
+            tear: Tear::Nothing,
+            digest: Digest::new(plan.echoes),
+            figures: Figures::default(),
+            sequence: 0,
+            run: 0,
+            clock,
+            plan,
+        };
+        world.open()?;
+        Ok(world)
+    }
+
+    /// Something happens.
+    pub fn step(&mut self, op: &Op) -> Result<(), Violation> {
+        self.digest.note(format_args!("{op:?}"));
+        let done = match self.phase {
+            Phase::Failed(OPS_WHILE_FAILED) => Err(Stop::Crash(Tear::Nothing)),
+            Phase::Failed(ops) => {
+                self.phase = Phase::Failed(ops + 1);
+                self.perform_op(op)
+            }
+            _ => self.perform_op(op),
+        };
+        self.survive(done)
+    }
+
+    /// Crashes until it does not.
+    pub(crate) fn survive(&mut self, mut done: Result<(), Stop>) -> Result<(), Violation> {
+        loop {
+            match done {
+                Ok(()) => return Ok(()),
+                Err(Stop::Broken(violation)) => return Err(violation),
+                Err(Stop::Crash(tear)) => done = self.crash(tear, false),
+            }
+        }
+    }
+
+    fn perform_op(&mut self, op: &Op) -> Result<(), Stop> {
+        let is_opening = self.phase == Phase::Opening;
+        match op {
+            Op::Serve { pick } => return self.serve(*pick),
+            Op::Advance { ms } => {
+                self.clock.advance(*ms);
+                return self.run();
+            }
+            Op::Jump { ms } => {
+                self.clock.jump(*ms);
+                return self.run();
+            }
+            Op::Wake => {
+                if let Some((at, _)) = self.engine.poll_timeout() {
+                    self.clock.advance_to(at.0);
+                }
+                return self.run();
+            }
+            Op::Arm { fault, tear } => {
+                self.storage.armed.push(*fault);
+                self.tear = *tear;
+                return Ok(());
+            }
+            Op::Crash { after: 0, tear } => return Err(Stop::Crash(*tear)),
+            Op::Crash { after, tear } => {
+                self.fuse = Some((*after, *tear));
+                return Ok(());
+            }
+            // Nobody gets a box that is not open.
+            _ if is_opening => return Ok(()),
+            _ => {}
+        }
+        match op {
+            Op::Enqueue(item) => self.send(std::slice::from_ref(item), false),
+            Op::EnqueueMany(items) => self.send(items, true),
+            Op::Dequeue {
+                queue,
+                max,
+                wait_ms,
+                lease_ms,
+            } => self.dequeue(*queue, *max, *wait_ms, *lease_ms),
+            Op::Settle {
+                pick,
+                say,
+                answered,
+                returned,
+            } => self.settle_one(*pick, *say, *answered, *returned),
+            Op::Stale { pick, say } => self.settle_stale(*pick, *say),
+            Op::Returned { pick } => self.handler_returns(*pick),
+            Op::Abandon { pick } => self.abandon(*pick),
+            Op::Extend { pick, ms } => self.extend(*pick, *ms),
+            Op::Transaction { ends, items } => self.transact(ends, items),
+            Op::Care { queue, care } => self.care(*queue, care),
+            Op::Flip { place, bit } => self.flip(*place, *bit),
+            Op::Close => self.close(),
+            _ => unreachable!("done above"),
+        }
+    }
+
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    fn now(&mut self) -> Timestamp {
+        let now = self.clock.read();
+        self.model.latest = self.model.latest.max(now);
+        Timestamp(now)
+    }
+
+    /// A command, and what follows from it.
+    pub(crate) fn command(&mut self, ticket: u64, command: Command<'_>) -> Result<(), Stop> {
+        let now = self.now();
+        self.engine.handle_command(now, Ticket(ticket), command);
+        self.run()
+    }
+
+    /// A request that is answered later.
+    pub(crate) fn request(&mut self, request: Request, asked: Asked) -> Result<(), Stop> {
+        let sequence = self.next_sequence();
+        let now = self.now();
+        self.model.asked.insert(sequence, asked);
+        match self.engine.handle_request(now, Ticket(sequence), request) {
+            Ok(_) => self.run(),
+            Err(failure) => {
+                self.model.asked.remove(&sequence);
+                self.check_refusal(&failure)?;
+                self.run()
+            }
+        }
+    }
+
+    /// A request that is answered at once.
+    pub(crate) fn at_once(&mut self, request: Request) -> Result<Option<Object>, Stop> {
+        let sequence = self.next_sequence();
+        let now = self.now();
+        let answer = self.engine.handle_request(now, Ticket(sequence), request);
+        let object = match answer {
+            Ok(object) => object,
+            Err(failure) => {
+                self.check_refusal(&failure)?;
+                None
+            }
+        };
+        self.run()?;
+        Ok(object)
+    }
+
+    /// Lets the engine work until it rests, and the storage answer if it is prompt.
+    pub(crate) fn run(&mut self) -> Result<(), Stop> {
+        loop {
+            self.drain()?;
+            if !self.prompt || self.storage.jobs.is_empty() {
+                return Ok(());
+            }
+            self.answer(0)?;
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), Stop> {
+        for _ in 0..STEPS_MAX {
+            let now = self.now();
+            self.engine.handle_timeout(now);
+            let mut idle = true;
+            while let Some(effect) = self.engine.poll_effect() {
+                idle = false;
+                self.burn()?;
+                self.digest.effect(&effect);
+                self.perform(effect)?;
+            }
+            if idle && !self.engine.has_more() {
+                return Ok(());
+            }
+        }
+        Err(Violation("liveness: the engine never comes to rest".to_owned()).into())
+    }
+
+    /// A crash comes nearer.
+    fn burn(&mut self) -> Result<(), Stop> {
+        match &mut self.fuse {
+            Some((0, tear)) => {
+                let tear = *tear;
+                self.fuse = None;
+                Err(Stop::Crash(tear))
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The storage answers one thing.
+    fn serve(&mut self, pick: u32) -> Result<(), Stop> {
+        if self.storage.jobs.is_empty() {
+            return self.run();
+        }
+        self.answer(pick as usize % self.storage.jobs.len())?;
+        self.run()
+    }
+
+    fn answer(&mut self, at: usize) -> Result<(), Stop> {
+        self.burn()?;
+        let job = self.storage.jobs.remove(at);
+        let fault = self.storage.takes_fault(&job);
+        self.digest.note(format_args!("{fault:?}"));
+        let now = self.now();
+        let completion = match (&job, fault) {
+            (Job::Append { .. }, Some(Fault::Full)) => {
+                self.model.was_full = true;
+                Completion::AppendFailed { clean: true }
+            }
+            (Job::Append { segment, bytes }, Some(_)) => {
+                self.storage.tear(*segment, bytes, self.tear);
+                Completion::AppendFailed { clean: false }
+            }
+            (Job::Read { read, .. }, Some(_)) => Completion::ReadFailed { read: *read },
+            (_, Some(_)) => {
+                if self.tear != Tear::Nothing {
+                    Storage::apply(&mut self.storage.disk, &job);
+                }
+                Completion::MaintenanceFailed
+            }
+            (
+                Job::Read {
+                    read,
+                    segment,
+                    offset,
+                    length,
+                },
+                None,
+            ) => Completion::Chunk {
+                read: *read,
+                bytes: Storage::read(&self.storage.disk, *segment, *offset, *length),
+            },
+            (job, None) => {
+                self.storage.commit(job);
+                match job {
+                    Job::Truncate { .. } => Completion::Truncated,
+                    Job::Remove { segment } => Completion::Removed { segment: *segment },
+                    _ => Completion::Appended,
+                }
+            }
+        };
+        self.engine.handle_completion(now, completion);
+        Ok(())
+    }
+
+    /// The process is gone, and somebody opens the box again.
+    pub(crate) fn crash(&mut self, tear: Tear, clean: bool) -> Result<(), Stop> {
+        self.figures.crashes += 1;
+        self.storage.crash(tear);
+        let last = self.clock.engine_now();
+        self.clock.restart();
+        let now = self.clock.engine_now();
+        self.storage.remove_strange_file();
+        let found = probe(&self.storage.disk, now, &self.plan.config, self.plan.seed).map_err(
+            |failure| Violation(format!("I6: cannot be opened after a crash: {failure:?}")),
+        )?;
+        let free_deaths = self.plan.config.free_owner_deaths > 0;
+        let closing = self.closing.is_some();
+        self.model.recover(
+            &found.queues,
+            Ended {
+                clean,
+                closing,
+                last,
+                now,
+                free_deaths,
+            },
+        )?;
+        self.open()
+    }
+
+    fn open(&mut self) -> Result<(), Stop> {
+        self.run += 1;
+        self.workers.clear();
+        (self.closing, self.closed) = (None, false);
+        let now = self.now();
+        let entropy = entropy(self.plan.seed, self.run);
+        let engine = Engine::new(self.plan.config.clone(), entropy, now);
+        self.engine = engine.expect("the plan's options are sound");
+        let sequence = self.next_sequence();
+        (self.phase, self.opening) = (Phase::Opening, sequence);
+        let segments = Storage::segments(&self.storage.disk);
+        let opening = Request::Open { segments };
+        let taken = self.engine.handle_request(now, Ticket(sequence), opening);
+        taken.map_err(|failure| Violation(format!("I6: cannot be opened: {failure:?}")))?;
+        self.run()
+    }
+
+    pub(crate) fn opened(&mut self, result: Result<Answer, Failure>) -> Result<(), Stop> {
+        if let Err(failure) = result {
+            let failed = failure.code == ErrorCode::StorageFailed;
+            must!(failed, "I6: cannot be opened: {failure:?}");
+            self.phase = Phase::Failed(0);
+            return Ok(());
+        }
+        self.phase = Phase::Open;
+        for queue in 0..self.plan.queues.len() {
+            let options = self.plan.queues[queue].clone();
+            let name = format!("queue-{queue}");
+            self.setting_up(Request::DefineQueue { name, options })?;
+            let id = QueueId(queue as u32);
+            self.setting_up(Request::Listen {
+                queue: id,
+                events: 1 << EventKind::Dead as u32,
+            })?;
+            for concurrency in self.plan.workers[queue].clone() {
+                let opened = self.setting_up(Request::OpenWorker {
+                    queue: id,
+                    concurrency,
+                    policies: Box::default(),
+                    limits: HandlerLimits::default(),
+                })?;
+                if let Some(Object::Worker(opened)) = opened {
+                    self.workers.push(opened.worker);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A request of the moment in which the box is open.
+    fn setting_up(&mut self, request: Request) -> Result<Option<Object>, Stop> {
+        let sequence = self.next_sequence();
+        let now = self.now();
+        let answer = self.engine.handle_request(now, Ticket(sequence), request);
+        answer.map_err(|failure| Violation(format!("refused while opening: {failure:?}")).into())
+    }
+}
