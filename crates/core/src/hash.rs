@@ -20,6 +20,12 @@ pub fn fingerprint(key: &[u8; 16], body: &[u8]) -> u64 {
     sip::SipHasher13::new_with_key(key).hash(body)
 }
 
+/// Finds a producer by its name: SipHash-1-3.
+#[must_use]
+pub fn producer_hash(key: &[u8; 16], name: &[u8]) -> u64 {
+    sip::SipHasher13::new_with_key(key).hash(name)
+}
+
 /// The random number of one attempt, uniform over all of `u64`: SipHash-2-4 of the attempt (four
 /// bytes) and the id. A recovered engine draws the same again.
 #[must_use]

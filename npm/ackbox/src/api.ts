@@ -55,14 +55,17 @@ export interface Box extends AsyncDisposable {
    * Whatever `fn` throws takes all of it back and rejects the transaction, as does what cannot be done: `ERR_LEASE_LOST` or
    * `ERR_ALREADY_SETTLED` if one of the deliveries was lost or settled meanwhile, `ERR_QUEUE_FULL`, `ERR_ID_CONFLICT` and
    * whatever else an enqueue rejects with. The deliveries are then as open as they were. At most 10,000 settlements and
-   * messages, and 8 MiB of bodies, headers, results and errors: else `ERR_BODY_TOO_LARGE`. A transaction inside another one
-   * is `ERR_INVALID_OPTION` where `fn` calls for it at once; later on it is a transaction of its own.
+   * messages, and 8 MiB of bodies, headers, results and errors: else `ERR_BODY_TOO_LARGE`.
+   *
+   * Until `fn` is done, a transaction of the same box anywhere inside it, in whatever it calls, awaits or starts, is
+   * `ERR_INVALID_OPTION`; a handler that runs meanwhile is not inside. A browser can tell only where `fn` calls for one before its
+   * first `await`: later on, one there is a transaction of its own, which stays when this one is taken back.
    */
   transaction<R>(fn: (tx: Transaction) => R | Promise<R>): Promise<R>
   /**
    * Opens the producer with this name (1 to 256 bytes), made if there is none; resolves when that is durable. Older handles
    * of it are fenced, in other runs of the box too: only one service at a time sends under a name. A box keeps a million
-   * producers, for ever, at about 150 bytes each; `ERR_QUEUE_FULL` beyond.
+   * producers, for ever, at about 110 bytes each, or 240 while a sequence before others is missing; `ERR_QUEUE_FULL` beyond.
    */
   producer(name: string): Promise<Producer>
   /** All queues of the journal, declared in this run or not. */

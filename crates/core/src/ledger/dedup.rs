@@ -20,16 +20,15 @@
 
 mod buckets;
 mod entry;
-mod order;
 
 use crate::command::MessageState;
 use crate::journal::Place;
 use crate::slab::Slab;
 use crate::time::Timestamp;
 
+use super::order::Order;
 use buckets::Buckets;
 pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status, kept_of};
-use order::Order;
 
 /// Entries of one queue.
 #[derive(Clone, Debug, Default)]

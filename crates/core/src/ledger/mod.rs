@@ -23,6 +23,7 @@ pub mod message;
 mod moving;
 mod names;
 mod opens;
+mod order;
 mod past;
 mod places;
 mod producers;

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use super::order::Rank;
 use crate::command::MessageState;
 use crate::journal::Place;
+use crate::ledger::order::Rank;
 use crate::slab::NONE;
 use crate::time::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Sets of entries in an order that the entries themselves tell: 4 bytes each, and no links.
+//! Sets of numbered entries in an order that the entries themselves tell: 4 bytes each, and no links.
 //!
 //! Numbers of entries lie in chunks, each under a rank that is at or below that of its first. What an
 //! entry ranks is asked for anew each time: it must not change while the entry is in the set. Appending
