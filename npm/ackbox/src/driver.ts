@@ -18,6 +18,7 @@ import { engineFailure, refusal } from './engine-errors.js'
 import { AckboxError } from './errors.js'
 import type { Warning } from './events.js'
 import type { Inbox } from './inbox.js'
+import { outside } from './open-transactions.js'
 import { receiptOf } from './receipt.js'
 import { Tickets, type Waiter } from './pending.js'
 import { StoragePort } from './storage-port.js'
@@ -252,6 +253,9 @@ export class Driver {
     this.#tell()
   }
 
+  /** User code runs here, on behalf of nobody who may be inside of a transaction. */
+  readonly #outputsRead = (): boolean => this.#inbox.outputsRead()
+
   /**
    * Tells what came with the outputs. What handlers command as they start is handed over behind the ends of those that
    * are done at once, so that both go out with one append.
@@ -259,7 +263,7 @@ export class Driver {
   #tell(): void {
     this.#telling = true
     try {
-      if (this.#inbox.outputsRead()) this.#schedule()
+      if (outside(this.#outputsRead)) this.#schedule()
     } finally {
       this.#telling = false
       if (this.#scheduled) void RESOLVED.then(this.#flush)

@@ -5,23 +5,21 @@ import { ActiveDelivery, type PendingEnd } from './delivery.js'
 import { type Settle, Verdict } from './engine/wire.gen.js'
 import { checkUnit } from './enqueue.js'
 import { AckboxError, invalidOption } from './errors.js'
+import { inside, isInside } from './open-transactions.js'
 import { Staging } from './staging.js'
 import type { Receipt, StagedEnqueueOptions } from './types.js'
 import { callable, isThenable } from './validate.js'
 
-/** Boxes of which a transaction's function is being called just now. */
-const staging = new WeakSet<BoxCore>()
-
 /** Calls `fn` with a transaction and commits what it staged; whatever fails takes all of it back. */
 export async function transact<R>(core: BoxCore, fn: (tx: Transaction) => R | Promise<R>, where: string): Promise<R> {
   callable(fn, 'fn', where)
-  if (staging.has(core)) {
+  if (isInside(core)) {
     throw new AckboxError('ERR_INVALID_OPTION', `${where}: expected no transaction inside another one of the same box`)
   }
   core.checkWorking(where)
   const tx = new StagedTransaction(core, where)
   try {
-    const called = call(core, fn, tx)
+    const called = inside(core, tx, () => fn(tx))
     // What waits for nothing is sent at once: a handler that returns in the same turn counts on it.
     const result = isThenable(called) ? await called : called
     await tx.commit()
@@ -32,21 +30,12 @@ export async function transact<R>(core: BoxCore, fn: (tx: Transaction) => R | Pr
   }
 }
 
-function call<R>(core: BoxCore, fn: (tx: Transaction) => R | Promise<R>, tx: Transaction): R | Promise<R> {
-  staging.add(core)
-  try {
-    return fn(tx)
-  } finally {
-    staging.delete(core)
-  }
-}
-
 class StagedTransaction implements Transaction {
   readonly #core: BoxCore
   readonly #where: string
   readonly #staging: Staging
   readonly #ends = new Map<ActiveDelivery, Settle>()
-  #isOver = false
+  isOver = false
 
   constructor(core: BoxCore, where: string) {
     this.#core = core
@@ -70,7 +59,7 @@ class StagedTransaction implements Transaction {
   }
 
   async commit(): Promise<void> {
-    this.#isOver = true
+    this.isOver = true
     let pending: PendingEnd[] = []
     const begin = (): Settle[] => {
       for (const delivery of this.#ends.keys()) delivery.checkOpen(this.#where)
@@ -87,7 +76,7 @@ class StagedTransaction implements Transaction {
   }
 
   rollBack(error: unknown): void {
-    this.#isOver = true
+    this.isOver = true
     this.#staging.drop(error)
   }
 
@@ -112,6 +101,6 @@ class StagedTransaction implements Transaction {
   }
 
   #checkNotOver(call: string): void {
-    if (this.#isOver) throw new AckboxError('ERR_CLOSED', `${this.#where}: ${call}: the transaction is over`)
+    if (this.isOver) throw new AckboxError('ERR_CLOSED', `${this.#where}: ${call}: the transaction is over`)
   }
 }
