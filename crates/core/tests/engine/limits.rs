@@ -393,6 +393,22 @@ fn what_a_handler_returned_is_always_taken() {
 }
 
 #[test]
+fn what_a_step_gave_is_always_taken() {
+    let (mut world, _, claimed) = full_stage();
+    let step = RecordStep {
+        token: claimed.token,
+        name: "charge",
+        result: Some(b"7"),
+    };
+    let ticket = world.command(Command::RecordStep(step));
+    assert!(world.answer(ticket).is_none(), "told before it is durable");
+    land_all(&mut world);
+    assert!(world.answer(ticket).expect("an answer").is_ok());
+    let charge = world.recall(claimed.token, "charge");
+    assert_eq!(charge, Ok(Some(Some("7".into()))));
+}
+
+#[test]
 fn time_waits_while_too_much_waits_for_the_storage() {
     let (mut world, orders, _) = full_stage();
     // The lease of the claimed message ends meanwhile.
