@@ -270,9 +270,13 @@ export interface Delivery<T = unknown> extends AsyncDisposable {
    * calls. A handler that may run again should do nothing that matters outside its steps.
    *
    * `name`: 1 to 256 bytes; the same twice in one attempt is `ERR_INVALID_OPTION`, as are more than 1,024 steps of one
-   * message. A result above the queue's `maxBodyBytes`, or above 8 MiB with all others of the message, rejects with
-   * `ERR_BODY_TOO_LARGE`, one that the codec cannot hold with `ERR_INVALID_BODY`. Settled: `ERR_ALREADY_SETTLED`. Lost, or
-   * at-most-once: `ERR_LEASE_LOST`. `ERR_CORRUPT`: the recorded result is damaged, and the message a dead letter now.
+   * message. Once the names and results of its steps have 8 MiB, further ones reject with `ERR_BODY_TOO_LARGE`. Settled:
+   * `ERR_ALREADY_SETTLED`. Lost, or at-most-once: `ERR_LEASE_LOST`. `ERR_CORRUPT`: the recorded result is damaged, and
+   * the message a dead letter now. All of these come before `run` is called, unless they happened while it ran.
+   *
+   * What it will give cannot be known ahead: a result above the queue's `maxBodyBytes` (`ERR_BODY_TOO_LARGE`), or one that
+   * the codec cannot hold (`ERR_INVALID_BODY`), is refused behind the effect, which later attempts repeat. So are results
+   * of steps side by side that have more than 16 MiB together.
    */
   step<S>(name: string, run: (context: StepContext) => S | PromiseLike<S>): Promise<S>
   /**

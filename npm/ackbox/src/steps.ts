@@ -10,6 +10,8 @@ import { callable, text } from './validate.js'
 
 /** Bytes of a step's name. */
 const NAME_BYTES_MAX = 256
+/** Steps of one message. */
+const STEPS_MAX = 1_024
 /** Answers to a question about a step. */
 const UNKNOWN = 0
 const NOTHING = 1
@@ -38,14 +40,16 @@ export class Steps {
   readonly #delivery: SteppingDelivery
   /** Those that run, and those that are done. */
   readonly #names = new Set<string>()
-  /** How many are recorded and were not asked for yet. */
-  #left: number
+  /** How many are recorded. */
+  #recorded: number
+  /** How many run now, and will be recorded. */
+  #running = 0
 
   constructor(driver: Driver, queue: SteppingQueue, delivery: SteppingDelivery, recorded: number) {
     this.#driver = driver
     this.#queue = queue
     this.#delivery = delivery
-    this.#left = recorded
+    this.#recorded = recorded
   }
 
   async run<S>(name: string, step: (context: StepContext) => S | PromiseLike<S>, where: string): Promise<S> {
@@ -55,7 +59,8 @@ export class Steps {
     if (this.#names.has(name)) throw sameStepAgain(name, where)
     this.#names.add(name)
     try {
-      const recorded = this.#left > 0 ? await this.#recall(name, where) : undefined
+      // Also where none is left that could be recalled: the engine refuses what it could not record.
+      const recorded = this.#recorded > 0 ? await this.#recall(name, where) : undefined
       if (recorded !== undefined) return recorded.value as S
       return (await this.#perform(name, step, where)) as S
     } catch (error) {
@@ -77,12 +82,24 @@ export class Steps {
       this.#driver.send({ body, answered, refused }, (ticket, input) => input.recallStep({ ticket, token, name }))
     })
     if (answer === UNKNOWN) return undefined
-    const value = answer === NOTHING ? undefined : this.#decode(encoded, where)
-    this.#left--
-    return { value }
+    return { value: answer === NOTHING ? undefined : this.#decode(encoded, where) }
   }
 
+  /** Runs it, if there is room for its record: one that cannot be recorded would run in every attempt. */
   async #perform(name: string, step: (context: StepContext) => unknown, where: string): Promise<unknown> {
+    this.#delivery.checkSteps()
+    if (this.#recorded + this.#running >= STEPS_MAX) throw tooManySteps(name, where)
+    this.#running++
+    try {
+      const value = await this.#runAndRecord(name, step, where)
+      this.#recorded++
+      return value
+    } finally {
+      this.#running--
+    }
+  }
+
+  async #runAndRecord(name: string, step: (context: StepContext) => unknown, where: string): Promise<unknown> {
     const given = await step(new Context(this.#delivery, name))
     const { codec } = this.#queue.local
     const result = given === undefined ? undefined : encodeBody(given, codec, this.#queue.maxBodyBytes, where, 'result')
@@ -125,6 +142,11 @@ class Context implements StepContext {
 /** Checks the name of a step or key. */
 export function checkStepName(name: unknown, where: string): asserts name is string {
   text(name, NAME_BYTES_MAX, 'the name', where)
+}
+
+function tooManySteps(name: string, where: string): AckboxError<'ERR_INVALID_OPTION'> {
+  const message = `${where}: step '${name}': expected at most ${STEPS_MAX} steps of one message`
+  return new AckboxError('ERR_INVALID_OPTION', message)
 }
 
 /** A name is used twice in one attempt. */

@@ -142,9 +142,53 @@ it('what cannot be recorded is refused, and recorded is nothing', async () => {
   expect((await queue.get('a'))?.steps).toEqual([])
 })
 
+it('no step runs that could not be recorded: the 1,025th, or one behind 8 MiB', async () => {
+  const { box } = await makeInMemory()
+  const queue = box.queue<number>('orders', { maxBodyBytes: 8 << 20, backoff: constant(0) })
+  const ran: string[] = []
+  const run = (message: Delivery<number>, name: string) => message.step(name, () => void ran.push(name))
+  const names = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `step ${from + index}`)
+  let message = await claimed(queue)
+  await Promise.all(names(0, 1_000).map((name) => run(message, name)))
+  await message.reject('again')
+  message = (await queue.dequeue())!
+  await run(message, 'step 0')
+  const sideBySide = await Promise.allSettled(names(1_000, 1_030).map((name) => run(message, name)))
+  expect(sideBySide.filter(({ status }) => status === 'fulfilled')).toHaveLength(24)
+  await refusal(run(message, 'one more'), 'ERR_INVALID_OPTION', /'one more': expected at most 1024 steps/)
+  expect(ran).toEqual(names(0, 1_024))
+  await message.ack()
+
+  await queue.enqueue(2, { id: 'b' })
+  message = (await queue.dequeue())!
+  const large = 'x'.repeat((4 << 20) - 2)
+  expect(await message.step('one', () => large)).toBe(large)
+  expect(await message.step('two', () => large)).toBe(large)
+  for (const attempt of [1, 2]) {
+    expect(message.attempt).toBe(attempt)
+    await refusal(run(message, 'three'), 'ERR_BODY_TOO_LARGE', /'three': expected less than 8388608 bytes/)
+    await message.reject('again')
+    message = (await queue.dequeue())!
+  }
+  expect(await message.step('one', () => '')).toBe(large)
+  expect(await message.step('two', () => '')).toBe(large)
+  await refusal(run(message, 'three'), 'ERR_BODY_TOO_LARGE')
+  expect(ran).toEqual(names(0, 1_024))
+})
+
+it('of steps that all begin at once none runs that could not be recorded', async () => {
+  const { box } = await makeInMemory()
+  const message = await claimed(box.queue<number>('orders'))
+  let ran = 0
+  const steps = Array.from({ length: 1_030 }, (_, index) => message.step(`step ${index}`, () => void ran++))
+  const refused = (await Promise.allSettled(steps)).filter(({ status }) => status === 'rejected')
+  expect(refused).toHaveLength(6)
+  expect(ran).toBe(1_024)
+})
+
 it('a step is refused once the delivery is settled or lost, also when that came while it ran', async () => {
   const { box, clock } = await makeInMemory()
-  const queue = box.queue<number>('orders', { leaseMs: 1_000 })
+  const queue = box.queue<number>('orders', { leaseMs: 1_000, backoff: constant(0) })
   const message = await claimed(queue)
   const running = gate()
   const step = message.step('late', () => running.promise)
@@ -158,6 +202,13 @@ it('a step is refused once the delivery is settled or lost, also when that came 
   let ran = false
   await refusal(lost.step('late', () => void (ran = true)), 'ERR_LEASE_LOST')
   expect(ran).toBe(false)
+  const again = (await queue.dequeue())!
+  const losing = gate()
+  const lostMeanwhile = again.step('late', () => losing.promise)
+  await clock.advance(1_001)
+  losing.open()
+  await refusal(lostMeanwhile, 'ERR_LEASE_LOST', /'b'/)
+  expect((await queue.get('b'))?.steps).toEqual([])
 })
 
 it('at-most-once has no steps', async () => {

@@ -12,7 +12,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::journal::Place;
 use crate::ledger::steps::Gave;
 
-/// The answer to a question about a step: nothing is recorded under this name.
+/// The answer to a question about a step: nothing is recorded under this name, and something can be.
 const UNKNOWN: u64 = 0;
 /// It gave nothing.
 const NOTHING: u64 = 1;
@@ -59,17 +59,23 @@ impl Engine {
     }
 
     pub(super) fn recall_step(&mut self, ticket: Ticket, token: Token, name: &str) {
-        let asked = self.room_to_show().and_then(|()| self.message_of(token));
-        let slot = match asked {
+        let slot = match self.message_of(token) {
             Ok(slot) => slot,
             Err(failure) => return self.refuse(ticket, failure),
         };
         let Some(key) = self.ledger.step_named(slot, name) else {
-            return self.reply(ticket, Ok(Answer::Value(UNKNOWN)));
+            // Whoever hears this runs the step: now is the time to say that it could not be recorded.
+            return match self.ledger.room_for_step(slot, name) {
+                Ok(()) => self.reply(ticket, Ok(Answer::Value(UNKNOWN))),
+                Err(failure) => self.refuse(ticket, failure),
+            };
         };
         let step = self.ledger.step(key);
         match step.gave {
-            Gave::Value => self.show_step(ticket, token, key),
+            Gave::Value => match self.room_to_show() {
+                Ok(()) => self.show_step(ticket, token, key),
+                Err(failure) => self.refuse(ticket, failure),
+            },
             Gave::Nothing => self.reply(ticket, Ok(Answer::Value(NOTHING))),
             Gave::Damaged => self.refuse_damaged_step(ticket, token, step.place),
         }

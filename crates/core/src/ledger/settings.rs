@@ -10,7 +10,7 @@ use crate::policy::backoff::Backoff;
 /// Longest window, lease or retention that can be named: a hundred years.
 const MS_MAX: u64 = 100 * 366 * 86_400_000;
 /// A body travels in one frame, whose offsets are 32 bits wide; the atomic unit is 8 MiB.
-const BODY_BYTES_MAX: u32 = 8 << 20;
+pub(super) const BODY_BYTES_MAX: u32 = 8 << 20;
 
 /// Options in force.
 #[derive(Clone, PartialEq, Eq, Debug)]

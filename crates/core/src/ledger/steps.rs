@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::Ledger;
 use super::recorder::{Note, Recorder};
+use super::settings::BODY_BYTES_MAX;
 use crate::error::{ErrorCode, Failure};
 use crate::journal::{Place, Record, StepResult};
 use crate::slab::{NONE, Slab};
@@ -23,10 +24,13 @@ use journal::Stray;
 
 /// Steps of one message.
 const STEPS_MAX: usize = 1024;
-/// Bytes of the names and results of one message's steps: one page of dead letters shows them all.
-const STEPS_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of the names and results of one message's steps from which no further one is begun.
+const STEPS_BYTES_FULL: u64 = 8 << 20;
 /// Bytes of a step's name.
 pub const STEP_NAME_BYTES_MAX: usize = 256;
+/// Bytes of the names and results of one message's steps. One that was begun before they were full
+/// fits, whatever it gave, unless others were recorded while it ran.
+const STEPS_BYTES_MAX: u64 = STEPS_BYTES_FULL + BODY_BYTES_MAX as u64 + STEP_NAME_BYTES_MAX as u64;
 
 /// What is known of a step's result without reading it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -146,17 +150,8 @@ impl Ledger {
             let message = format!("step '{name}' is recorded already ({})", of_message());
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
-        let Some(list) = &self.messages[slot].steps else {
-            return Ok(());
-        };
-        if list.keys.len() >= STEPS_MAX {
-            let message = format!(
-                "step '{name}': expected at most {STEPS_MAX} steps ({})",
-                of_message()
-            );
-            return Err(Failure::new(ErrorCode::InvalidOption, message));
-        }
-        let total = list.bytes + bytes as u64;
+        self.check_number_of_steps(slot, name)?;
+        let total = self.step_bytes(slot) + bytes as u64;
         if total > STEPS_BYTES_MAX {
             let message = format!(
                 "step '{name}': expected at most {STEPS_BYTES_MAX} bytes of all steps, got {total} ({})",
@@ -165,6 +160,32 @@ impl Ledger {
             return Err(Failure::new(ErrorCode::BodyTooLarge, message));
         }
         Ok(())
+    }
+
+    /// Whether one step more may be begun.
+    pub fn room_for_step(&self, slot: u32, name: &str) -> Result<(), Failure> {
+        self.check_number_of_steps(slot, name)?;
+        let bytes = self.step_bytes(slot);
+        if bytes >= STEPS_BYTES_FULL {
+            let message = format!(
+                "step '{name}': expected less than {STEPS_BYTES_FULL} bytes of all steps before it, \
+                 got {bytes} (message '{}')",
+                self.id_text(slot)
+            );
+            return Err(Failure::new(ErrorCode::BodyTooLarge, message));
+        }
+        Ok(())
+    }
+
+    fn check_number_of_steps(&self, slot: u32, name: &str) -> Result<(), Failure> {
+        if self.steps_of(slot).len() < STEPS_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "step '{name}': expected at most {STEPS_MAX} steps (message '{}')",
+            self.id_text(slot)
+        );
+        Err(Failure::new(ErrorCode::InvalidOption, message))
     }
 
     fn add_step(&mut self, slot: u32, index: u32, name: Box<str>, gave: Gave, bytes: u32) -> u32 {

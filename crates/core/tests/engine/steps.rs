@@ -177,18 +177,53 @@ fn names_results_and_numbers_of_steps_have_limits() {
         message.contains("'charge'") && message.contains("'a'"),
         "{message}"
     );
-    for name in ["one", "two", "three"] {
-        world.record(token, name, Some(&large)).unwrap();
-    }
-    let (code, message) = refused(&mut world, "four", &large);
-    assert_eq!(code, ErrorCode::BodyTooLarge);
-    assert!(message.contains("8388608"), "{message}");
-    for step in 4..1024 {
+    for step in 1..1024 {
         world.record(token, &format!("step {step}"), None).unwrap();
     }
     let (code, message) = refused(&mut world, "one more", "");
     assert_eq!(code, ErrorCode::InvalidOption);
     assert!(message.contains("1024"), "{message}");
+    let asked = world.recall(token, "one more").unwrap_err();
+    assert_eq!((asked.code, asked.message), (code, message));
+    let told = world.recall(token, "charge");
+    assert_eq!(told, Ok(Some(Some("7".into()))), "what is recorded is told");
+    world.audit();
+}
+
+#[test]
+fn whoever_asks_hears_that_the_steps_of_a_message_are_full_before_it_runs_one_more() {
+    let options = QueueOptions {
+        max_body_bytes: Some(8 << 20),
+        ..at_once()
+    };
+    let (mut world, orders, token) = delivered(options);
+    let nearly = "x".repeat((8 << 20) - "1".len() - 1);
+    world.record(token, "1", Some(&nearly)).unwrap();
+    assert_eq!(world.recall(token, "2"), Ok(None), "a byte is left");
+    // The largest result under the longest name: what began is recorded.
+    let name = "n".repeat(256);
+    let largest = "x".repeat(8 << 20);
+    world.record(token, &name, Some(&largest)).unwrap();
+    let full = world.recall(token, "3").unwrap_err();
+    assert_eq!(full.code, ErrorCode::BodyTooLarge);
+    assert!(
+        full.message.contains("'3'") && full.message.contains("8388608"),
+        "{}",
+        full.message
+    );
+    // One that ran side by side with those.
+    world.record(token, "", None).unwrap_err();
+    world.record(token, "4", None).unwrap();
+    let refused = world.record(token, "5", None).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::BodyTooLarge);
+    assert!(refused.message.contains("16777472"), "{}", refused.message);
+    world.reject(token);
+    let mut world = world.reopen();
+    let again = world.dequeue(orders, 1).remove(0);
+    assert_eq!(again.steps, 3);
+    let told = world.recall(again.token, &name);
+    assert_eq!(told, Ok(Some(Some(largest))));
+    world.recall(again.token, "3").unwrap_err();
     world.audit();
 }
 
