@@ -48,6 +48,8 @@ export class Driver {
   #steppedAt = 0
   #timer: TimerHandle | undefined
   #timerAt = Infinity
+  /** The process is kept alive, for the timer alone does not. */
+  #holdsProcess = false
 
   constructor(engine: Engine, clock: Clock, storage: Storage, inbox: Inbox) {
     this.#engine = engine
@@ -237,6 +239,7 @@ export class Driver {
     this.#clearTimer()
     this.#storage.stop()
     this.tickets.refuseAll(error)
+    this.#holdWhileShort()
     this.#engine.free()
   }
 
@@ -283,6 +286,7 @@ export class Driver {
         if (this.#takes.length > 0) for (const take of this.#takes.splice(0)) take()
       } while (more || input.length > 0)
       this.#arm()
+      this.#holdWhileShort()
     } catch (cause) {
       this.die(cause)
       return
@@ -360,6 +364,15 @@ export class Driver {
     this.#timer = this.clock.setTimeout(this.#wake, delay)
     this.#timer.unref()
     if (this.#ended !== undefined) this.#clearTimer()
+  }
+
+  /** A storage without room is asked again by the timer: who waits for that keeps the process alive. */
+  #holdWhileShort(): void {
+    const holds = this.#storage.isShort && this.tickets.count > 0
+    if (holds === this.#holdsProcess) return
+    this.#holdsProcess = holds
+    if (holds) this.#inbox.keepAlive.hold()
+    else this.#inbox.keepAlive.release()
   }
 
   readonly #wake = (): void => {

@@ -15,6 +15,8 @@ type Call = () => Promise<() => void>
 export class StoragePort {
   /** What the storage last failed with. */
   lastError: unknown
+  /** The last append found no room: it is asked again some time. */
+  isShort = false
   readonly #storage: Storage
   readonly #input: Writer
   readonly #answered: () => void
@@ -46,9 +48,13 @@ export class StoragePort {
     this.#collect(
       async () => {
         await this.#storage.append(segment, bytes)
+        this.isShort = false
         return () => this.#input.appended()
       },
-      (error) => this.#input.appendFailed({ clean: isCleanFailure(error) }),
+      (error) => {
+        const clean = (this.isShort = isCleanFailure(error))
+        this.#input.appendFailed({ clean })
+      },
     )
   }
 

@@ -24,6 +24,10 @@ it('a process stays until what it enqueued is durable', async () => {
   expect(await succeed(program('exit-pending'), [folder])).toEqual(['accepted'])
 })
 
+it('a process stays while what it waits for waits for room in the storage [A1 process life]', async () => {
+  expect(await succeed(program('exit-short'))).toEqual(['step recorded', 'paused', 'nothing left to do'])
+})
+
 it('an open worker keeps its process alive, a closed one does not [A1 process life]', async () => {
   const folder = join(await temporaryFolder(), 'box')
   expect(await succeed(program('exit-worker'), [folder])).toEqual([
