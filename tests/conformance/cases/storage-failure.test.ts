@@ -138,6 +138,24 @@ it('a clean failure loses no settlement that waited for the same append', async 
   expect(await heir.queue('jobs').get('a')).toMatchObject({ state: 'completed' })
 })
 
+it('without room, an acknowledgement with what it enqueues waits for room', async () => {
+  const { storage, box, clock, errors } = await setUp()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueue(1, { id: 'a' })
+  const message = await queue.dequeue()
+  await turns()
+  message!.enqueue(queue, 2, { id: 'b' })
+  storage.failNext(cleanError())
+  const acked = message!.ack()
+  expect(await isPending(acked)).toBe(true)
+  await clock.advance(1_000)
+  await acked
+  const heir = await openOn(storage.copy(), { clock })
+  expect(await heir.queue('jobs').get('a')).toMatchObject({ state: 'completed' })
+  expect(await heir.queue('jobs').get('b')).toMatchObject({ state: 'ready' })
+  expect(errors).toEqual([])
+})
+
 it('enqueueMany that fails clean enqueues nothing of it', async () => {
   const { storage, box } = await setUp()
   const queue = box.queue<number>('jobs')

@@ -3,8 +3,8 @@
 //! Claims end without a trace, at no cost: their starts never were in the journal, and nobody has seen
 //! their messages. (Those of at-most-once stay staged, as settlements that nobody was told of.) Until
 //! there is room nothing is claimed anew. What else was written stays staged, with those who wait for
-//! it: a pause, a purge, what time did. It goes with the next enqueue or settlement, and by itself once
-//! every [`RETRY_MS`].
+//! it: a pause, a purge, what time did, a transaction that settles and enqueues. It goes with the next
+//! enqueue or settlement, and by itself once every [`RETRY_MS`].
 
 use std::collections::BTreeSet;
 
@@ -12,6 +12,7 @@ use super::Engine;
 use super::staging::{Gate, Retracted};
 use crate::command::Token;
 use crate::journal::Record;
+use crate::ledger::Note;
 use crate::time::Timestamp;
 
 /// How often a storage without room is asked again.
@@ -110,6 +111,12 @@ impl Retracted {
                     }
             )
         })
+    }
+
+    /// Whether it holds a message that stands or falls with what became of another one.
+    pub(super) fn owes(&self) -> bool {
+        let is_owed = |(note, _): &(Note, _)| matches!(note, Note::Owed { .. });
+        self.records.iter().any(is_owed)
     }
 
     /// Takes out the starts of claims that are nobody's any more.

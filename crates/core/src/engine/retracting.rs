@@ -4,8 +4,9 @@
 //! duplicates, its claims, whatever was enqueued in one unit with it. All else is staged again:
 //! settlements are tried again at once, with what a transaction enqueues along with them; housekeeping
 //! when something else is written. When an append without a message to refuse held settlements, and
-//! those found no room, the run ends. So it does when a transaction depends on what is refused: the
-//! deliveries that it ended cannot be opened again. For all else see [`super::no_room`].
+//! those found no room, the run ends, unless messages came along with them: those need more room than is
+//! kept for settlements, and all of it waits. The run also ends when a transaction depends on what is
+//! refused: the deliveries that it ended cannot be opened again. For all else see [`super::no_room`].
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ impl Engine {
         // Deaths are counted in records, so a message whose death is written cannot be taken back.
         let refuses_nothing = gone.is_empty() && !edits;
         let is_final = if refuses_nothing {
-            frames[0].settles()
+            frames[0].settles() && !frames[0].owes()
         } else {
             let mut edited = frames.iter().flat_map(Retracted::edits);
             has_died(&frames, &gone)
@@ -55,7 +56,7 @@ impl Engine {
         if refuses_nothing && frames[0].is_awaited() {
             self.retract_claims(&mut frames);
             let urgent = |frame: &Retracted| frame.settles() || frame.accepted().next().is_some();
-            let hold = !frames.iter().any(urgent);
+            let hold = frames[0].owes() || !frames.iter().any(urgent);
             self.stage_again(frames, &gone);
             return self.wait_for_room(hold);
         }

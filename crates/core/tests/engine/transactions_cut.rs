@@ -197,6 +197,66 @@ fn without_room_a_transaction_with_settlements_is_tried_again() {
     world.audit();
 }
 
+/// A transaction that settles and enqueues, alone in an append that finds no room.
+fn alone_without_room() -> (Site, u64) {
+    let mut site = site();
+    let first = site.world.dequeue(site.orders, 1).remove(0);
+    site.world.hold_appends = true;
+    let ticket = site.world.command(Command::Transaction(Transaction {
+        settles: vec![ack(&first)],
+        enqueues: vec![with_id(site.bills, "1", "")],
+    }));
+    site.world.fail_append(true);
+    (site, ticket)
+}
+
+fn is_failed(world: &World) -> bool {
+    let failed = |notice: &Notice| matches!(notice, Notice::Failed { .. });
+    world.notices.iter().any(failed)
+}
+
+#[test]
+fn without_room_a_transaction_with_settlements_alone_waits_for_it() {
+    let (site, ticket) = alone_without_room();
+    let (mut world, orders, bills) = (site.world, site.orders, site.bills);
+    for _ in 0..3 {
+        assert!(!is_failed(&world) && world.answer(ticket).is_none());
+        world.advance(999);
+        assert!(world.held.is_none(), "it is tried once a second");
+        world.advance(1);
+        world.fail_append(true);
+    }
+    // A message takes it along, and is refused.
+    let refused = world.command(Command::Enqueue(message(orders, "d")));
+    world.fail_append(true);
+    assert!(world.answer(refused).expect("answered").is_err());
+    world.fail_append(true);
+    assert!(world.held.is_none() && world.answer(ticket).is_none());
+    world.advance(1_000);
+    world.land();
+    assert!(world.answer(ticket).expect("answered").is_ok());
+    world.hold_appends = false;
+    assert_eq!(world.state(orders, "a"), Some(MessageState::Completed));
+    assert_eq!(world.state(bills, "1"), Some(MessageState::Ready));
+    world.audit();
+}
+
+#[test]
+fn what_waits_for_room_when_a_box_is_closed_or_dies_has_not_happened() {
+    for closes in [true, false] {
+        let (site, ticket) = alone_without_room();
+        let (mut world, orders, bills) = (site.world, site.orders, site.bills);
+        if closes {
+            let closing = world.request(Request::Close {}).unwrap();
+            assert!(world.answer(closing).expect("closing never hangs").is_ok());
+        }
+        assert!(!matches!(world.answer(ticket), Some(Ok(_))));
+        let mut world = world.reopen();
+        assert_eq!(world.state(orders, "a"), Some(MessageState::Ready));
+        assert_eq!(world.state(bills, "1"), None);
+    }
+}
+
 /// It told a duplicate of what is refused now, and ended a delivery: neither can be taken back.
 #[test]
 fn without_room_a_transaction_that_depends_on_what_is_refused_ends_the_run() {
@@ -218,8 +278,7 @@ fn without_room_a_transaction_that_depends_on_what_is_refused_ends_the_run() {
         .expect("answered")
         .expect_err("refused");
     assert_eq!(failure.code, ErrorCode::StorageFailed);
-    let failed = |notice: &Notice| matches!(notice, Notice::Failed { .. });
-    assert!(world.notices.iter().any(failed));
+    assert!(is_failed(&world));
     let mut world = world.reopen();
     assert_eq!(world.state(orders, "a"), Some(MessageState::Ready));
     assert_eq!(world.state(bills, "1"), None);

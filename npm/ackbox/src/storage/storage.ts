@@ -90,7 +90,9 @@ export interface StorageReader {
  * quota, say): the storage lives, and messages of this append are refused with `ERR_STORAGE_FULL`. Settlements are tried
  * again at once, and should find room in a reserve: if they alone find none, the box ends. Everything else waits for room,
  * with a `warning`, and is tried again with the next enqueue or settlement and once a second: no delivery begins, and a
- * pause, a purge or another change resolves when it was written.
+ * pause, a purge or another change resolves when it was written. So does a transaction that settles and enqueues, and
+ * what `message.enqueue` sends with an `ack`; settlements in one append with those wait with them. The box ends too if such
+ * a transaction got a duplicate of a message that is refused in the same append.
  */
 export interface CleanFailure extends Error {
   readonly clean: true
