@@ -45,7 +45,11 @@ usage: cargo xtask <command>
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (command, options) = match arguments.split_first() {
-        Some((command, options)) => (command.as_str(), options),
+        // As npm and cargo themselves take it: what follows `--` is the command's.
+        Some((command, options)) => (
+            command.as_str(),
+            options.strip_prefix(&["--".to_owned()]).unwrap_or(options),
+        ),
         None => ("", &[] as &[String]),
     };
     let outcome = match command {

@@ -142,7 +142,8 @@ impl Engine {
             && self.commit.is_durable()
             && self.dead_jobs.is_idle()
             && !self.ledger.is_purging()
-            && !self.cleaning.is_removing()
+            // A segment that cannot be given up yet is the next owner's to remove.
+            && (!self.cleaning.is_removing() || self.commit.delays_removal())
             && self.reads.is_idle()
             && self.output.is_empty();
         if over && let Some(closing) = self.closing.take() {

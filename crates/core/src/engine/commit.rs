@@ -237,6 +237,13 @@ impl Commit {
             && (self.on_hold || self.staged.iter().all(|staged| staged.frame.is_empty()))
     }
 
+    /// Whether the removal of a segment waits for what found no room.
+    #[must_use]
+    pub(super) fn delays_removal(&self) -> bool {
+        let mut gates = self.staged.iter().flat_map(|staged| &staged.gates);
+        self.on_hold && gates.any(|gate| matches!(gate, Gate::Emptied(_)))
+    }
+
     /// Whether what is staged found no room, and waits until something else is written.
     #[must_use]
     pub(super) fn is_on_hold(&self) -> bool {

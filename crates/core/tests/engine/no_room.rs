@@ -1,10 +1,10 @@
 //! A storage without room for what can wait: claims are nobody's again, pauses and the like wait. [A8 clean]
 
 use ackbox_core::command::*;
-use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::config::{Config, Guarantee, QueueOptions};
 use ackbox_core::effect::{EventKind, Notice};
 
-use crate::support::{World, message};
+use crate::support::{Disk, T0, World, message};
 
 /// Messages that wait in a box whose storage is about to be full.
 fn backlog(options: QueueOptions, bodies: &[&str]) -> (World, QueueId) {
@@ -222,4 +222,31 @@ fn a_box_that_waits_for_room_can_be_closed() {
     let closing = world.request(Request::Close {}).unwrap();
     assert!(world.answer(closing).expect("closing never hangs").is_ok());
     assert_eq!(world.reopen().box_stats().messages, 1);
+}
+
+#[test]
+fn a_box_closes_though_the_removal_of_a_segment_waits_for_room() {
+    let config = Config {
+        segment_bytes: 4096,
+        ..Config::default()
+    };
+    let mut world = World::open(Disk::new(), T0, config.clone()).expect("an empty box opens");
+    let orders = world.define("orders", QueueOptions::default());
+    while world.disk_bytes() < 4096 - 600 {
+        world.enqueue(orders, &"x".repeat(300));
+        let token = world.dequeue(orders, 1)[0].token;
+        world.ack(token);
+    }
+    let mut world = world.reopen();
+    let orders = world.define("orders", QueueOptions::default());
+    world.hold_appends = true;
+    world.command(Command::Enqueue(message(orders, &"y".repeat(2_000))));
+    world.fail_append(true);
+    world.hold_appends = false;
+    assert!(!is_failed(&world));
+    let closing = world.request(Request::Close {}).unwrap();
+    assert!(
+        matches!(world.answer(closing), Some(Ok(_))),
+        "nothing will be written any more for which the removal could wait"
+    );
 }
