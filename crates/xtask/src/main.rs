@@ -10,6 +10,7 @@ mod debian;
 mod files;
 mod native;
 mod programs;
+mod proof;
 mod simulation;
 mod stamp;
 mod step;
@@ -39,6 +40,8 @@ usage: cargo xtask <command>
   simulate [options]
                    the engine in seeded worlds of crashes and faults: --seed, --seeds, --seconds,
                    --keep (some operations of one world)
+  prove            build everything, then run every tier that hunts for lost or doubled messages at
+                   full length (hours); `test` runs them shortened
   build            native addon, WebAssembly and TypeScript, into npm/ackbox/dist
   codegen          write npm/ackbox/src/engine/wire.gen.ts from crates/wire";
 
@@ -56,11 +59,12 @@ fn main() -> ExitCode {
         "demo" => programs::demo(options),
         "bench" => programs::bench(options),
         "simulate" => simulation::simulate(options),
-        "test" | "build" | "codegen" if !options.is_empty() => Err(anyhow::anyhow!(
+        "test" | "prove" | "build" | "codegen" if !options.is_empty() => Err(anyhow::anyhow!(
             "`{command}` takes no options, got `{}`",
             options.join(" ")
         )),
         "test" => tests::run(),
+        "prove" => proof::prove(),
         "build" => build(),
         "codegen" => codegen::run(),
         "help" | "--help" | "-h" => {

@@ -2,21 +2,20 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::cargo;
-use crate::step::Progress;
-use crate::tally::{Counts, Tally};
+use crate::proof::{Length, Program, Report};
 
-/// Seeds that every run of the tests goes through: the first one, and how many.
-const FIXED: (&str, &str) = ("1", "1000");
-/// Wall time for seeds that no run had before, in seconds. Without it there are none: what a change
-/// must pass is the same for everybody, and new seeds are searched apart.
+/// How many seeds, from the first one, every run goes through.
+const FIXED_SHORT: &str = "1000";
+const FIXED_FULL: &str = "20000";
+/// Wall time for seeds that no run had before, in seconds. Without it the tests take none: what a change
+/// must pass is the same for everybody.
 const SECONDS_VARIABLE: &str = "ACKBOX_SIMULATION_SECONDS";
-/// A simulator that hangs ends here.
-const LIMIT: Duration = Duration::from_secs(600);
+/// And what a proof takes.
+const FRESH_FULL: &str = "300";
 
 /// Simulates what the options say; the exit code is the simulator's.
 pub(crate) fn simulate(options: &[String]) -> Result<ExitCode> {
@@ -28,48 +27,34 @@ pub(crate) fn simulate(options: &[String]) -> Result<ExitCode> {
     })
 }
 
-/// The fixed seeds, then fresh ones for a while if that is asked for; each world counts as a test.
-pub(crate) fn tier(progress: &Progress, tally: &mut Tally) {
-    let (seed, seeds) = FIXED;
-    let fixed = ["--seed", seed, "--seeds", seeds].map(str::to_owned);
-    worlds(
-        progress,
-        tally,
-        "simulation-fixed",
-        "simulation, fixed seeds",
-        &fixed,
-    );
-    let Ok(seconds) = std::env::var(SECONDS_VARIABLE) else {
-        return;
+/// The fixed seeds; then fresh ones for a while, in the tests only if that is asked for. Each world counts
+/// as a test.
+pub(crate) fn programs(length: Length) -> Vec<Program> {
+    let asked = std::env::var(SECONDS_VARIABLE).ok();
+    let (seeds, seconds) = match length {
+        Length::Short => (FIXED_SHORT, asked),
+        Length::Full => (FIXED_FULL, Some(asked.unwrap_or(FRESH_FULL.to_owned()))),
     };
-    let seed = fresh_seed();
-    let title = format!("simulation, {seconds} s of seeds from {seed}");
-    let fresh = [
-        "--seed".to_owned(),
-        seed.to_string(),
-        "--seconds".to_owned(),
-        seconds,
-    ];
-    worlds(progress, tally, "simulation-fresh", &title, &fresh);
-}
-
-fn worlds(progress: &Progress, tally: &mut Tally, name: &str, title: &str, options: &[String]) {
-    let mut counts = Counts::default();
-    let outcome = progress.step(name, title, |step| {
-        let ended = step.run_within(LIMIT, &mut simulator(options));
-        let output = step.output()?;
-        counts = Counts::of_cargo(&output);
-        let speed = output
-            .lines()
-            .rfind(|line| line.ends_with("crashes a second"));
-        step.outcome(format!("{counts}; {}", speed.unwrap_or("no figures")));
-        ended?;
-        if counts.passed == 0 {
-            bail!("no world was simulated");
-        }
-        Ok(())
-    });
-    tally.suite(outcome, counts);
+    let program = |name, title, options: [&str; 4]| Program {
+        name,
+        title,
+        command: simulator(&options.map(str::to_owned)),
+        report: Report::Cargo,
+    };
+    let mut programs = vec![program(
+        "simulation-fixed",
+        format!("simulation, {seeds} fixed seeds"),
+        ["--seed", "1", "--seeds", seeds],
+    )];
+    if let Some(seconds) = seconds {
+        let seed = fresh_seed().to_string();
+        programs.push(program(
+            "simulation-fresh",
+            format!("simulation, {seconds} s of seeds from {seed}"),
+            ["--seed", &seed, "--seconds", &seconds],
+        ));
+    }
+    programs
 }
 
 fn simulator(options: &[String]) -> std::process::Command {

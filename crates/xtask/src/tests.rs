@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::proof::{self, Length};
 use crate::step::{Progress, Step, StepFailed};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{cargo, native, programs, simulation, tools, typescript, wasm};
+use crate::{cargo, native, programs, tools, typescript, wasm};
 
 /// A demo that hangs ends here, well above what it takes on two cores.
 const DEMO_LIMIT: Duration = Duration::from_secs(300);
@@ -38,14 +39,16 @@ pub(crate) fn run() -> Result<ExitCode> {
             tier(&progress, &mut tally, name, budget_seconds, work);
         };
         tier("Rust", 480, &|tally| rust(&progress, tally));
-        tier("simulation", 150, &|tally| {
-            simulation::tier(&progress, tally)
-        });
         tier("build", 300, &|tally| build(&progress, tally));
         tier("npm checks", 60, &|tally| {
             checks(&progress, tally, "npm", &npm_scripts);
             checks(&progress, tally, "tests", &tests_scripts);
         });
+        for proof in &proof::TIERS {
+            tier(proof.name, proof.short_seconds, &|tally| {
+                proof.run(&progress, tally, Length::Short);
+            });
+        }
         tier("suites", 600, &|tally| {
             suites(&progress, tally, &tests_scripts)
         });

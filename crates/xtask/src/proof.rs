@@ -1,0 +1,211 @@
+//! The tiers that try to catch the engine lying: worlds of faults, real crashes, fuzzed bytes.
+//!
+//! A tier is one or more programs. `cargo xtask test` runs each of them shortened, `cargo xtask prove` at
+//! full length; `ACKBOX_LENGTH` tells a program which it is. A program reports its tests as `cargo test` or
+//! vitest do, and writes what it has seen (its *evidence*) as JSON into the file that `ACKBOX_EVIDENCE`
+//! names: `figures`, the promises that it `proves` with how often, and what it `skipped` and why.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::step::{Progress, Step};
+use crate::tally::{Counts, Tally, vitest_failures};
+use crate::{files, native, simulation, tools, typescript, wasm};
+
+/// Every tier, from the innermost part outwards.
+pub(crate) const TIERS: [Tier; 1] = [Tier {
+    name: "simulation",
+    short_seconds: 180,
+    full_seconds: 3_600,
+    programs: simulation::programs,
+}];
+
+/// How much of a tier runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// What a change must pass.
+    Short,
+    /// What a release rests on.
+    Full,
+}
+
+/// Programs that prove one thing.
+pub(crate) struct Tier {
+    pub(crate) name: &'static str,
+    /// The budget in `cargo xtask test`, in seconds.
+    pub(crate) short_seconds: u64,
+    /// The budget in `cargo xtask prove`, in seconds.
+    pub(crate) full_seconds: u64,
+    pub(crate) programs: fn(Length) -> Vec<Program>,
+}
+
+/// A program of a tier.
+pub(crate) struct Program {
+    /// Names its log and its evidence: lower case and dashes, unique over all tiers.
+    pub(crate) name: &'static str,
+    pub(crate) title: String,
+    pub(crate) command: Command,
+    pub(crate) report: Report,
+}
+
+/// How a program tells its counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// Lines `test result: ok. 3 passed; 0 failed; 1 ignored` on its output.
+    Cargo,
+    /// A vitest suite: started with `--outputFile.json`.
+    #[expect(dead_code, reason = "no tier is a suite of vitest yet")]
+    Vitest,
+}
+
+/// What a program has seen, and under which name.
+pub(crate) struct Evidence {
+    program: &'static str,
+    counts: Counts,
+    seconds: u64,
+    value: Value,
+}
+
+/// `cargo xtask prove`: every tier at full length.
+pub(crate) fn prove() -> Result<ExitCode> {
+    let progress = Progress::new()?;
+    tools::check(&progress)?;
+    typescript::install(&progress, "npm")?;
+    typescript::install(&progress, "tests")?;
+    native::build(&progress)?;
+    wasm::build(&progress)?;
+    typescript::compile(&progress)?;
+    let mut tally = Tally::default();
+    let mut evidence = Vec::new();
+    for tier in &TIERS {
+        progress.say(&format!(
+            "-- {} (budget {} s)",
+            tier.name, tier.full_seconds
+        ));
+        tally.enter(tier.name);
+        evidence.extend(tier.run(&progress, &mut tally, Length::Full));
+    }
+    let collected: Value = evidence.iter().map(Evidence::to_json).collect();
+    let path = files::target().join("xtask/evidence.json");
+    fs::write(&path, format!("{collected:#}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    progress.say(&format!("what was seen: {}", path.display()));
+    for line in tally.report() {
+        progress.say(&line);
+    }
+    Ok(if tally.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+impl Evidence {
+    fn to_json(&self) -> Value {
+        json!({
+            "program": self.program,
+            "passed": self.counts.passed,
+            "failed": self.counts.failed,
+            "skipped": self.counts.skipped,
+            "seconds": self.seconds,
+            "evidence": self.value,
+        })
+    }
+}
+
+impl Tier {
+    /// Runs all programs, one that fails too; what those say that wrote evidence.
+    pub(crate) fn run(
+        &self,
+        progress: &Progress,
+        tally: &mut Tally,
+        length: Length,
+    ) -> Vec<Evidence> {
+        let budget = match length {
+            Length::Short => self.short_seconds,
+            Length::Full => self.full_seconds,
+        };
+        let programs = (self.programs)(length).into_iter();
+        programs
+            .filter_map(|program| program.run(progress, tally, length, budget))
+            .collect()
+    }
+}
+
+impl Program {
+    fn run(
+        mut self,
+        progress: &Progress,
+        tally: &mut Tally,
+        length: Length,
+        budget_seconds: u64,
+    ) -> Option<Evidence> {
+        let started = Instant::now();
+        let mut counts = Counts::default();
+        let mut evidence = None;
+        let title = std::mem::take(&mut self.title);
+        let outcome = progress.step(self.name, &title, |step| {
+            let file = fresh(step.report_path("evidence.json"))?;
+            self.command.env("ACKBOX_EVIDENCE", &file).env(
+                "ACKBOX_LENGTH",
+                match length {
+                    Length::Short => "short",
+                    Length::Full => "full",
+                },
+            );
+            // A tier that hangs ends well above its budget: a slow machine is no failure.
+            let limit = Duration::from_secs(budget_seconds * 3 + 300);
+            let ended = self.attempt(step, limit, &mut counts);
+            step.outcome(counts.to_string());
+            if let Ok(text) = fs::read(&file) {
+                evidence = Some(serde_json::from_slice(&text).context("the evidence is no JSON")?);
+            }
+            ended?;
+            if counts.passed + counts.skipped == 0 {
+                bail!("no test ran");
+            }
+            Ok(())
+        });
+        tally.suite(outcome, counts);
+        evidence.map(|value| Evidence {
+            program: self.name,
+            counts,
+            seconds: started.elapsed().as_secs(),
+            value,
+        })
+    }
+
+    fn attempt(&mut self, step: &Step, limit: Duration, counts: &mut Counts) -> Result<()> {
+        match self.report {
+            Report::Cargo => {
+                let ended = step.run_within(limit, &mut self.command);
+                *counts = Counts::of_cargo(&step.output()?);
+                ended
+            }
+            Report::Vitest => {
+                let path = fresh(step.report_path("json"))?;
+                self.command.args(["--reporter=default", "--reporter=json"]);
+                self.command
+                    .arg(format!("--outputFile.json={}", path.display()));
+                let ended = step.run_within(limit, &mut self.command);
+                let text = fs::read(&path).context("vitest wrote no report")?;
+                let report = serde_json::from_slice(&text).context("vitest's report is no JSON")?;
+                *counts = Counts::of_vitest(&report);
+                ended.with_context(|| vitest_failures(&report).join("\n  "))
+            }
+        }
+    }
+}
+
+/// The path, with nothing of an earlier run there.
+fn fresh(path: PathBuf) -> Result<PathBuf> {
+    if path.exists() {
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(path)
+}
