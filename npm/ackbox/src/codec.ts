@@ -42,7 +42,7 @@ export function encodeBody(
   }
   let encoded: string | Uint8Array | undefined
   try {
-    encoded = codec === undefined ? JSON.stringify(body) : atOnce(codec.encode(body as never), 'a Uint8Array from codec.encode')
+    encoded = codec === undefined ? jsonOf(body) : atOnce(codec.encode(body as never), 'a Uint8Array from codec.encode')
   } catch (cause) {
     throw new AckboxError('ERR_INVALID_BODY', `${where}: the ${what} cannot be encoded: ${messageOf(cause)}`, { cause })
   }
@@ -64,6 +64,12 @@ export function decodeBody(encoded: string | Uint8Array, codec: Codec<never> | u
   return codec === undefined ? JSON.parse(encoded as string) : atOnce(codec.decode(encoded as Uint8Array), 'a value from codec.decode')
 }
 
+/** JSON text. A promise would become `{}`, and what was meant would be lost without a word. */
+function jsonOf(value: unknown): string | undefined {
+  if (isThenable(value)) throw new TypeError('it is a promise: await it first')
+  return JSON.stringify(value) as string | undefined
+}
+
 /** What a codec gave: it has to be there at once. */
 function atOnce<V>(value: V, wanted: string): V {
   if (!isThenable(value)) return value
@@ -77,7 +83,7 @@ export function encodeResult(result: unknown, maxBytes: number, where: string): 
   if (result === undefined) return ''
   let encoded: string | undefined
   try {
-    encoded = JSON.stringify(result)
+    encoded = jsonOf(result)
   } catch (cause) {
     throw new AckboxError('ERR_INVALID_BODY', `${where}: the result cannot be encoded: ${messageOf(cause)}`, { cause })
   }

@@ -29,6 +29,21 @@ eachStorage('a bad body [A10 bodies]', (make) => {
     await nothingLost()
   })
 
+  it('that is a promise is refused: it was meant to be awaited', async () => {
+    const { queue, nothingLost } = await withKeptMessage(make)
+    await refusal(queue.enqueue(Promise.resolve({ cents: 5 })), 'ERR_INVALID_BODY', /jobs.*promise.*await/)
+    await nothingLost()
+  })
+
+  it('a result that is a promise is refused, and the message is still to be settled', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('jobs')
+    await queue.enqueue(1)
+    const message = await queue.dequeue()
+    await refusal(message!.ack(Promise.resolve(1) as never), 'ERR_INVALID_BODY', /result.*promise.*await/)
+    await message!.ack()
+  })
+
   it('of exactly the limit is accepted', async () => {
     const { box } = await make()
     const queue = box.queue<string>('jobs', { maxBodyBytes: 100 })
