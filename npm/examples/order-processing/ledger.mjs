@@ -27,12 +27,12 @@ export async function reckon({ journal: folder, shop, books, kills }) {
       ]),
       ...section('Sent again by the shop, as it got no receipt', [
         ['orders sent again', shop.sentAgain],
-        ['  known by their id, taken once', shop.duplicates],
+        ['  of them accepted before: known by their id', shop.duplicates],
       ]),
       ...section('Cut off between effect and record, made once by their key', [
         ['charges', books.chargesAskedAgain],
         ['shipments', books.shipmentsAskedAgain],
-        ['  of both, answered before the kill', books.answeredBeforeKill.length],
+        ['  of both: answered, but killed before the record', books.answeredBeforeKill.length],
       ]),
       ...section('Checked order by order', wrongs.map(([wrong, ids]) => [wrong, ids.length, verdict(ids)])),
     ],
