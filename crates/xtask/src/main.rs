@@ -8,6 +8,7 @@ mod cargo;
 mod codegen;
 mod debian;
 mod files;
+mod kills;
 mod native;
 mod programs;
 mod proof;

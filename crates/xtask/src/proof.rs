@@ -15,15 +15,23 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{files, native, simulation, tools, typescript, wasm};
+use crate::{files, kills, native, simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
-pub(crate) const TIERS: [Tier; 1] = [Tier {
-    name: "simulation",
-    short_seconds: 180,
-    full_seconds: 3_600,
-    programs: simulation::programs,
-}];
+pub(crate) const TIERS: [Tier; 2] = [
+    Tier {
+        name: "simulation",
+        short_seconds: 180,
+        full_seconds: 3_600,
+        programs: simulation::programs,
+    },
+    Tier {
+        name: "kills and pauses",
+        short_seconds: 60,
+        full_seconds: 1_800,
+        programs: kills::programs,
+    },
+];
 
 /// How much of a tier runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

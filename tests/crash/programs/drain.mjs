@@ -11,7 +11,8 @@ export function bodyOf(id) {
   return { id, text: id.repeat(sum % 5 === 0 ? 500 : 10) }
 }
 
-function isIntact(id, body) {
+// Whether a body is the one of that id.
+export function isIntact(id, body) {
   return JSON.stringify(body) === JSON.stringify(bodyOf(id))
 }
 

@@ -1,4 +1,4 @@
-// Asks what became of messages. As a program: results.mjs <folder> <file with an id in each line>
+// Asks what became of messages. As a program: results.mjs <folder> <file with an id in each line> <queue>
 // Prints `result <id> <state> <intact>` for each, where <intact> says whether the result is the one of that id.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -13,9 +13,9 @@ export function resultOf(id) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const [folder, file] = process.argv.slice(2)
+  const [folder, file, name = 'jobs'] = process.argv.slice(2)
   const box = await open(placeAt(folder))
-  const queue = box.queue('jobs')
+  const queue = box.queue(name)
   for (const id of readFileSync(file, 'utf8').split('\n').filter((line) => line !== '')) {
     // A message that is not known would be waited for.
     const { state = 'unknown', result } = (await queue.get(id)) ?? {}
