@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::QueueOptions;
 use crate::consumer::policies::Policies;
+use crate::consumer::sluice::SluiceState;
 use crate::consumer::watch::HandlerLimits;
 use crate::time::Timestamp;
 
@@ -72,6 +73,20 @@ pub enum Command<'a> {
     Declined {
         /// The delivery.
         token: Token,
+    },
+    /// The handler of a delivery starts now, which was handed out before: its time runs from here on.
+    Began {
+        /// The delivery.
+        token: Token,
+    },
+    /// What is to be known of the end of a delivery, which follows.
+    Excused {
+        /// The delivery.
+        token: Token,
+        /// It says nothing about the destination.
+        blameless: bool,
+        /// If it is a failure, it costs no attempt: it was a probe of the host's own breaker.
+        free: bool,
     },
     /// Prolong a lease: it ends `ms` from now.
     Extend {
@@ -387,6 +402,9 @@ pub enum Request {
         destination: String,
         isolate: bool,
     },
+    /// At once. A gate of the host, in front of workers that name this number as theirs, stands like this
+    /// from now on. Before the first of them is opened.
+    SetSluice { sluice: u32, state: SluiceState },
     /// At once. Claims no more until resumed; what was written ahead is taken back.
     PauseWorker { worker: WorkerId },
     /// At once.

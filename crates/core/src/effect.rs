@@ -181,6 +181,8 @@ pub enum AbortReason {
     Closed = 2,
     /// It ran too long.
     Timeout = 3,
+    /// It ran too long, and its lease is not renewed any more.
+    RanOut = 4,
 }
 
 /// A successful answer.

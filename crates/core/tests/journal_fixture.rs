@@ -281,6 +281,34 @@ fn additions() -> Vec<Record<'static>> {
             producer: 3,
             sequence: 72,
         },
+        Record::Circuit {
+            queue: 2,
+            worker: "mailer",
+            destination: "https://example.org",
+            state: br#"{"version":1,"state":"open"}"#,
+        },
+        Record::Circuit {
+            queue: 2,
+            worker: "mailer",
+            destination: "",
+            state: b"",
+        },
+        Record::Held {
+            queue: 2,
+            worker: "mailer",
+            destination: "https://example.org",
+            since: 1_700_000_000_500,
+            until: 1_700_000_030_500,
+            paced: 0,
+        },
+        Record::Held {
+            queue: 2,
+            worker: "",
+            destination: "",
+            since: 1_700_000_000_600,
+            until: 0,
+            paced: 1_700_000_001_600,
+        },
     ]
 }
 
@@ -332,7 +360,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (38, 1_037, None)
+        (42, 1_041, None)
     );
     assert_eq!(
         report.end,

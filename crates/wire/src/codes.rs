@@ -78,7 +78,7 @@ codes! {
 }
 codes! {
     /// Why a delivery became invalid.
-    ABORTS = AbortReason { LeaseLost = "lease-lost", Closed = "closed", Timeout = "timeout", }
+    ABORTS = AbortReason { LeaseLost = "lease-lost", Closed = "closed", Timeout = "timeout", RanOut = "ran-out", }
 }
 codes! {
     /// A kind of queue event; `1 << code` in the mask of a `listen` request.

@@ -123,6 +123,20 @@ impl<'a> Iterator for Messages<'a> {
                     token: token(record.token),
                 },
             ),
+            Input::Began(record) => Message::Command(
+                Ticket(0),
+                Command::Began {
+                    token: token(record.token),
+                },
+            ),
+            Input::Excused(record) => Message::Command(
+                Ticket(0),
+                Command::Excused {
+                    token: token(record.token),
+                    blameless: record.blameless,
+                    free: record.free,
+                },
+            ),
             Input::Extend(record) => {
                 let ms = duration(record.ms, "ms");
                 command(

@@ -182,4 +182,13 @@ records! {
         /// Its number.
         producer: u32,
     }
+    /// The handler of a delivery starts now, which was handed out before.
+    Began = 25, key token, bytes 16 {}
+    /// What is to be known of the end of a delivery, which follows.
+    Excused = 26, key token, bytes 24 {
+        /// It says nothing about the destination.
+        blameless: bool,
+        /// A failure costs no attempt: it was a probe of the host's own breaker.
+        free: bool,
+    }
 }

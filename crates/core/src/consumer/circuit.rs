@@ -1,11 +1,11 @@
 //! The circuit breaker of one destination, as a queue uses it.
 //!
 //! Beside the breaker itself it remembers which message was the last probe, so that probes take turns over
-//! messages, and how many may run at once after a recovery: one, and one more for each that succeeds, so
-//! twice as many with each round until there are as many as there are handlers.
+//! messages, and how many may run at once after a recovery.
 
 use std::sync::Arc;
 
+use super::ramp::Ramp;
 use crate::policy::breaker::{Breaker, Change, Outcome, Permit, Settings, Snapshot, State};
 use crate::time::Timestamp;
 
@@ -13,8 +13,7 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct Circuit {
     breaker: Breaker,
-    /// After a recovery: messages that may run at once.
-    ramp: Option<u32>,
+    ramp: Ramp,
     /// The rank of the message that was the last probe.
     pub probed: Option<u64>,
     /// What changed and was not told yet.
@@ -53,7 +52,7 @@ impl Circuit {
     fn around(breaker: Breaker) -> Self {
         Self {
             breaker,
-            ramp: None,
+            ramp: Ramp::default(),
             probed: None,
             changes: Vec::new(),
         }
@@ -92,10 +91,8 @@ impl Circuit {
             State::HalfOpen if room == 0 => Passage::Broken(retry_at()),
             State::HalfOpen => Passage::Probe,
             State::Closed | State::Disabled if room == 0 => Passage::Waiting(retry_at()),
-            State::Closed | State::Disabled => match self.ramp {
-                Some(most) if running >= most => Passage::Waiting(Timestamp::NEVER),
-                _ => Passage::Free,
-            },
+            State::Closed | State::Disabled if self.ramp.allows(running) => Passage::Free,
+            State::Closed | State::Disabled => Passage::Waiting(Timestamp::NEVER),
         }
     }
 
@@ -129,12 +126,8 @@ impl Circuit {
         if let Some(change) = self.breaker.report(permit, outcome, took_ms, now) {
             return self.note(change);
         }
-        if let Some(most) = self.ramp.filter(|_| before == State::Closed) {
-            self.ramp = match outcome {
-                Outcome::Success => Some(most.saturating_add(1)).filter(|most| *most < slots),
-                Outcome::Failure | Outcome::Timeout => Some((most / 2).max(1)),
-                Outcome::Cancelled | Outcome::Ignored | Outcome::Throttled { .. } => Some(most),
-            };
+        if before == State::Closed {
+            self.ramp.note(outcome, slots);
         }
     }
 
@@ -156,7 +149,10 @@ impl Circuit {
     }
 
     fn note(&mut self, change: Change) {
-        self.ramp = (change.to == State::Closed && change.from == State::HalfOpen).then_some(1);
+        self.ramp.end();
+        if change.to == State::Closed && change.from == State::HalfOpen {
+            self.ramp.begin();
+        }
         self.changes.push(change);
     }
 }

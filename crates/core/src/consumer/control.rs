@@ -14,6 +14,7 @@ use super::valve::{Stance, Valve};
 use crate::meter::look;
 use crate::policy::breaker::{Change, Settings};
 use crate::policy::budget::Budget;
+use crate::policy::hold::Hold;
 use crate::time::Timestamp;
 
 /// The destination of messages without one.
@@ -174,10 +175,24 @@ impl Control {
         }
     }
 
-    /// A destination wants nothing before this instant.
-    pub fn hold(&mut self, destination: u32, until: Timestamp) {
+    /// A destination wants nothing before this instant. True if that was not known.
+    pub fn hold(&mut self, destination: u32, until: Timestamp) -> bool {
+        let valve = self.valves.get_mut(&destination);
+        valve.is_some_and(|valve| valve.hold(until))
+    }
+
+    /// How long a destination is held back, as far as that outlives its valve.
+    #[must_use]
+    pub fn kept(&self, destination: u32, now: Timestamp) -> Hold {
+        let valve = self.valves.get(&destination);
+        valve.map_or(Hold::default(), |valve| valve.kept(now))
+    }
+
+    /// The valve of a destination goes on with what was kept of an earlier one.
+    pub fn resume(&mut self, destination: u32, kept: Hold, now: Timestamp) {
+        let limits = limits_of(&self.limits, destination);
         if let Some(valve) = self.valves.get_mut(&destination) {
-            valve.hold(until);
+            valve.resume(kept, limits, now);
         }
     }
 

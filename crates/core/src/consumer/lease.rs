@@ -35,6 +35,12 @@ pub struct Passage {
     pub is_retry: bool,
     /// Leave of the destination's circuit, until what came of it is told.
     pub permit: Option<Permit>,
+    /// It is a probe of the worker's sluice.
+    pub probes_sluice: bool,
+    /// It costs its message no attempt if it fails, as the host says.
+    pub is_free: bool,
+    /// It was handed out, and its handler did not start.
+    pub is_unseen: bool,
 }
 
 /// One claimed delivery.

@@ -6,6 +6,8 @@ pub mod control;
 pub mod desk;
 pub mod lease;
 pub mod policies;
+pub mod ramp;
+pub mod sluice;
 pub mod suspects;
 pub mod turns;
 pub mod valve;

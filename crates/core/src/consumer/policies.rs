@@ -63,6 +63,8 @@ pub struct Policies {
     pub per_destination: Option<PerDestination>,
     /// A circuit for messages without a destination, and one for each destination.
     pub breaker: Option<BreakerOptions>,
+    /// The number of a gate of the host in front of all messages: see [`super::sluice`].
+    pub sluice: Option<u32>,
     /// What becomes of messages whose circuit is open.
     pub when_open: WhenOpen,
     /// Starts of the worker.
@@ -104,6 +106,7 @@ impl Policies {
     /// Whether there is anything to heed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rate.is_none() && self.retry_budget.is_none() && !self.tell_destinations_apart()
+        let counts_nothing = self.rate.is_none() && self.retry_budget.is_none();
+        counts_nothing && self.sluice.is_none() && !self.tell_destinations_apart()
     }
 }

@@ -5,6 +5,7 @@
 
 use super::circuit::{Circuit, Passage};
 use super::policies::PerDestination;
+use crate::policy::hold::Hold;
 use crate::policy::rate::Pace;
 use crate::time::Timestamp;
 
@@ -97,9 +98,29 @@ impl Valve {
         }
     }
 
-    /// The destination wants nothing before this instant.
-    pub fn hold(&mut self, until: Timestamp) {
+    /// The destination wants nothing before this instant. True if that was not known.
+    pub fn hold(&mut self, until: Timestamp) -> bool {
+        let is_news = until > self.held_until;
         self.held_until = self.held_until.max(until);
+        is_news
+    }
+
+    /// How long it is held back, as far as that outlives it.
+    #[must_use]
+    pub fn kept(&self, now: Timestamp) -> Hold {
+        Hold {
+            since: now,
+            until: self.held_until,
+            paced: self.pace.due(),
+        }
+    }
+
+    /// Goes on with what was kept of an earlier one.
+    pub fn resume(&mut self, kept: Hold, limits: &PerDestination, now: Timestamp) {
+        self.hold(kept.until);
+        if let Some(rate) = limits.rate {
+            self.pace = self.pace.slower(Pace::resume(kept.paced, rate, now));
+        }
     }
 
     /// Whether little is lost when it is forgotten.

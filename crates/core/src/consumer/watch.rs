@@ -62,7 +62,7 @@ impl HandlerLimits {
         Ok(())
     }
 
-    /// Watches over a handler that starts now.
+    /// Watches over a handler from now on.
     #[must_use]
     pub fn watch(&self, id: IdText, now: Timestamp) -> Watch {
         let after = |ms: Option<u64>| ms.map_or(Timestamp::NEVER, |ms| now.plus(ms));

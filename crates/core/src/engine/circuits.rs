@@ -8,6 +8,7 @@
 use std::rc::Rc;
 
 use super::Engine;
+use super::own_errors::circuit_open;
 use crate::command::{QueueId, Reason, Token, Verdict, WorkerId};
 use crate::consumer::circuit::Circuit;
 use crate::consumer::control::NONE;
@@ -19,7 +20,7 @@ use crate::hash;
 use crate::journal::Record;
 use crate::ledger::lanes::Kind;
 use crate::ledger::rank::Rank;
-use crate::ledger::{CircuitKey, Note, Recorder};
+use crate::ledger::{Note, Recorder, ValveKey};
 use crate::policy::breaker::{Outcome, State};
 use crate::time::Timestamp;
 
@@ -86,6 +87,7 @@ impl Engine {
             return verdict;
         };
         let (key, destination) = (passage.control, passage.destination);
+        let (probes_sluice, is_free) = (passage.probes_sluice, passage.is_free);
         let permit = passage.permit.take();
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return verdict;
@@ -94,11 +96,17 @@ impl Engine {
         if let (Some(permit), Some(circuit)) = (permit, control.circuit_mut(destination)) {
             circuit.report(permit, outcome_of(verdict), took_ms, slots, now);
         }
-        if let Verdict::RetryAt { at, .. } = verdict {
-            control.hold(destination, at);
+        if let Verdict::RetryAt { at, .. } = verdict
+            && control.hold(destination, at)
+        {
+            self.keep_hold(queue, key, destination);
         }
+        let control = &self.desks[queue as usize].controls[&key];
         let pauses = control.policies.when_open == WhenOpen::Pause;
-        let was_probe = permit.is_some_and(|permit| permit.is_probe());
+        let was_probe = is_free || permit.is_some_and(|permit| permit.is_probe());
+        if !probes_sluice {
+            self.note_to_sluice(queue, key, outcome_of(verdict));
+        }
         self.refresh_lane(queue, key, destination);
         if matches!(verdict, Verdict::RetryAt { .. }) {
             self.take_back_from_destination(queue, key, destination);
@@ -107,6 +115,23 @@ impl Engine {
             without_cost(verdict, now)
         } else {
             verdict
+        }
+    }
+
+    /// The host says how the end of a delivery, which follows, is to be taken.
+    pub(super) fn excuse(&mut self, token: Token, blameless: bool, free: bool) {
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
+        let queue = lease.queue;
+        let Some(passage) = &mut lease.passage else {
+            return;
+        };
+        passage.is_free |= free;
+        if blameless {
+            let told = *passage;
+            passage.permit = None;
+            self.return_permit(queue, &told);
         }
     }
 
@@ -135,7 +160,7 @@ impl Engine {
         };
         let circuit = control.circuit(destination).expect("it changed");
         let state = circuit.saved(now);
-        let key_in_journal = self.circuit_key(queue, key, destination);
+        let key_in_journal = self.valve_key(queue, key, destination);
         let text = Rc::clone(&key_in_journal.2);
         self.ledger
             .save_circuit(key_in_journal, &state, &mut self.commit);
@@ -155,11 +180,11 @@ impl Engine {
 
     /// A circuit makes room for others: it is as if it had never been.
     pub(super) fn forget_circuit(&mut self, queue: u32, key: u32, destination: u32) {
-        let key = self.circuit_key(queue, key, destination);
+        let key = self.valve_key(queue, key, destination);
         self.ledger.save_circuit(key, b"", &mut self.commit);
     }
 
-    fn circuit_key(&self, queue: u32, key: u32, destination: u32) -> CircuitKey {
+    pub(super) fn valve_key(&self, queue: u32, key: u32, destination: u32) -> ValveKey {
         let name = Rc::clone(&self.desks[queue as usize].controls[&key].name);
         (queue, name, self.ledger.destination_text(destination))
     }
@@ -184,10 +209,10 @@ impl Engine {
     }
 
     /// A message meets an open circuit, and its workers do not want it to wait.
-    pub(super) fn turn_away(&mut self, slot: u32, key: u32, until: Timestamp) {
+    pub(super) fn turn_away(&mut self, slot: u32, key: u32, whose: &str, until: Timestamp) {
         let queue = self.ledger.messages[slot].queue;
         let when_open = self.desks[queue as usize].controls[&key].policies.when_open;
-        let error = circuit_open(&self.ledger.destination(slot), until);
+        let error = circuit_open(whose, until);
         if when_open == WhenOpen::DeadLetter {
             self.ledger.leave(slot);
             self.kill(slot, Reason::CircuitOpen, false, &error);
@@ -307,20 +332,6 @@ fn without_cost(verdict: Verdict, now: Timestamp) -> Verdict {
         costs_attempt: false,
         counts_as_failure,
     }
-}
-
-/// The error of an attempt that was none, encoded as those of handlers are.
-fn circuit_open(destination: &str, until: Timestamp) -> Vec<u8> {
-    let whose = match destination {
-        "" => String::new(),
-        destination => format!(" of destination '{destination}'"),
-    };
-    let error = serde_json::json!({
-        "name": "AckboxError",
-        "message": format!("the circuit{whose} is open until {}", until.0),
-        "code": "ERR_CIRCUIT_OPEN",
-    });
-    error.to_string().into_bytes()
 }
 
 const _: () = assert!(

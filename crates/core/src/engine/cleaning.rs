@@ -131,6 +131,10 @@ impl Engine {
                     let moved = self.ledger.rewrite_circuit(circuit, &mut self.commit);
                     self.cleaning.moved += moved;
                 }
+                Live::Hold(hold) => {
+                    let moved = self.ledger.rewrite_hold(hold, self.now, &mut self.commit);
+                    self.cleaning.moved += moved;
+                }
             }
         }
     }

@@ -16,6 +16,8 @@ use crate::meter::look;
 pub(super) struct Closing {
     tickets: Vec<Ticket>,
     returned: u64,
+    /// What rates have given out is kept.
+    pub(super) paces_kept: bool,
 }
 
 impl Closing {
@@ -47,6 +49,7 @@ impl Engine {
         self.closing = Some(Closing {
             tickets: vec![ticket],
             returned,
+            paces_kept: false,
         });
         for queue in 0..self.desks.len() as u32 {
             self.answer_waiters(queue);
@@ -139,6 +142,7 @@ impl Engine {
         }
         let over = self.closing.is_some()
             && self.leases.all_detached()
+            && self.closing.as_ref().is_some_and(|closing| closing.paces_kept)
             && self.commit.is_durable()
             && self.dead_jobs.is_idle()
             && !self.ledger.is_purging()

@@ -1,6 +1,6 @@
 //! What time ends: leases, times to live, retentions, windows. And what is taken from a handler.
 
-use super::Engine;
+use super::{Engine, own_errors};
 use crate::command::{MessageState, QueueId, Reason, Token};
 use crate::consumer::lease::Progress;
 use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
@@ -70,9 +70,10 @@ impl Engine {
             reason: AbortReason::LeaseLost,
         });
         if let Some(slot) = slot {
+            let error = own_errors::lease_ran_out(self.leases.get(token).expect("looked up above"));
             let lent = self.lend_content(token);
             self.ledger.unlease(slot);
-            if self.fail_attempt(slot, Reason::LeaseExpired, None, b"") {
+            if self.fail_attempt(slot, Reason::LeaseExpired, None, &error) {
                 self.ledger.enter(slot, self.now);
             }
             if let Some(slot) = lent {

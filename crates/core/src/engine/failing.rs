@@ -39,7 +39,6 @@ impl Engine {
                 Note::Death { slot, sequence } if self.ledger.is_death(slot, sequence) => {
                     self.ledger.forget_details(slot);
                 }
-                Note::Circuit { .. } => {}
                 Note::Entry { entry, .. } => asked.extend(self.inspections.take_asked(entry)),
                 _ => {}
             }

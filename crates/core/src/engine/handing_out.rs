@@ -117,6 +117,7 @@ impl Engine {
                 .insert((lease.until, token.0));
         }
         let queue = lease.queue;
+        self.hand_out_through_sluice(token);
         self.watch_handler(token);
         let lease = self.leases.get(token).expect("looked up above");
         let letter = self.letter(lease);

@@ -4,7 +4,7 @@
 //! message, if it waits again, is held, and the group of an at-most-once message stays busy. A handler
 //! that was told to stop holds them for a lease at most, and nobody waits for its slot.
 
-use super::Engine;
+use super::{Engine, own_errors};
 use crate::command::{Settle, Ticket, Token, Verdict, WorkerId};
 use crate::consumer::lease::{Lease, Progress};
 use crate::effect::Recipient;
@@ -28,7 +28,11 @@ impl Engine {
                 return self.settle_late(&settle);
             }
             // It had tried to reject what is final.
-            (Progress::Open | Progress::Late, true) => self.fail_handed_over(token, b""),
+            (Progress::Open, true) => self.fail_handed_over(token, b""),
+            (Progress::Late, true) => {
+                let error = own_errors::took_too_long(self.limits_of(token));
+                self.fail_handed_over(token, &error);
+            }
             _ => {}
         }
         self.end_lease(token);
@@ -87,6 +91,11 @@ impl Engine {
         }
         let counters = &mut self.ledger.queues[lease.queue as usize].counters;
         counters.delivered -= 1;
+        if let Some(lease) = self.leases.get_mut(token)
+            && let Some(passage) = &mut lease.passage
+        {
+            passage.is_unseen = true;
+        }
         let lease = self.remove_delivery(token).expect("looked up just now");
         self.count_returned(lease.to);
         self.give_lease_back(&lease);

@@ -37,6 +37,7 @@ mod failing;
 mod handing_out;
 mod handing_over;
 mod handlers;
+mod holding;
 mod inspecting;
 mod limits;
 mod looking;
@@ -44,6 +45,7 @@ mod no_room;
 mod opening;
 mod outcomes;
 mod overrunning;
+mod own_errors;
 mod passing;
 mod producing;
 mod redriving;
@@ -51,6 +53,7 @@ mod requests;
 mod resting;
 mod retracting;
 mod selecting;
+mod sluices;
 mod staging;
 mod stepping;
 mod taking_back;
@@ -66,6 +69,7 @@ use crate::command::{Command, Completion, Request, Ticket, Token, WorkerId};
 use crate::config::Config;
 use crate::consumer::desk::Desk;
 use crate::consumer::lease::Leases;
+use crate::consumer::sluice::Sluice;
 use crate::consumer::suspects::Suspects;
 use crate::consumer::turns::Turns;
 use crate::consumer::waiters::Waiters;
@@ -131,6 +135,8 @@ pub struct Engine {
     /// Workers that drain or are being closed.
     leaving: BTreeSet<WorkerId>,
     desks: Vec<Desk>,
+    /// Gates of the host, by number.
+    sluices: BTreeMap<u32, Sluice>,
     waiters: Waiters,
     suspects: Suspects,
     suspect_queues: BTreeSet<u32>,
@@ -177,6 +183,7 @@ impl Engine {
             last_worker: 0,
             leaving: BTreeSet::new(),
             desks: Vec::new(),
+            sluices: BTreeMap::new(),
             waiters: Waiters::default(),
             suspects: Suspects::default(),
             suspect_queues: BTreeSet::new(),
@@ -218,6 +225,12 @@ impl Engine {
             Command::Returned { token } => self.handler_returned(token),
             Command::Abandoned { token } => self.abandon(token),
             Command::Declined { token } => self.decline(token),
+            Command::Began { token } => self.begin(token),
+            Command::Excused {
+                token,
+                blameless,
+                free,
+            } => self.excuse(token, blameless, free),
             Command::Extend { token, ms } => self.extend(ticket, token, ms),
             Command::Dequeue {
                 queue,
@@ -291,6 +304,7 @@ impl Engine {
         self.check_rest();
         self.read_for_deaths();
         self.reads.begin(&mut self.output);
+        self.keep_paces_at_close();
         self.seal();
         self.tell_changes();
         self.check_closing();

@@ -4,31 +4,49 @@
 //! may be renewed no more has failed at once. Either way its message waits until the handler returned, or for
 //! a lease's time: after that a handler that still runs is reported. Its slot stays taken until it returns.
 
-use super::Engine;
+use super::{Engine, own_errors};
 use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
 use crate::consumer::lease::Progress;
-use crate::consumer::watch::{Alarm, Watch};
+use crate::consumer::watch::{Alarm, HandlerLimits, Watch};
 use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
 use crate::ledger::message::Standing;
 use crate::time::Timestamp;
 
 impl Engine {
-    /// Watches over a handler that is started, if its worker limits it.
+    /// Watches over a delivery that is handed out, if its worker limits its handlers. What comes before the
+    /// handler has as much time as the handler itself.
     pub(super) fn watch_handler(&mut self, token: Token) {
-        let Some(lease) = self.leases.get(token) else {
-            return;
-        };
-        let Recipient::Worker(id) = lease.to else {
-            return;
-        };
-        let limits = self.workers.get(&id).map(|worker| worker.limits);
-        let Some(limits) = limits.filter(|limits| !limits.is_empty()) else {
+        let limits = self.limits_of(token);
+        let Some(lease) = self.leases.get(token).filter(|_| !limits.is_empty()) else {
             return;
         };
         let queue = lease.queue as usize;
         let watch = Box::new(limits.watch(self.letter(lease).id, self.now));
         self.desks[queue].alarms.insert((watch.next(), token.0));
         self.leases.get_mut(token).expect("looked up above").watch = Some(watch);
+    }
+
+    /// A handler starts later than its delivery was handed out: its time begins now.
+    pub(super) fn begin(&mut self, token: Token) {
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
+        let is_due = lease.delivered && lease.progress == Progress::Open;
+        if is_due && matches!(lease.to, Recipient::Worker(_)) {
+            lease.delivered_at = self.now;
+            let queue = lease.queue;
+            self.unwatch(token);
+            self.watch_handler(token);
+            self.ledger.touch(queue);
+        }
+    }
+
+    pub(super) fn limits_of(&self, token: Token) -> HandlerLimits {
+        let worker = match self.recipient_of(token) {
+            Some(Recipient::Worker(id)) => self.workers.get(&id),
+            _ => None,
+        };
+        worker.map_or(HandlerLimits::default(), |worker| worker.limits)
     }
 
     /// Nobody watches over a handler any more.
@@ -97,10 +115,11 @@ impl Engine {
         note_reason(lease.watch.as_deref_mut(), Reason::LeaseExpired);
         let queue = lease.queue as usize;
         self.ledger.queues[queue].counters.leases_lost += 1;
-        self.fail_running(token);
+        let error = own_errors::ran_too_long(self.limits_of(token));
+        self.fail_running(token, &error);
         self.after_commit(Effect::Abort {
             token,
-            reason: AbortReason::LeaseLost,
+            reason: AbortReason::RanOut,
         });
     }
 
@@ -111,7 +130,9 @@ impl Engine {
         let id = lease.watch.as_ref().map(|watch| watch.id.to_string());
         let id = id.expect("its handler is watched");
         if lease.progress == Progress::Late {
-            self.fail_running(token);
+            let lease_ms = self.ledger.queues[queue as usize].settings.lease_ms;
+            let error = own_errors::did_not_stop(self.limits_of(token), lease_ms);
+            self.fail_running(token, &error);
         }
         if let Some(slot) = self.leases.release(token) {
             self.let_go(slot, number);
@@ -133,13 +154,13 @@ impl Engine {
     }
 
     /// Fails the attempt of a handler that runs on: its message is held.
-    fn fail_running(&mut self, token: Token) {
+    fn fail_running(&mut self, token: Token, error: &[u8]) {
         let settle = Settle {
             token,
             verdict: Verdict::Reject { delay_ms: None },
             returned: false,
             result: b"",
-            error: b"",
+            error,
         };
         self.settle_open(Ticket(0), &settle)
             .expect("a rejection is never refused");
@@ -159,9 +180,12 @@ impl Engine {
             },
             verdict => verdict,
         };
+        let own = own_errors::took_too_long(self.limits_of(settle.token));
+        let said = settle.error;
         let settle = Settle {
             verdict,
             result: b"",
+            error: if said.is_empty() { &own } else { said },
             ..settle.clone()
         };
         self.settle_open(Ticket(0), &settle)

@@ -7,8 +7,9 @@
 
 use super::Engine;
 use crate::command::{Token, WorkerId};
+use crate::consumer::circuit::Passage;
 use crate::consumer::control::Control;
-use crate::consumer::lease::{Lease, Passage};
+use crate::consumer::lease::{self, Lease};
 use crate::consumer::policies::{Policies, Scope, WhenOpen, WorkerRate};
 use crate::consumer::valve::Stance;
 use crate::consumer::worker::Worker;
@@ -50,6 +51,8 @@ impl Engine {
         if policies.is_empty() {
             return Ok(None);
         }
+        self.check_sluice(policies.sluice)?;
+        let sluice = policies.sluice;
         let queue_name = &self.ledger.queues[queue as usize].name;
         let name = match &*policies.name {
             "" => queue_name,
@@ -66,7 +69,11 @@ impl Engine {
             }
             control.workers += 1;
             control.slots += slots;
-            return Ok(Some(*key));
+            let key = *key;
+            sluice
+                .into_iter()
+                .for_each(|it| self.join_sluice(queue, slots, it));
+            return Ok(Some(key));
         }
         let mut control = Control::new(name.into(), policies).map_err(invalid)?;
         (control.workers, control.slots) = (1, slots);
@@ -75,10 +82,14 @@ impl Engine {
         desk.last_control += 1;
         let key = desk.last_control;
         desk.controls.insert(key, control);
+        sluice
+            .into_iter()
+            .for_each(|it| self.join_sluice(queue, slots, it));
         if looks {
             let lanes = &mut self.ledger.queues[queue as usize].lanes;
             lanes.add_view(key, takes_turns);
             self.restore_circuits(queue, key);
+            self.resume_holds(queue, key);
         }
         Ok(Some(key))
     }
@@ -87,6 +98,8 @@ impl Engine {
     pub(super) fn leave_control(&mut self, worker: &Worker) {
         let (queue, slots) = (worker.queue, worker.concurrency);
         let Some(key) = worker.control else { return };
+        self.keep_pace_of_worker(worker);
+        self.part_from_sluice(worker);
         let desk = &mut self.desks[queue as usize];
         let Some(shared) = desk.controls.get_mut(&key) else {
             return;
@@ -96,6 +109,8 @@ impl Engine {
         if shared.workers > 0 {
             return;
         }
+        self.keep_holds_of(queue, key);
+        let desk = &mut self.desks[queue as usize];
         let forgotten = desk.controls.remove(&key).expect("looked up just now");
         for destination in forgotten.destinations() {
             self.ledger.release_destination(destination);
@@ -105,6 +120,17 @@ impl Engine {
 
     /// The next message for a worker. `ahead`: there is no slot for it yet.
     pub(super) fn find_for(&mut self, id: WorkerId, kind: Kind, ahead: bool) -> Found {
+        match self.passage_of(id) {
+            Passage::Free => self.find_behind_sluice(id, kind, ahead, false),
+            Passage::Probe if ahead => Found::Nothing,
+            Passage::Probe => self.find_behind_sluice(id, kind, ahead, true),
+            Passage::Broken(until) => self.find_before_sluice(id, kind, until),
+            Passage::Waiting(_) => Found::Nothing,
+        }
+    }
+
+    /// The same, if its gate lets messages pass; `probes`: one of them, to see whether others may follow.
+    fn find_behind_sluice(&mut self, id: WorkerId, kind: Kind, ahead: bool, probes: bool) -> Found {
         let worker = &self.workers[&id];
         let queue = worker.queue;
         let policies = |key| &self.desks[queue as usize].controls[&key].policies;
@@ -112,7 +138,12 @@ impl Engine {
             .control
             .filter(|key| policies(*key).tell_destinations_apart());
         let Some(key) = telling_apart else {
-            return self.check_found(queue, self.first_of(queue, kind));
+            let next = if probes {
+                self.next_probe_of_sluice(id, queue, kind)
+            } else {
+                self.first_of(queue, kind)
+            };
+            return self.check_found(queue, next);
         };
         let turns_away = policies(key).when_open != WhenOpen::Pause;
         let lanes = &self.ledger.queues[queue as usize].lanes;
@@ -124,6 +155,11 @@ impl Engine {
         };
         self.add_valve(queue, key, destination);
         match self.stance(queue, key, destination) {
+            Stance::Open if probes => {
+                let last = self.last_probe_of_sluice(id, queue);
+                let lanes = &self.ledger.queues[queue as usize].lanes;
+                self.check_found(queue, lanes.after(destination, kind, last))
+            }
             Stance::Open => self.check_found(queue, Some(slot)),
             // Its deadline begins with the claim, so it must not wait for a slot.
             Stance::Probing if ahead => Found::Nothing,
@@ -134,7 +170,8 @@ impl Engine {
             Stance::Broken(until) if turns_away => {
                 let found = self.check_found(queue, Some(slot));
                 if let Found::Message(slot) = found {
-                    self.turn_away(slot, key, until);
+                    let destination = self.ledger.destination(slot);
+                    self.turn_away(slot, key, &destination, until);
                 }
                 Found::Again
             }
@@ -184,7 +221,7 @@ impl Engine {
         next <= self.now
     }
 
-    fn rate_of(&self, id: WorkerId) -> Option<(u32, WorkerRate)> {
+    pub(super) fn rate_of(&self, id: WorkerId) -> Option<(u32, WorkerRate)> {
         let worker = self.workers.get(&id)?;
         let control = &self.desks[worker.queue as usize].controls[&worker.control?];
         Some((worker.queue, control.policies.rate?))
@@ -239,12 +276,17 @@ impl Engine {
         let control = self.desks[queue as usize].controls.get_mut(&key);
         let control = control.expect("its worker is open");
         control.pass(destination, now);
+        let sluice = control.policies.sluice;
         let circuit = control.circuit_mut(destination);
-        let passage = Passage {
+        let permit = circuit.and_then(|circuit| circuit.pass(rank.number(), now));
+        let passage = lease::Passage {
             control: key,
             destination,
             is_retry,
-            permit: circuit.and_then(|circuit| circuit.pass(rank.number(), now)),
+            permit,
+            probes_sluice: self.pass_sluice(sluice, queue, rank),
+            is_free: false,
+            is_unseen: false,
         };
         let lease = self.leases.get_mut(token);
         lease.expect("it was claimed just now").passage = Some(passage);
@@ -257,7 +299,7 @@ impl Engine {
             return;
         };
         let (queue, key, destination) = (lease.queue, passage.control, passage.destination);
-        let started = lease.delivered;
+        let started = lease.delivered && !passage.is_unseen;
         if let (Recipient::Worker(id), false) = (lease.to, started) {
             self.undo_start(id, passage.is_retry);
         }
@@ -266,6 +308,7 @@ impl Engine {
             return;
         };
         control.leave(destination, started);
+        self.leave_sluice(queue, key, lease.delivered);
         self.refresh_lane(queue, key, destination);
     }
 
@@ -282,6 +325,7 @@ impl Engine {
         let (key, destination) = (passage.control, passage.destination);
         if let Some(control) = self.desks[queue as usize].controls.get_mut(&key) {
             control.leave(destination, true);
+            self.leave_sluice(queue, key, true);
             self.refresh_lane(queue, key, destination);
         }
     }

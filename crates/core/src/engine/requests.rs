@@ -90,6 +90,10 @@ impl Engine {
                 let forced = self.force_circuit(worker, &destination, isolate);
                 forced.map(Some)
             }
+            Request::SetSluice { sluice, state } => {
+                self.set_sluice(sluice, state);
+                Ok(Some(Object::None))
+            }
             Request::PauseWorker { worker } => self.pause_worker(worker, true),
             Request::ResumeWorker { worker } => self.pause_worker(worker, false),
             Request::DrainWorker { worker } => {
@@ -233,6 +237,7 @@ impl Engine {
         let worker = WorkerId(self.last_worker);
         let opened = Worker::new(queue, concurrency, control);
         self.workers.insert(worker, opened);
+        self.resume_paces(worker);
         self.desks[queue as usize].workers.push_back(worker);
         self.ledger.touch(queue);
         Ok(Object::Worker(WorkerOpened { worker }))

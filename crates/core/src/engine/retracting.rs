@@ -287,7 +287,8 @@ impl Retracted {
                     | Record::Queue { .. }
                     | Record::Producer { .. }
                     | Record::Entry(_)
-                    | Record::Circuit { .. })
+                    | Record::Circuit { .. }
+                    | Record::Held { .. })
             );
             is_kept_elsewhere || matches!(note, Note::Moved { .. } | Note::MovedStep { .. })
         };
@@ -318,6 +319,7 @@ fn number_of(record: &Record<'_>) -> Option<u64> {
         | Record::Purged { .. }
         | Record::Redriven { .. }
         | Record::Forgotten { .. }
-        | Record::Circuit { .. } => return None,
+        | Record::Circuit { .. }
+        | Record::Held { .. } => return None,
     })
 }

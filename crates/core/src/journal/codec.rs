@@ -32,6 +32,7 @@ pub(super) mod kind {
     pub(in super::super) const PRODUCER: u8 = 22;
     pub(in super::super) const PRODUCED: u8 = 23;
     pub(in super::super) const CIRCUIT: u8 = 24;
+    pub(in super::super) const HELD: u8 = 25;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -243,6 +244,22 @@ impl<'a> Record<'a> {
                 put_bytes(out, destination.as_bytes());
                 out.extend_from_slice(state);
             }
+            Self::Held {
+                queue,
+                worker,
+                destination,
+                since,
+                until,
+                paced,
+            } => {
+                out.push(kind::HELD);
+                put_u32(out, *queue);
+                put_bytes(out, worker.as_bytes());
+                put_bytes(out, destination.as_bytes());
+                put_u64(out, *since);
+                put_u64(out, *until);
+                put_u64(out, *paced);
+            }
         }
     }
 
@@ -392,6 +409,15 @@ impl<'a> Record<'a> {
                 destination: reader
                     .str(cut_inside!("destination"), "the destination is not UTF-8")?,
                 state: reader.rest(),
+            },
+            kind::HELD => Self::Held {
+                queue: reader.u32(QUEUE)?,
+                worker: reader.str(cut_inside!("worker name"), "the worker name is not UTF-8")?,
+                destination: reader
+                    .str(cut_inside!("destination"), "the destination is not UTF-8")?,
+                since: reader.u64(cut_inside!("beginning"))?,
+                until: reader.u64(cut_inside!("end"))?,
+                paced: reader.u64(cut_inside!("pace"))?,
             },
             _ => return Err("the record is of a kind that this format does not have"),
         })

@@ -204,4 +204,19 @@ pub enum Record<'a> {
         /// Opaque; empty: nothing is to be remembered.
         state: &'a [u8],
     },
+    /// Something is held back for a while, or that was moved by cleaning.
+    Held {
+        /// The queue.
+        queue: u32,
+        /// The name of the workers, empty for the queue as a whole.
+        worker: &'a str,
+        /// The destination, empty for messages without one and for the workers as a whole.
+        destination: &'a str,
+        /// When it was like this, in ms.
+        since: u64,
+        /// The destination wants nothing before, in ms; 0 if it did not say.
+        until: u64,
+        /// When the next start would be due if all were spread evenly, in ms; 0 without a rate.
+        paced: u64,
+    },
 }

@@ -209,10 +209,7 @@ impl Lanes {
     #[must_use]
     pub fn after(&self, destination: u32, kind: Kind, rank: Option<Rank>) -> Option<u32> {
         let set = &self.lanes.get(&destination)?.sets[kind as usize];
-        let after = rank.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = set.range((after, Bound::Unbounded)).next();
-        next.or_else(|| set.first_key_value())
-            .map(|(_, slot)| *slot)
+        next_after(set, rank)
     }
 
     /// Whether a lane holds anything.
@@ -284,6 +281,15 @@ impl Lanes {
             }
         }
     }
+}
+
+/// The message that comes after this rank, or else the first one.
+#[must_use]
+pub fn next_after(set: &Ranked, rank: Option<Rank>) -> Option<u32> {
+    let after = rank.map_or(Bound::Unbounded, Bound::Excluded);
+    let next = set.range((after, Bound::Unbounded)).next();
+    next.or_else(|| set.first_key_value())
+        .map(|(_, slot)| *slot)
 }
 
 impl Remains {

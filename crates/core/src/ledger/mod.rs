@@ -17,6 +17,8 @@ mod finish;
 mod groups;
 mod handing_over;
 pub mod history;
+mod holds;
+mod kept;
 pub mod lanes;
 mod lookup;
 pub mod message;
@@ -43,10 +45,10 @@ pub mod steps;
 mod transfer;
 
 pub use accept::Accepted;
-pub use circuits::CircuitKey;
 pub use compensation::Compensation;
 pub use dead::DeadQuery;
 pub use finish::Failed;
+pub use kept::ValveKey;
 pub use moving::{Edit, Live};
 pub use producers::{AHEAD_MAX, Producers};
 pub use purge::Purges;
@@ -67,6 +69,7 @@ use chain::Chain;
 use circuits::Circuits;
 use dedup::Dedup;
 use handing_over::HandedOver;
+use holds::Holds;
 use message::{Message, NONE, Standing};
 use names::Names;
 use opens::Opens;
@@ -110,6 +113,7 @@ pub struct Ledger {
     numbers: Index,
     destinations: Names,
     circuits: Circuits,
+    holds: Holds,
     chain: Chain,
     steps: Steps,
     purges: Purges,
@@ -146,6 +150,7 @@ impl Ledger {
             numbers: Index::default(),
             destinations: Names::default(),
             circuits: Circuits::default(),
+            holds: Holds::default(),
             chain: Chain::default(),
             steps: Steps::default(),
             purges: Purges::default(),

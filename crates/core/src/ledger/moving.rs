@@ -25,6 +25,8 @@ pub enum Live {
     Producer(u32),
     /// A saved circuit.
     Circuit(u64),
+    /// What is held back for a while.
+    Hold(u64),
 }
 
 /// Another content for a message; none leaves a part as it is.
@@ -65,7 +67,8 @@ impl Ledger {
                 .oldest_place()
                 .is_some_and(|(_, place)| place.segment <= segment)
             || self.next_live_producer(segment).is_some()
-            || self.oldest_circuit(segment).is_some()
+            || self.circuits.oldest(segment).is_some()
+            || self.holds.kept.oldest(segment).is_some()
     }
 
     fn next_live_producer(&self, segment: u32) -> Option<u32> {
@@ -74,7 +77,7 @@ impl Ledger {
     }
 
     /// What is to be moved next out of this segment and is not on its way yet, behind what was moved
-    /// last: messages, then steps, circuits, entries and producers.
+    /// last: messages, then steps, circuits, holds, entries and producers.
     #[must_use]
     pub fn next_live(&self, segment: u32, after: Option<Live>) -> Option<Live> {
         let message = match after {
@@ -88,13 +91,16 @@ impl Ledger {
         let step = match after {
             None | Some(Live::Message(_)) => self.next_live_step(segment, None),
             Some(Live::Step(key)) => self.next_live_step(segment, Some(key)),
-            Some(Live::Circuit(_) | Live::Entry(_) | Live::Producer(_)) => None,
+            Some(Live::Circuit(_) | Live::Hold(_) | Live::Entry(_) | Live::Producer(_)) => None,
         };
         if let Some(key) = step {
             return Some(Live::Step(key));
         }
-        if let Some(circuit) = self.oldest_circuit(segment) {
+        if let Some(circuit) = self.circuits.oldest(segment) {
             return Some(Live::Circuit(circuit));
+        }
+        if let Some(hold) = self.holds.kept.oldest(segment) {
+            return Some(Live::Hold(hold));
         }
         if let Some((entry, place)) = self.dedup.oldest_place()
             && place.segment <= segment

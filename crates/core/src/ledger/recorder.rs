@@ -85,6 +85,11 @@ pub enum Note {
         /// Which one; no other one ever has this number.
         circuit: u64,
     },
+    /// What is held back for a while.
+    Hold {
+        /// Which one; no other one ever has this number.
+        hold: u64,
+    },
 }
 
 /// Takes records in order. What is written together with no commit between becomes durable

@@ -16,6 +16,7 @@ use super::message::{NONE, Standing};
 use super::{Ledger, Note, redrive};
 use crate::command::{MessageState, Token};
 use crate::journal::{AttemptRecord, EntryRecord, Place, Record};
+use crate::policy::hold::Hold;
 use crate::time::Timestamp;
 
 pub(super) type Replayed = Result<(), &'static str>;
@@ -207,6 +208,22 @@ impl Ledger {
             } => {
                 let key = (queue, Rc::from(worker), Rc::from(destination));
                 self.replay_circuit(key, state, place)?;
+            }
+            Record::Held {
+                queue,
+                worker,
+                destination,
+                since,
+                until,
+                paced,
+            } => {
+                let key = (queue, Rc::from(worker), Rc::from(destination));
+                let hold = Hold {
+                    since: Timestamp(since),
+                    until: Timestamp(until),
+                    paced: Timestamp(paced),
+                };
+                self.replay_hold(key, hold, place)?;
             }
         }
         Ok(())

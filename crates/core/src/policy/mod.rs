@@ -4,4 +4,5 @@ pub mod backoff;
 pub mod breaker;
 pub mod budget;
 pub mod delay;
+pub mod hold;
 pub mod rate;

@@ -73,6 +73,24 @@ impl Pace {
         self.0 = self.0.saturating_sub(rate.interval());
     }
 
+    /// When the next start would be due if all were spread evenly: what is to be remembered of it.
+    #[must_use]
+    pub const fn due(self) -> Timestamp {
+        Timestamp((self.0.div_ceil(1 << FRACTION_BITS)) as u64)
+    }
+
+    /// One of which this was remembered. None owes more than a whole burst.
+    #[must_use]
+    pub fn resume(due: Timestamp, rate: Rate, now: Timestamp) -> Self {
+        Self(u128::from(due.min(now.plus(rate.per_ms)).0) << FRACTION_BITS)
+    }
+
+    /// The one of two that allows less.
+    #[must_use]
+    pub fn slower(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+
     /// Whether nothing is to be remembered of it: it allows what one without a past allows.
     #[must_use]
     pub const fn is_rested(self, now: Timestamp) -> bool {

@@ -112,13 +112,15 @@ fn every_death_is_told_with_all_there_is_to_know() {
         let mut invalid = about("invalid", Value::Null, "invalid");
         invalid.as_object_mut().unwrap().remove("body");
         invalid["bodyBase64"] = json!("Ww==");
+        let mut lease = about("lease", json!([1]), "lease-expired");
+        lease["error"] = json!({
+            "name": "AckboxError",
+            "message": "the lease ran out 30000 ms after the delivery, which was not settled",
+            "code": "ERR_LEASE_LOST",
+        });
         assert_eq!(
             told(&mut world, refunds),
-            [
-                invalid,
-                about("lease", json!([1]), "lease-expired"),
-                about("late", json!("x"), "expired")
-            ]
+            [invalid, lease, about("late", json!("x"), "expired")]
         );
         assert_eq!(world.events_of(EventKind::Enqueued).len(), 5);
         world.try_enqueue(order(orders, "owner", "null")).unwrap();

@@ -212,7 +212,7 @@ fn a_lease_that_is_renewed_no_more_ends_the_attempt_at_once_and_the_message_wait
     let (mut world, orders, delivery) = running(options(), runtime());
     world.worker(orders, 1);
     world.advance(RUNTIME_MS);
-    assert_eq!(world.aborts, [(delivery.token, AbortReason::LeaseLost)]);
+    assert_eq!(world.aborts, [(delivery.token, AbortReason::RanOut)]);
     assert_eq!(reasons(&mut world, &delivery), [Reason::LeaseExpired]);
     assert_eq!(world.stats(orders).leases_lost, 1);
     let refused = world
@@ -269,7 +269,7 @@ fn a_time_out_before_the_end_of_the_lease_is_the_reason() {
     world.advance(RUNTIME_MS);
     let told = [
         (delivery.token, AbortReason::Timeout),
-        (delivery.token, AbortReason::LeaseLost),
+        (delivery.token, AbortReason::RanOut),
     ];
     assert_eq!(world.aborts, told);
     assert_eq!(reasons(&mut world, &delivery), [Reason::Timeout]);
@@ -408,4 +408,75 @@ fn limits_are_checked() {
         let refused = world.try_at_once(open).expect_err("no time at all");
         assert_eq!(refused.code, ErrorCode::InvalidOption);
     }
+}
+
+/// The errors of the attempts of a message, as text.
+fn errors(world: &mut World, delivery: &Delivery) -> Vec<String> {
+    let (queue, id) = (delivery.queue, delivery.id.to_string());
+    let info = world.infos(Request::Get { queue, id }).remove(0);
+    let errors = info.history.iter().map(|attempt| attempt.error.clone());
+    errors.map(Option::unwrap_or_default).collect()
+}
+
+#[test]
+fn the_time_of_a_handler_begins_when_it_starts() {
+    let limits = HandlerLimits {
+        timeout_ms: Some(TIMEOUT_MS),
+        max_runtime_ms: Some(RUNTIME_MS),
+    };
+    let (mut world, _, delivery) = running(options(), limits);
+    let token = delivery.token;
+    world.advance(TIMEOUT_MS - 1);
+    world.unanswered(Command::Began { token });
+    world.advance(TIMEOUT_MS - 1);
+    assert!(world.aborts.is_empty());
+    world.advance(1);
+    assert_eq!(world.aborts, [(token, AbortReason::Timeout)]);
+    world.advance(RUNTIME_MS - TIMEOUT_MS - 1);
+    assert_eq!(world.aborts.len(), 1);
+    world.advance(1);
+    assert_eq!(world.aborts[1], (token, AbortReason::RanOut));
+}
+
+#[test]
+fn what_comes_before_a_handler_has_as_much_time() {
+    let (mut world, _, delivery) = running(options(), timeout());
+    world.advance(TIMEOUT_MS);
+    assert_eq!(world.aborts, [(delivery.token, AbortReason::Timeout)]);
+    let token = delivery.token;
+    world.unanswered(Command::Began { token });
+    world.advance(LEASE_MS);
+    assert_eq!(reasons(&mut world, &delivery), [Reason::Timeout]);
+}
+
+#[test]
+fn attempts_that_took_too_long_tell_so() {
+    let (mut world, _, delivery) = running(options(), timeout());
+    world.advance(TIMEOUT_MS);
+    world.ack(delivery.token);
+    assert!(errors(&mut world, &delivery)[0].contains("timeoutMs, 200 ms"));
+    world.advance(10);
+    let again = world.delivery();
+    world.advance(TIMEOUT_MS + LEASE_MS);
+    let dead = world.dead(again.queue).remove(0);
+    let error = dead.error.expect("it tells why");
+    assert!(
+        error.contains("ERR_TIMEOUT") && error.contains("1000 ms after it was told to stop"),
+        "{error}"
+    );
+    let (mut world, _, delivery) = running(options(), runtime());
+    world.advance(RUNTIME_MS);
+    assert!(errors(&mut world, &delivery)[0].contains("maxRuntimeMs, 500 ms"));
+}
+
+#[test]
+fn a_delivery_by_hand_that_was_not_settled_tells_so() {
+    let mut world = World::new();
+    let orders = world.define("orders", options());
+    world.enqueue(orders, "x");
+    let delivery = world.dequeue(orders, 1).remove(0);
+    world.advance(LEASE_MS);
+    assert_eq!(reasons(&mut world, &delivery), [Reason::LeaseExpired]);
+    let error = &errors(&mut world, &delivery)[0];
+    assert!(error.contains("ran out 1000 ms after"), "{error}");
 }

@@ -80,6 +80,23 @@ fn what_did_not_start_does_not_count() {
 }
 
 #[test]
+fn what_nobody_saw_does_not_count() {
+    let mut world = World::new();
+    let orders = backlog(&mut world, 2);
+    world.worker_with(orders, 10, rated("", Scope::Worker));
+    for _ in 0..2 {
+        let delivery = world.delivery();
+        let token = delivery.token;
+        world.unanswered(Command::Declined { token });
+    }
+    assert_eq!(
+        world.delivered().len(),
+        2,
+        "at once, as if they had not been handed out before"
+    );
+}
+
+#[test]
 fn a_crash_allows_one_burst_more() {
     let mut world = World::new();
     let orders = backlog(&mut world, 9);

@@ -7,7 +7,7 @@ use ackbox_core::journal::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-pub const KINDS: u8 = 21;
+pub const KINDS: u8 = 22;
 
 /// Parts from which any record can be made.
 #[derive(Clone, Debug)]
@@ -184,6 +184,14 @@ impl Parts {
                 worker: &self.texts[0],
                 destination: &self.texts[1],
                 state: b0,
+            },
+            20 => Record::Held {
+                queue: s0,
+                worker: &self.texts[0],
+                destination: &self.texts[1],
+                since: n0,
+                until: n1,
+                paced: n2,
             },
             _ => Record::Entry(EntryRecord {
                 key: self.key(),

@@ -28,6 +28,8 @@ export const InputKind = {
   removed: 21,
   maintenanceFailed: 22,
   produce: 24,
+  began: 25,
+  excused: 26,
 } as const
 
 /** Numbers of the records from the engine. */
@@ -167,6 +169,7 @@ export const AbortReason = {
   leaseLost: 1,
   closed: 2,
   timeout: 3,
+  ranOut: 4,
 } as const
 
 /** Names of `AbortReason`. */
@@ -174,6 +177,7 @@ export type AbortReasonName =
   | 'lease-lost'
   | 'closed'
   | 'timeout'
+  | 'ran-out'
 
 /** The name of each `AbortReason` by its number; 0 is none where it is not used. */
 export const abortReasonNames: readonly (AbortReasonName | undefined)[] = [
@@ -181,6 +185,7 @@ export const abortReasonNames: readonly (AbortReasonName | undefined)[] = [
   'lease-lost',
   'closed',
   'timeout',
+  'ran-out',
 ]
 
 /** A kind of queue event; `1 << code` in the mask of a `listen` request. */
@@ -457,6 +462,20 @@ export interface Produce {
   producer: number
 }
 
+/** The handler of a delivery starts now, which was handed out before. */
+export interface Began {
+  token: number
+}
+
+/** What is to be known of the end of a delivery, which follows. */
+export interface Excused {
+  token: number
+  /** It says nothing about the destination. */
+  blameless: boolean
+  /** A failure costs no attempt: it was a probe of the host's own breaker. */
+  free: boolean
+}
+
 /** Writes records into the input area of an engine. */
 export class Writer extends RecordWriter {
   /** Accept one message: answered by a receipt or a failed reply. */
@@ -690,6 +709,22 @@ export class Writer extends RecordWriter {
     this.f64[(start + 24) >>> 3] = record.sequence
     this.u32[(start + 32) >>> 2] = record.producer
     this.finish(start, start + 40)
+  }
+
+  /** The handler of a delivery starts now, which was handed out before. */
+  began(record: Began): void {
+    const start = this.begin(25, 16)
+    this.f64[(start + 8) >>> 3] = record.token
+    this.finish(start, start + 16)
+  }
+
+  /** What is to be known of the end of a delivery, which follows. */
+  excused(record: Excused): void {
+    const start = this.begin(26, 24)
+    this.f64[(start + 8) >>> 3] = record.token
+    this.u32[(start + 16) >>> 2] = record.blameless ? 1 : 0
+    this.u32[(start + 20) >>> 2] = record.free ? 1 : 0
+    this.finish(start, start + 24)
   }
 }
 
