@@ -8,6 +8,7 @@ mod cargo;
 mod codegen;
 mod debian;
 mod files;
+mod guarantees;
 mod kills;
 mod native;
 mod programs;
@@ -41,8 +42,10 @@ usage: cargo xtask <command>
   simulate [options]
                    the engine in seeded worlds of crashes and faults: --seed, --seeds, --seconds,
                    --keep (some operations of one world)
-  prove            build everything, then run every tier that hunts for lost or doubled messages at
-                   full length (hours); `test` runs them shortened
+  prove [programs] build everything, then run every tier that hunts for lost or doubled messages at
+                   full length (hours), or only some programs of them, and write what they saw to
+                   npm/ackbox/docs/guarantees.json and .md; `test` runs them shortened
+  guarantees       write npm/ackbox/docs/guarantees.md from guarantees.json
   build            native addon, WebAssembly and TypeScript, into npm/ackbox/dist
   codegen          write npm/ackbox/src/engine/wire.gen.ts from crates/wire";
 
@@ -60,12 +63,13 @@ fn main() -> ExitCode {
         "demo" => programs::demo(options),
         "bench" => programs::bench(options),
         "simulate" => simulation::simulate(options),
-        "test" | "prove" | "build" | "codegen" if !options.is_empty() => Err(anyhow::anyhow!(
+        "test" | "guarantees" | "build" | "codegen" if !options.is_empty() => Err(anyhow::anyhow!(
             "`{command}` takes no options, got `{}`",
             options.join(" ")
         )),
         "test" => tests::run(),
-        "prove" => proof::prove(),
+        "prove" => proof::prove(options),
+        "guarantees" => guarantees::write_page().map(|()| ExitCode::SUCCESS),
         "build" => build(),
         "codegen" => codegen::run(),
         "help" | "--help" | "-h" => {

@@ -3,7 +3,8 @@
 //! A tier is one or more programs. `cargo xtask test` runs each of them shortened, `cargo xtask prove` at
 //! full length; `ACKBOX_LENGTH` tells a program which it is. A program reports its tests as `cargo test` or
 //! vitest do, and writes what it has seen (its *evidence*) as JSON into the file that `ACKBOX_EVIDENCE`
-//! names: `figures`, the promises that it `proves` with how often, and what it `skipped` and why.
+//! names: `figures`, the promises that it `proves` with how often, and what it `skipped` and why. A proof
+//! turns it into the page of guarantees (`guarantees.rs`).
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{files, kills, native, simulation, tools, typescript, wasm};
+use crate::{guarantees, kills, native, simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
 pub(crate) const TIERS: [Tier; 2] = [
@@ -74,14 +75,16 @@ pub(crate) enum Report {
 /// What a program has seen, and under which name.
 pub(crate) struct Evidence {
     program: &'static str,
+    title: String,
     counts: Counts,
     seconds: u64,
     value: Value,
 }
 
-/// `cargo xtask prove`: every tier at full length.
-pub(crate) fn prove() -> Result<ExitCode> {
+/// `cargo xtask prove [program ...]`: every tier at full length, or only these programs of theirs.
+pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
     let progress = Progress::new()?;
+    known(only)?;
     tools::check(&progress)?;
     typescript::install(&progress, "npm")?;
     typescript::install(&progress, "tests")?;
@@ -89,20 +92,20 @@ pub(crate) fn prove() -> Result<ExitCode> {
     wasm::build(&progress)?;
     typescript::compile(&progress)?;
     let mut tally = Tally::default();
-    let mut evidence = Vec::new();
     for tier in &TIERS {
+        let programs = tier.programs(Length::Full, only);
+        if programs.is_empty() {
+            continue;
+        }
         progress.say(&format!(
             "-- {} (budget {} s)",
             tier.name, tier.full_seconds
         ));
         tally.enter(tier.name);
-        evidence.extend(tier.run(&progress, &mut tally, Length::Full));
+        let evidence = tier.run(&progress, &mut tally, Length::Full, programs);
+        // Tier by tier: a proof takes hours, and what was seen is not lost when it is ended.
+        guarantees::record(evidence.iter().map(Evidence::to_json).collect())?;
     }
-    let collected: Value = evidence.iter().map(Evidence::to_json).collect();
-    let path = files::target().join("xtask/evidence.json");
-    fs::write(&path, format!("{collected:#}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    progress.say(&format!("what was seen: {}", path.display()));
     for line in tally.report() {
         progress.say(&line);
     }
@@ -117,6 +120,7 @@ impl Evidence {
     fn to_json(&self) -> Value {
         json!({
             "program": self.program,
+            "title": self.title,
             "passed": self.counts.passed,
             "failed": self.counts.failed,
             "skipped": self.counts.skipped,
@@ -127,22 +131,53 @@ impl Evidence {
 }
 
 impl Tier {
+    /// What the tier runs at this length: all of it, or the named programs.
+    fn programs(&self, length: Length, only: &[String]) -> Vec<Program> {
+        let programs = (self.programs)(length).into_iter();
+        let chosen =
+            |program: &Program| only.is_empty() || only.iter().any(|name| name == program.name);
+        programs.filter(chosen).collect()
+    }
+
+    /// Runs the whole tier, shortened.
+    pub(crate) fn run_short(&self, progress: &Progress, tally: &mut Tally) {
+        self.run(
+            progress,
+            tally,
+            Length::Short,
+            self.programs(Length::Short, &[]),
+        );
+    }
+
     /// Runs all programs, one that fails too; what those say that wrote evidence.
-    pub(crate) fn run(
+    fn run(
         &self,
         progress: &Progress,
         tally: &mut Tally,
         length: Length,
+        programs: Vec<Program>,
     ) -> Vec<Evidence> {
         let budget = match length {
             Length::Short => self.short_seconds,
             Length::Full => self.full_seconds,
         };
-        let programs = (self.programs)(length).into_iter();
+        let programs = programs.into_iter();
         programs
             .filter_map(|program| program.run(progress, tally, length, budget))
             .collect()
     }
+}
+
+/// Refuses a name that no program has.
+fn known(only: &[String]) -> Result<()> {
+    let programs = TIERS.iter().flat_map(|tier| (tier.programs)(Length::Full));
+    let names: Vec<&str> = programs.map(|program| program.name).collect();
+    for name in only {
+        if !names.contains(&name.as_str()) {
+            bail!("no program `{name}`, expected one of {}", names.join(", "));
+        }
+    }
+    Ok(())
 }
 
 impl Program {
@@ -182,6 +217,7 @@ impl Program {
         tally.suite(outcome, counts);
         evidence.map(|value| Evidence {
             program: self.name,
+            title,
             counts,
             seconds: started.elapsed().as_secs(),
             value,
@@ -216,4 +252,25 @@ fn fresh(path: PathBuf) -> Result<PathBuf> {
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn programs_have_names_of_their_own() {
+        let programs = TIERS.iter().flat_map(|tier| (tier.programs)(Length::Full));
+        let mut names: Vec<&str> = programs.map(|program| program.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn a_program_that_nobody_has_is_refused() {
+        let error = known(&["kill-and-paws".to_owned()]).expect_err("nobody has it");
+        assert!(error.to_string().contains("kill-and-pause"), "{error}");
+    }
 }

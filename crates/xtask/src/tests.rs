@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::proof::{self, Length};
+use crate::proof;
 use crate::step::{Progress, Step, StepFailed};
 use crate::tally::{Counts, Tally, vitest_failures};
 use crate::{cargo, native, programs, tools, typescript, wasm};
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         });
         for proof in &proof::TIERS {
             tier(proof.name, proof.short_seconds, &|tally| {
-                proof.run(&progress, tally, Length::Short);
+                proof.run_short(&progress, tally);
             });
         }
         tier("suites", 600, &|tally| {

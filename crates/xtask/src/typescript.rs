@@ -20,14 +20,15 @@ pub(crate) fn npm(folder: &str) -> Command {
 /// Installs what a folder's lock file says, unless that was already done from the same lock file.
 pub(crate) fn install(progress: &Progress, folder: &str) -> Result<(), StepFailed> {
     let title = format!("npm packages of {folder}/");
-    progress.step(&format!("install-{folder}"), &title, |step| {
+    let name = format!("install-{}", folder.replace('/', "-"));
+    progress.step(&name, &title, |step| {
         let root = files::root();
         let inputs = [
             root.join(folder).join("package.json"),
             root.join(folder).join("package-lock.json"),
             root.join("npm/ackbox/package.json"),
         ];
-        let stamp = Stamp::of(&format!("install-{folder}"), &inputs)?;
+        let stamp = Stamp::of(&name, &inputs)?;
         // npm writes this copy of the lock file last.
         let installed = root.join(folder).join("node_modules/.package-lock.json");
         if stamp.is_current(&[installed]) {
