@@ -20,7 +20,6 @@ use super::settings::BODY_BYTES_MAX;
 use crate::error::{ErrorCode, Failure};
 use crate::journal::{Place, Record, StepResult};
 use crate::slab::{NONE, Slab};
-use journal::Stray;
 
 /// Steps of one message.
 const STEPS_MAX: usize = 1024;
@@ -47,7 +46,7 @@ pub enum Gave {
 /// A recorded step.
 #[derive(Debug)]
 pub struct Step {
-    /// Its message.
+    /// Its message; none while a replay has not come to that.
     pub slot: u32,
     /// Among the steps of its message.
     pub index: u32,
@@ -87,8 +86,8 @@ pub(super) struct Steps {
     tail: u32,
     /// Records that have no place yet.
     unplaced: BTreeMap<u32, Rc<[u8]>>,
-    /// While a journal is replayed, by the numbers of their messages.
-    strays: BTreeMap<u64, Vec<Stray>>,
+    /// While a journal is replayed: steps whose messages have not come yet, by the numbers of those.
+    strays: BTreeMap<u64, Vec<u32>>,
 }
 
 impl Default for Steps {
@@ -189,8 +188,15 @@ impl Ledger {
     }
 
     fn add_step(&mut self, slot: u32, index: u32, name: Box<str>, gave: Gave, bytes: u32) -> u32 {
-        let key = self.steps.all.insert(Step {
-            slot,
+        let key = self.insert_step(index, name, gave, bytes);
+        self.attach_step(slot, key);
+        key
+    }
+
+    /// A step that belongs to no message and has no place yet.
+    fn insert_step(&mut self, index: u32, name: Box<str>, gave: Gave, bytes: u32) -> u32 {
+        self.steps.all.insert(Step {
+            slot: NONE,
             index,
             name,
             gave,
@@ -199,14 +205,19 @@ impl Ledger {
             bytes,
             before: NONE,
             after: NONE,
-        });
+        })
+    }
+
+    /// A step belongs to a message from now on.
+    fn attach_step(&mut self, slot: u32, key: u32) {
+        self.steps.all[key].slot = slot;
         let all = &self.steps.all;
+        let (index, bytes) = (all[key].index, all[key].bytes);
         let list = self.messages[slot].steps.get_or_insert_default();
         let at = list.keys.partition_point(|other| all[*other].index < index);
         list.keys.insert(at, key);
         list.next = list.next.max(index + 1);
         list.bytes += u64::from(bytes);
-        key
     }
 
     /// The steps of a message, in the order in which they were recorded.

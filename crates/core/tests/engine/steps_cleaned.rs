@@ -157,6 +157,48 @@ fn what_was_forgotten_stays_forgotten_when_its_message_is_moved() {
     }
 }
 
+#[test]
+fn steps_in_front_of_their_message_are_not_removed_after_a_reopening() {
+    let mut world = small(64 << 20);
+    let churned = world.define("churned", QueueOptions::default());
+    let kept = world.define("kept", QueueOptions::default());
+    let filler = "f".repeat(500);
+    let next_segment = |world: &mut World| {
+        let segments = world.box_stats().segments;
+        while world.box_stats().segments == segments {
+            world.enqueue(churned, &filler);
+        }
+    };
+    // The step of one lies in a segment behind it, and in front of another message with its step.
+    world.enqueue_id(kept, "a", "body");
+    let first = world.dequeue(kept, 1).remove(0).token;
+    next_segment(&mut world);
+    record(&mut world, first, 0);
+    next_segment(&mut world);
+    world.enqueue_id(kept, "b", "body");
+    let second = world.dequeue(kept, 1).remove(0).token;
+    record(&mut world, second, 0);
+    for token in [first, second] {
+        world.settle(token, Verdict::Return).unwrap();
+    }
+    world.hold_appends = true;
+    world.request(Request::Purge { queue: churned }).unwrap();
+    let until = world.box_stats().cleaned_segments + 8;
+    while world.box_stats().cleaned_segments < until {
+        world.command(Command::Enqueue(message(churned, &filler)));
+        world.request(Request::Purge { queue: churned }).unwrap();
+        world.land();
+        // The messages are moved first: for a while their steps are met in front of them.
+        let config = world.config.clone();
+        let mut other = World::open(world.disk.clone(), world.now, config).unwrap();
+        churn(&mut other, churned, 4);
+        for delivery in other.dequeue(kept, 2) {
+            recalled(&mut other, delivery.token, 1);
+        }
+        other.audit();
+    }
+}
+
 /// Spoils the only record that holds this text.
 fn spoil(world: &mut World, text: &str) {
     let mut spoilt = 0;

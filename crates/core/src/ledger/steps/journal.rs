@@ -1,7 +1,8 @@
 //! Where the records of steps are in the journal, how cleaning moves them, and how they are replayed.
 //!
 //! Cleaning moves a message and its steps each by itself. Replay may therefore meet a step in front of its
-//! message: it is a *stray* until that comes, or until it is known that the message has ended.
+//! message: it is a *stray* until that comes, or until it is known that the message has ended. Like any
+//! other it has its place in the journal order, by which cleaning knows whether a segment is still needed.
 
 use super::Gave;
 use crate::journal::{Place, Record, StepResult};
@@ -9,16 +10,6 @@ use crate::ledger::recorder::{Note, Recorder};
 use crate::ledger::replay::Replayed;
 use crate::ledger::{Ledger, stored_bytes};
 use crate::slab::NONE;
-
-/// A replayed step whose message has not come yet.
-#[derive(Debug)]
-pub(super) struct Stray {
-    index: u32,
-    name: Box<str>,
-    gave: Gave,
-    bytes: u32,
-    place: Place,
-}
 
 impl Ledger {
     /// The record of a step has its place.
@@ -32,6 +23,12 @@ impl Ledger {
         if !self.is_step(key, number, index) {
             return;
         }
+        self.link_step(key, place);
+        self.steps.unplaced.remove(&key);
+    }
+
+    /// Puts a step at the end of the journal order.
+    fn link_step(&mut self, key: u32, place: Place) {
         self.unlink_step(key);
         let tail = self.steps.tail;
         let step = &mut self.steps.all[key];
@@ -43,7 +40,6 @@ impl Ledger {
             tail => self.steps.all[tail].after = key,
         }
         self.steps.tail = key;
-        self.steps.unplaced.remove(&key);
         self.live_bytes += stored_bytes(place);
     }
 
@@ -145,35 +141,33 @@ impl Ledger {
             StepResult::Nothing => (Gave::Nothing, &[][..]),
             StepResult::Damaged(bytes) => (Gave::Damaged, bytes),
         };
-        let stray = Stray {
-            index,
-            name: Box::from(name),
-            gave,
-            bytes: u32::try_from(name.len() + bytes.len()).unwrap_or(u32::MAX),
-            place,
+        let known = match slot {
+            Some(slot) => self.steps_of(slot),
+            None => self
+                .steps
+                .strays
+                .get(&number)
+                .map_or(&[][..], Vec::as_slice),
         };
+        let all = &self.steps.all;
+        let known = known.iter().copied().find(|key| all[*key].index == index);
+        if let Some(key) = known {
+            // Cleaning has moved it.
+            self.steps.all[key].gave = gave;
+            self.link_step(key, place);
+            return Ok(());
+        }
+        if slot.is_some_and(|slot| index < self.first_step(slot)) {
+            return Ok(());
+        }
+        let bytes = u32::try_from(name.len() + bytes.len()).unwrap_or(u32::MAX);
+        let key = self.insert_step(index, Box::from(name), gave, bytes);
+        self.link_step(key, place);
         match slot {
-            Some(slot) => self.take_in_step(slot, stray),
-            None => self.steps.strays.entry(number).or_default().push(stray),
+            Some(slot) => self.attach_step(slot, key),
+            None => self.steps.strays.entry(number).or_default().push(key),
         }
         Ok(())
-    }
-
-    fn take_in_step(&mut self, slot: u32, step: Stray) {
-        let number = self.messages[slot].number;
-        let Stray { index, place, .. } = step;
-        if index < self.first_step(slot) {
-            return;
-        }
-        let mut keys = self.steps_of(slot).iter().copied();
-        let key = match keys.find(|key| self.steps.all[*key].index == index) {
-            Some(key) => {
-                self.steps.all[key].gave = step.gave;
-                key
-            }
-            None => self.add_step(slot, index, step.name, step.gave, step.bytes),
-        };
-        self.place_step(key, number, index, place);
     }
 
     /// A message was replayed from a record that says which of its steps are forgotten: those that came
@@ -184,18 +178,33 @@ impl Ledger {
             self.forget_steps_below(slot, first);
         }
         let number = self.messages[slot].number;
-        for stray in self.steps.strays.remove(&number).unwrap_or_default() {
-            self.take_in_step(slot, stray);
+        for key in self.steps.strays.remove(&number).unwrap_or_default() {
+            if self.steps.all[key].index < self.first_step(slot) {
+                self.remove_stray(key);
+            } else {
+                self.attach_step(slot, key);
+            }
         }
+    }
+
+    fn remove_stray(&mut self, key: u32) {
+        self.unlink_step(key);
+        self.steps.all.remove(key);
     }
 
     /// A message ended whose record was not replayed.
     pub(in crate::ledger) fn forget_strays(&mut self, number: u64) {
-        self.steps.strays.remove(&number);
+        for key in self.steps.strays.remove(&number).unwrap_or_default() {
+            self.remove_stray(key);
+        }
     }
 
     /// All was replayed: what has found no message never will.
     pub(in crate::ledger) fn forget_all_strays(&mut self) {
-        self.steps.strays.clear();
+        for (_, keys) in std::mem::take(&mut self.steps.strays) {
+            for key in keys {
+                self.remove_stray(key);
+            }
+        }
     }
 }
