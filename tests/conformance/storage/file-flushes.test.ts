@@ -37,6 +37,11 @@ describe.each(['power-loss', 'process-crash'] as const)('%s', (durability) => {
   })
 })
 
+test('a file is not closed under a flush: a removal beside the begin of a segment', async () => {
+  const program = start('slow-flush.mjs', [await temporaryFolder()])
+  expect(await program.line()).toEqual({ closedUnderFlush: [], calls: ['fulfilled', 'fulfilled'] })
+})
+
 describe('the model', () => {
   const name = '00000001.ackbox'
   const next = '00000002.ackbox'

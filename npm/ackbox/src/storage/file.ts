@@ -77,6 +77,8 @@ interface Head {
   readonly segment: number
   readonly file: FileHandle
   bytes: number
+  /** Flushes under way: the file is closed behind them. */
+  readonly flushing: Set<Promise<void>>
 }
 
 /** State from `open` to `close`. */
@@ -192,7 +194,7 @@ class FileStorage implements Storage, FileLocking {
       if (opened.head?.segment === segment) await this.#leaveHead(opened)
       // What is still live was appended again before. In the weaker mode it may not be on the disk yet: a power cut
       // must not take messages that were safe there for long.
-      else if (this.durability === 'process-crash' && opened.head !== undefined) await flush(opened.head.file.fd)
+      else if (this.durability === 'process-crash' && opened.head !== undefined) await this.#flushHead(opened.head)
       await unlink(this.#pathOf(segment))
       await flushFolder(this.#directory)
     })
@@ -205,7 +207,7 @@ class FileStorage implements Storage, FileLocking {
     this.#opened = undefined
     OWNING.delete(this)
     await opened.appending?.catch(() => {})
-    await opened.head?.file.close().catch(() => {})
+    if (opened.head !== undefined) await closeHead(opened.head).catch(() => {})
     await opened.readers.releaseAll()
     await opened.space.settled()
     await opened.lock.release()
@@ -259,7 +261,7 @@ class FileStorage implements Storage, FileLocking {
     const creation = bytes === undefined ? constants.O_CREAT | constants.O_EXCL : 0
     const file = await open(this.#pathOf(segment), constants.O_WRONLY | synchronous | creation, 0o644)
     opened.sizes.delete(segment)
-    opened.head = { segment, file, bytes: bytes ?? 0 }
+    opened.head = { segment, file, bytes: bytes ?? 0, flushing: new Set() }
     if (bytes === undefined) await flushFolder(this.#directory)
     return opened.head
   }
@@ -268,10 +270,16 @@ class FileStorage implements Storage, FileLocking {
   async #leaveHead(opened: Opened): Promise<void> {
     const head = opened.head
     if (head === undefined) return
-    if (this.durability === 'process-crash') await flush(head.file.fd)
+    if (this.durability === 'process-crash') await this.#flushHead(head)
     opened.head = undefined
     opened.sizes.set(head.segment, head.bytes)
-    await head.file.close()
+    await closeHead(head)
+  }
+
+  async #flushHead(head: Head): Promise<void> {
+    const flushing = flush(head.file.fd)
+    head.flushing.add(flushing)
+    await flushing.finally(() => head.flushing.delete(flushing))
   }
 
   #whileOpen(call: string): Opened {
@@ -301,4 +309,10 @@ class FileStorage implements Storage, FileLocking {
     const why = cause instanceof Error ? cause.message : String(cause)
     return new AckboxError('ERR_STORAGE_FAILED', `${this.#directory}: ${what}: ${why}`, { cause })
   }
+}
+
+/** A descriptor that is closed under a flush may be another file's by then. */
+async function closeHead(head: Head): Promise<void> {
+  await Promise.allSettled(head.flushing)
+  await head.file.close()
 }
