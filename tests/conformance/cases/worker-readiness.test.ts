@@ -102,3 +102,17 @@ it('offline pauses who asked for online [A3 networkMode]', async () => {
     vi.unstubAllGlobals()
   }
 })
+
+it('what may not start counts against no rate', async () => {
+  const { box, clock } = await makeInMemory()
+  const queue = box.queue<string>('jobs', { destination: (body) => body })
+  const state = { isReady: false }
+  const seen: string[] = []
+  const hourly = { limit: 1, perMs: 3_600_000 }
+  queue.process(({ body }) => void seen.push(body), { ready: () => state.isReady, rate: hourly, perDestination: { rate: hourly } })
+  await queue.enqueue('a')
+  await clock.advance(5_000)
+  state.isReady = true
+  await clock.advance(1_000)
+  expect(seen).toEqual(['a'])
+})
