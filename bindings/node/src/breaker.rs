@@ -49,9 +49,10 @@ impl NodeBreaker {
         outcome: u32,
         took_ms: f64,
         now_ms: f64,
+        successes: u32,
     ) -> Result<u32, CodedError> {
         self.host
-            .with(|host| host.report(permit, outcome, took_ms, now_ms))
+            .with(|host| host.report(permit, outcome, took_ms, now_ms, successes))
     }
 
     /// Tells of several successes.

@@ -45,8 +45,16 @@ impl WasmBreaker {
     }
 
     /// Tells how a call went.
-    pub fn report(&mut self, permit: f64, outcome: u32, took_ms: f64, now_ms: f64) -> u32 {
-        self.host.report(permit, outcome, took_ms, now_ms)
+    pub fn report(
+        &mut self,
+        permit: f64,
+        outcome: u32,
+        took_ms: f64,
+        now_ms: f64,
+        successes: u32,
+    ) -> u32 {
+        self.host
+            .report(permit, outcome, took_ms, now_ms, successes)
     }
 
     /// Tells of several successes.

@@ -72,9 +72,17 @@ impl BreakerHost {
         }
     }
 
-    /// Tells how a call went: 0 succeeded, 1 failed, 2 took too long, 3 said nothing, 4 was given up. Gives 1 if there
-    /// are changes to take, and 2 more if successes of the same permit may be told later and together.
-    pub fn report(&mut self, permit: f64, outcome: u32, took_ms: f64, now_ms: f64) -> u32 {
+    /// Tells how a call went: 0 succeeded, 1 failed, 2 took too long, 3 said nothing, 4 was given up; and that so many calls of
+    /// the same permit succeeded just before. Gives 1 if there are changes to take, and 2 more if successes of the same
+    /// permit may be told later and together.
+    pub fn report(
+        &mut self,
+        permit: f64,
+        outcome: u32,
+        took_ms: f64,
+        now_ms: f64,
+        successes: u32,
+    ) -> u32 {
         let outcome = match outcome {
             0 => Outcome::Success,
             1 => Outcome::Failure,
@@ -83,16 +91,15 @@ impl BreakerHost {
             4 => Outcome::Cancelled,
             other => panic!("outcome: expected a number from 0 to 4, got {other}"),
         };
-        let changed = self.end(permit, outcome, took_ms, now_ms);
-        self.told(changed, now_ms)
+        self.succeed(permit, successes, now_ms);
+        self.end(permit, outcome, took_ms, now_ms);
+        self.told(now_ms)
     }
 
     /// Tells of so many successes at once. Gives what `report` gives.
     pub fn report_successes(&mut self, permit: f64, times: u32, now_ms: f64) -> u32 {
-        let permit = Permit::of(exact(permit, "permit"));
-        let change = self.breaker.report_successes(permit, times, now(now_ms));
-        self.changes.extend(change);
-        self.told(change.is_some(), now_ms)
+        self.succeed(permit, times, now_ms);
+        self.told(now_ms)
     }
 
     /// Tells that the callee asked for a pause. Whether there are changes to take.
@@ -150,9 +157,15 @@ impl BreakerHost {
         cold::write(&self.breaker.snapshot(now(now_ms)))
     }
 
-    fn told(&self, changed: bool, now_ms: f64) -> u32 {
+    fn told(&self, now_ms: f64) -> u32 {
         let calm = self.breaker.is_calm(now(now_ms));
-        u32::from(changed) * REPORT_CHANGED + u32::from(calm) * REPORT_CALM
+        u32::from(!self.changes.is_empty()) * REPORT_CHANGED + u32::from(calm) * REPORT_CALM
+    }
+
+    fn succeed(&mut self, permit: f64, times: u32, now_ms: f64) {
+        let permit = Permit::of(exact(permit, "permit"));
+        let change = self.breaker.report_successes(permit, times, now(now_ms));
+        self.changes.extend(change);
     }
 
     fn end(&mut self, permit: f64, outcome: Outcome, took_ms: f64, now_ms: f64) -> bool {

@@ -77,7 +77,7 @@ export class CircuitBreaker {
   #state: CircuitState
   /** The permit for all calls until something changes, if the circuit lets all through. */
   #pass = NONE
-  /** The same, while successes change nothing but counts: then they are told together. */
+  /** The same, while no success can change the state: then they are told together. */
   #calmPass = NONE
   /** Successes that were not told yet; those of a time window are of one millisecond. */
   #untold = 0
@@ -269,9 +269,12 @@ export class CircuitBreaker {
   }
 
   #report(permit: number, outcome: number, startedAt: number, now: number, error?: unknown): void {
-    this.#tellSuccesses(now)
+    // A call into the engine costs more than what it does there, so both are told with one, if they are of one time.
+    const successes = permit === this.#calmPass && !this.#isByTime ? this.#untold : 0
+    if (successes > 0) this.#untold = 0
+    else this.#tellSuccesses(now)
     const tookMs = this.#isTimed ? Math.max(0, now - startedAt) : 0
-    const hasChanged = this.#core.report(permit, outcome, tookMs, now)
+    const hasChanged = this.#core.report(permit, outcome, tookMs, now, successes)
     this.#calmPass = this.#core.isCalm && !this.#isTimed ? this.#pass : NONE
     if (hasChanged) this.#take(error, now)
   }

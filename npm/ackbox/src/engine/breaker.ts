@@ -91,7 +91,7 @@ export interface CircuitSnapshot {
 /** The methods that both bindings export under the same names. Times are milliseconds since 1970. */
 export interface BreakerBinding {
   permit(nowMs: number): number
-  report(permit: number, outcome: number, tookMs: number, nowMs: number): number
+  report(permit: number, outcome: number, tookMs: number, nowMs: number, successes: number): number
   reportSuccesses(permit: number, times: number, nowMs: number): number
   throttle(permit: number, untilMs: number, nowMs: number): boolean
   advance(nowMs: number): boolean
@@ -127,9 +127,9 @@ export class EngineBreaker {
     return this.hasChanged ? answer - CHANGED : answer
   }
 
-  /** Tells how a permitted call went; one of `OUTCOME`. */
-  report(permit: number, outcome: number, tookMs: number, now: number): boolean {
-    return this.#told(this.#guard(() => this.#binding.report(permit, outcome, tookMs, now)))
+  /** Tells how a permitted call went, one of `OUTCOME`, and that so many of the same permit succeeded before it. */
+  report(permit: number, outcome: number, tookMs: number, now: number, successes: number): boolean {
+    return this.#told(this.#guard(() => this.#binding.report(permit, outcome, tookMs, now, successes)))
   }
 
   /** Tells of several successes of one permit. */

@@ -170,7 +170,9 @@ impl Breaker {
     ) -> Option<Change> {
         let at = self.steady.at(now);
         match &mut self.phase {
-            Phase::Closed(window) if permit.epoch == self.epoch && window.is_calm(at) => {
+            Phase::Closed(window)
+                if permit.epoch == self.epoch && window.is_calm(&self.settings, at) =>
+            {
                 window.record_successes(times, at);
                 self.counters.successes += u64::from(times);
                 None
@@ -182,12 +184,12 @@ impl Breaker {
         }
     }
 
-    /// Whether successes change nothing but counts, so that they may be told later, though before anything else and, for
-    /// a time window, with their time: the circuit is closed, and its window holds neither failures nor slow calls.
+    /// Whether no success can change the state, so that they may be told later and together, though before anything else
+    /// and, for a time window, with their time. Never true unless the circuit is closed.
     #[must_use]
     pub fn is_calm(&self, now: Timestamp) -> bool {
         match &self.phase {
-            Phase::Closed(window) => window.is_calm(self.steady.peek(now)),
+            Phase::Closed(window) => window.is_calm(&self.settings, self.steady.peek(now)),
             _ => false,
         }
     }

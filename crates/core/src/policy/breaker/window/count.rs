@@ -44,11 +44,17 @@ impl CountWindow {
         self.next = (self.next + 1) % self.size;
     }
 
-    /// The ring holds nothing but zeros, which stay.
+    /// So many results that neither failed nor were slow.
     pub(super) fn record_successes(&mut self, times: u32) {
+        let mut left = times;
+        while left > 0 && !self.totals.is_spotless() {
+            self.record(false, false);
+            left -= 1;
+        }
+        // The ring holds nothing but zeros, which stay.
         let size = self.size as u32;
-        self.totals.calls = self.totals.calls.saturating_add(times).min(size);
-        self.next = (self.next + times as usize) % self.size;
+        self.totals.calls = self.totals.calls.saturating_add(left).min(size);
+        self.next = (self.next + left as usize) % self.size;
     }
 
     pub(super) fn totals(&self) -> Totals {

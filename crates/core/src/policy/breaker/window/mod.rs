@@ -25,6 +25,11 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Whether there are neither failures nor slow calls.
+    fn is_spotless(self) -> bool {
+        self.failures == 0 && self.slow == 0
+    }
+
     fn add(&mut self, failed: bool, slow: bool) {
         self.calls = self.calls.saturating_add(1);
         self.failures = self.failures.saturating_add(u32::from(failed));
@@ -67,16 +72,24 @@ impl Window {
     /// So many successes that were not slow, into a window that is calm.
     pub(super) fn record_successes(&mut self, times: u32, now: u64) {
         match self {
-            Self::Consecutive(failures) => *failures = 0,
+            Self::Consecutive(failures) if times > 0 => *failures = 0,
+            Self::Consecutive(_) => {}
             Self::Count(window) => window.record_successes(times),
             Self::Time(window) => window.record_successes(times, now),
         }
     }
 
-    /// Whether it holds neither failures nor slow calls.
-    pub(super) fn is_calm(&self, now: u64) -> bool {
-        let totals = self.totals(now);
-        totals.failures == 0 && totals.slow == 0
+    /// Whether no success can open the breaker, so that it does not matter when it is told of them, as long as it is
+    /// before anything else.
+    pub(super) fn is_calm(&self, settings: &Settings, now: u64) -> bool {
+        match self {
+            // They only end what has failed in a row.
+            Self::Consecutive(_) => true,
+            // Its rates were looked at before, and with each success they fall.
+            Self::Count(window) if window.totals().calls >= settings.min_calls => true,
+            // In a time window they rise when older successes leave.
+            Self::Count(_) | Self::Time(_) => self.totals(now).is_spotless(),
+        }
     }
 
     pub(super) fn totals(&self, now: u64) -> Totals {

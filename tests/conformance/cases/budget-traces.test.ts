@@ -1,0 +1,52 @@
+/** The traces of retry budgets of the engine's own tests, through a worker; their README tells the form. */
+import { readdirSync, readFileSync } from 'node:fs'
+
+import { constant, memoryStorage, open, type RetryBudgetOptions } from 'ackbox'
+import { expect, it, onTestFinished } from 'vitest'
+import { manualClock } from 'ackbox/testing'
+
+const FOLDER = new URL('../../../crates/core/testdata/budget/', import.meta.url)
+/** Instant 0 of every trace. */
+const START = 1_600_000_000_000
+/** In all files together. */
+const CASES_MIN = 13
+
+interface Step {
+  readonly at: number
+  readonly succeed?: number
+  readonly fail?: number
+  readonly retries?: number
+}
+
+interface Case {
+  readonly name: string
+  readonly budget: RetryBudgetOptions
+  readonly steps: readonly Step[]
+}
+
+const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
+const cases = files.flatMap((name) => JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8')) as Case[])
+
+it.each(cases)('a retry budget: $name [A3 retryBudget]', async ({ budget, steps }) => {
+  const clock = manualClock({ start: START })
+  const box = await open(memoryStorage(), { clock })
+  onTestFinished(async () => void (await box.close({ timeoutMs: 0 })))
+  const queue = box.queue<'succeed' | 'fail'>('jobs', { backoff: constant(0), maxAttempts: Infinity })
+  let retries = 0
+  queue.process(({ body, attempt }) => {
+    if (attempt > 1) retries += 1
+    else if (body === 'fail') throw new Error('the first attempt fails')
+  }, { retryBudget: budget })
+  for (const { at, succeed = 0, fail = 0, retries: expected } of steps) {
+    await clock.advance(START + at - clock.now())
+    for (let time = 0; time < succeed; time += 1) await queue.enqueue('succeed')
+    await queue.idle()
+    for (let time = 0; time < fail; time += 1) {
+      await queue.enqueue('fail')
+      await queue.idle()
+    }
+    if (expected !== undefined) expect(retries).toBe(expected)
+  }
+})
+
+it('all cases are there', () => expect(cases.length).toBeGreaterThanOrEqual(CASES_MIN))
