@@ -202,9 +202,9 @@ export interface WorkerOptions<T = unknown> extends PolicyOptions, ReadinessOpti
    */
   readonly timeoutMs?: number | undefined
   /**
-   * How long the lease of a handler is renewed at most, 1 or more. Then the attempt has failed (`lease-expired`) and its
-   * `signal` aborts with `ERR_LEASE_LOST`; the message goes on when the handler has ended, or `leaseMs` later. Default:
-   * none.
+   * How long the lease of a handler is renewed at most, 1 or more. Then the attempt has failed (`lease-expired`, told by
+   * `stalled`) and its `signal` aborts with `ERR_LEASE_LOST`; the message goes on when the handler has ended, or `leaseMs`
+   * later. Default: none.
    */
   readonly maxRuntimeMs?: number | undefined
 }

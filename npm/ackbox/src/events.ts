@@ -20,9 +20,13 @@ export interface QueueEvents {
     /** From the start to the settlement. */
     readonly handleMs: number
   }
-  /** An attempt failed; `retry` or `dead` says what follows (in at-most-once nothing does). */
+  /**
+   * An attempt failed: its handler threw or took too long, or it was rejected. `retry` or `dead` says what follows, behind
+   * it; in at-most-once nothing does, unless the body could not be decoded. Not told where no attempt is counted
+   * (`RetryAfterError`, a shutdown), nor of a lost lease, which `stalled` tells.
+   */
   failed: { readonly id: string; readonly attempt: number; readonly error?: ErrorInfo }
-  /** An attempt failed and there will be another. */
+  /** There will be another attempt. */
   retry: {
     readonly id: string
     readonly attempt: number
@@ -32,7 +36,7 @@ export interface QueueEvents {
   }
   /** A message became a dead letter. */
   dead: { readonly id: string; readonly attempt: number; readonly reason: Reason; readonly error?: ErrorInfo }
-  /** A delivery lost its lease. */
+  /** A delivery lost its lease, which ends its attempt; `retry` or `dead` says what follows. */
   stalled: { readonly id: string; readonly attempt: number }
   /** An enqueue whose id was known. */
   duplicate: { readonly id: string }

@@ -24,9 +24,10 @@ eachStorage('an event stream [A6 events]', (make) => {
       seen.push(event)
       if (event.type === 'drained') break
     }
-    expect(seen.map(({ type }) => type)).toEqual(['enqueued', 'duplicate', 'paused', 'resumed', 'started', 'dead', 'drained'])
+    expect(seen.map(({ type }) => type)).toEqual(['enqueued', 'duplicate', 'paused', 'resumed', 'started', 'failed', 'dead', 'drained'])
     expect(seen[0]).toEqual({ type: 'enqueued', id: 'a' })
-    expect(seen[5]).toMatchObject({ type: 'dead', id: 'a', attempt: 1, reason: 'exhausted', error: { message: 'no' } })
+    expect(seen[5]).toMatchObject({ type: 'failed', id: 'a', attempt: 1, error: { message: 'no' } })
+    expect(seen[6]).toMatchObject({ type: 'dead', id: 'a', attempt: 1, reason: 'exhausted', error: { message: 'no' } })
     await clock.advance()
   })
 })

@@ -160,7 +160,8 @@ describe('maxRuntimeMs [A3 maxRuntimeMs]', () => {
     gates[0]!.open('too late')
     expect((await seen.until('started', 2)).attempt).toBe(2)
     expect((await queue.get('a'))?.history).toMatchObject([{ reason: 'lease-expired' }])
-    expect(seen.of('stalled')).toEqual([])
+    expect(seen.of('stalled')).toMatchObject([{ id: 'a', attempt: 1 }])
+    expect(seen.of('failed')).toEqual([])
   })
 
   it('lets a drain go on with others, and is reported where the handler does not stop', async () => {

@@ -159,6 +159,9 @@ impl Engine {
                 let outcome = self
                     .ledger
                     .put_off(slot, self.now, due, error, &mut self.commit);
+                if matches!(outcome, Failed::Dead(_)) {
+                    self.tell_failed(slot, attempt, error);
+                }
                 self.tell_outcome(outcome, slot, attempt, error)
             }
             Verdict::Return => {
@@ -185,7 +188,25 @@ impl Engine {
         let failed =
             self.ledger
                 .fail_attempt(slot, self.now, reason, delay_ms, error, &mut self.commit);
+        // Of a lost lease another event tells.
+        if reason != Reason::LeaseExpired {
+            self.tell_failed(slot, attempt, error);
+        }
         self.tell_outcome(failed, slot, attempt, error)
+    }
+
+    /// Tells of a counted attempt that failed, ahead of what follows from it.
+    pub(super) fn tell_failed(&mut self, slot: u32, attempt: u32, error: &[u8]) {
+        let queue = self.ledger.messages[slot].queue;
+        if self.listens(queue, EventKind::Failed) {
+            let event = Event {
+                attempt,
+                id: self.ledger.id_text(slot).to_string(),
+                error: error.into(),
+                ..Event::of(EventKind::Failed, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
     }
 
     /// Tells what became of a failed attempt; true if the message waits for another.

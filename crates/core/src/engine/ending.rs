@@ -4,6 +4,7 @@ use super::{Engine, own_errors};
 use crate::command::{MessageState, QueueId, Reason, Token};
 use crate::consumer::lease::Progress;
 use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
+use crate::id_text::IdText;
 
 impl Engine {
     /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due.
@@ -54,17 +55,8 @@ impl Engine {
             return self.end_lease(token);
         }
         self.ledger.queues[queue as usize].counters.leases_lost += 1;
-        if self.listens(queue, EventKind::Stalled) {
-            let id = slot.map_or_else(String::new, |slot| self.ledger.id_text(slot).to_string());
-            self.emit(
-                queue,
-                Event {
-                    attempt,
-                    id,
-                    ..Event::of(EventKind::Stalled, QueueId(queue))
-                },
-            );
-        }
+        let id = slot.map(|slot| self.ledger.id_text(slot));
+        self.tell_stalled(queue, id, attempt);
         self.output.push_back(Effect::Abort {
             token,
             reason: AbortReason::LeaseLost,
@@ -83,6 +75,18 @@ impl Engine {
         }
         self.end_lease(token);
         self.note_drained(queue);
+    }
+
+    /// Tells of a delivery that lost its lease.
+    pub(super) fn tell_stalled(&mut self, queue: u32, id: Option<IdText>, attempt: u32) {
+        if self.listens(queue, EventKind::Stalled) {
+            let event = Event {
+                attempt,
+                id: id.map_or_else(String::new, |id| id.to_string()),
+                ..Event::of(EventKind::Stalled, QueueId(queue))
+            };
+            self.emit(queue, event);
+        }
     }
 
     /// The message of a delivery in flight is withdrawn: its handler is told.
@@ -116,6 +120,9 @@ impl Engine {
     pub(super) fn kill(&mut self, slot: u32, reason: Reason, attempted: bool, error: &[u8]) {
         self.ledger
             .die(slot, self.now, reason, attempted, error, &mut self.commit);
+        if attempted {
+            self.tell_failed(slot, self.ledger.messages[slot].attempt, error);
+        }
         self.tell_dead(slot, reason, error);
     }
 

@@ -54,10 +54,7 @@ impl Engine {
         match settle.verdict {
             Verdict::Ack => self.finish_handed_over(token, EventKind::Completed, b""),
             Verdict::Return => {}
-            Verdict::Dead(Reason::Invalid) => {
-                self.bury_handed_over(token, settle.error);
-                self.fail_handed_over(token, settle.error);
-            }
+            Verdict::Dead(Reason::Invalid) => self.bury_handed_over(token, settle.error),
             _ => self.fail_handed_over(token, settle.error),
         }
         if is_manual {
@@ -76,9 +73,15 @@ impl Engine {
     }
 
     fn finish_handed_over(&mut self, token: Token, kind: EventKind, error: &[u8]) {
+        self.tell_handed_over(token, kind, error);
+        self.settled_handed_over(token, kind);
+    }
+
+    /// The consumer of an open delivery is done with it.
+    fn settled_handed_over(&mut self, token: Token, kind: EventKind) {
         let lease = self.leases.get_mut(token).expect("its delivery is open");
         lease.progress = Progress::Settled;
-        let (queue, number, attempt) = (lease.queue, lease.number, lease.attempt);
+        let (queue, number) = (lease.queue, lease.number);
         self.settled_suspect(token);
         self.note_handling(token);
         let counters = &mut self.ledger.queues[queue as usize].counters;
@@ -87,6 +90,14 @@ impl Engine {
         } else {
             counters.rejected += 1;
         }
+        self.tell_hand_over_end(number, MessageState::Completed);
+        self.note_drained(queue);
+    }
+
+    /// Tells how an open delivery ended.
+    fn tell_handed_over(&mut self, token: Token, kind: EventKind, error: &[u8]) {
+        let lease = self.leases.get(token).expect("its delivery is open");
+        let (queue, number, attempt) = (lease.queue, lease.number, lease.attempt);
         if self.listens(queue, kind) {
             let id = self.ledger.handed_over_id(number);
             let event = Event {
@@ -97,8 +108,6 @@ impl Engine {
             };
             self.emit(queue, self.timed(token, event));
         }
-        self.tell_hand_over_end(number, MessageState::Completed);
-        self.note_drained(queue);
     }
 
     /// A message that was handed over is lost before anybody saw it.
@@ -135,7 +144,9 @@ impl Engine {
             error,
             &mut self.commit,
         );
+        self.tell_handed_over(token, EventKind::Failed, error);
         self.tell_dead(slot, Reason::Invalid, error);
+        self.settled_handed_over(token, EventKind::Failed);
     }
 
     /// A delivery that nobody saw is taken back: its message waits again, as if it had not been claimed.

@@ -5,10 +5,10 @@
 //! a lease's time: after that a handler that still runs is reported. Its slot stays taken until it returns.
 
 use super::{Engine, own_errors};
-use crate::command::{QueueId, Reason, Settle, Ticket, Token, Verdict};
+use crate::command::{Reason, Settle, Ticket, Token, Verdict};
 use crate::consumer::lease::Progress;
 use crate::consumer::watch::{Alarm, HandlerLimits, Watch};
-use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
+use crate::effect::{AbortReason, Effect, Recipient};
 use crate::ledger::message::Standing;
 use crate::time::Timestamp;
 
@@ -113,8 +113,10 @@ impl Engine {
             return;
         }
         note_reason(lease.watch.as_deref_mut(), Reason::LeaseExpired);
-        let queue = lease.queue as usize;
-        self.ledger.queues[queue].counters.leases_lost += 1;
+        let (queue, attempt) = (lease.queue, lease.attempt);
+        let id = lease.watch.as_ref().map(|watch| watch.id.clone());
+        self.ledger.queues[queue as usize].counters.leases_lost += 1;
+        self.tell_stalled(queue, id, attempt);
         let error = own_errors::ran_too_long(self.limits_of(token));
         self.fail_running(token, &error);
         self.after_commit(Effect::Abort {
@@ -127,8 +129,10 @@ impl Engine {
     fn give_up_waiting_for(&mut self, token: Token) {
         let lease = self.leases.get(token).expect("its handler runs");
         let (queue, number, attempt) = (lease.queue, lease.number, lease.attempt);
-        let id = lease.watch.as_ref().map(|watch| watch.id.to_string());
+        let id = lease.watch.as_ref().map(|watch| watch.id.clone());
         let id = id.expect("its handler is watched");
+        // That its lease is lost was told when it was.
+        let is_told = lease.progress == Progress::Lost;
         if lease.progress == Progress::Late {
             let lease_ms = self.ledger.queues[queue as usize].settings.lease_ms;
             let error = own_errors::did_not_stop(self.limits_of(token), lease_ms);
@@ -142,13 +146,8 @@ impl Engine {
             "the handler of message '{id}' was told to stop and runs on: it keeps its slot until it returns (queue '{name}')"
         );
         self.warn(Some(queue), message);
-        if self.listens(queue, EventKind::Stalled) {
-            let event = Event {
-                attempt,
-                id,
-                ..Event::of(EventKind::Stalled, QueueId(queue))
-            };
-            self.emit(queue, event);
+        if !is_told {
+            self.tell_stalled(queue, Some(id), attempt);
         }
         self.ledger.touch(queue);
     }

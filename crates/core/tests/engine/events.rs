@@ -56,7 +56,7 @@ fn a_life_is_told_in_order() {
         ),
         (1, 9, Timestamp(T0 + 16), "a", &b"why"[..])
     );
-    world.events.clear();
+    assert_eq!(kinds(&mut world), [Failed, Retry]);
     world.advance(9);
     let second = world.delivery();
     world.advance(3);
@@ -96,6 +96,90 @@ fn a_life_is_told_in_order() {
         (dead.reason, dead.id.as_str(), &*dead.error),
         (Some(Reason::Permanent), "b", &b"why"[..])
     );
+    assert_eq!(kinds(&mut world), [Failed, Dead, Drained]);
+}
+
+const REJECT: Verdict = Verdict::Reject { delay_ms: None };
+
+/// What is told of the end of a first attempt that is settled like this.
+fn told_of(guarantee: Guarantee, max_attempts: u32, verdict: Verdict) -> Vec<EventKind> {
+    let mut world = World::new();
+    let options = QueueOptions {
+        guarantee: Some(guarantee),
+        max_attempts: Some(max_attempts),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world.listen(orders);
+    world.enqueue_id(orders, "a", "x");
+    let token = world.dequeue(orders, 1)[0].token;
+    world.events.clear();
+    let _ = world.settle_with(token, verdict, true, b"", b"why");
+    for failed in world.events_of(EventKind::Failed) {
+        let told = (failed.id.as_str(), failed.attempt, &*failed.error);
+        assert_eq!(told, ("a", 1, &b"why"[..]), "{verdict:?}");
+    }
+    kinds(&mut world)
+}
+
+#[test]
+fn every_attempt_that_failed_is_told_ahead_of_what_follows() {
+    use EventKind::{Dead, Drained, Failed, Retry};
+    let later = |costs_attempt| Verdict::RetryAt {
+        at: Timestamp(T0 + 5000),
+        costs_attempt,
+        counts_as_failure: costs_attempt,
+    };
+    let permanent = Verdict::Dead(Reason::Permanent);
+    let invalid = Verdict::Dead(Reason::Invalid);
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
+        let told = |max_attempts, verdict| told_of(guarantee, max_attempts, verdict);
+        assert_eq!(told(2, REJECT), [Failed, Retry]);
+        assert_eq!(told(2, later(true)), [Failed, Retry]);
+        assert_eq!(told(1, REJECT), [Failed, Dead, Drained]);
+        assert_eq!(told(2, permanent), [Failed, Dead, Drained]);
+        assert_eq!(told(2, invalid), [Failed, Dead, Drained]);
+        assert_eq!(told(2, later(false)), [Retry], "it cost no attempt");
+        assert_eq!(told(2, Verdict::Return), [], "nothing failed");
+    }
+    let told = |verdict| told_of(Guarantee::AtMostOnce, 2, verdict);
+    assert_eq!(told(REJECT), [Failed, Drained]);
+    assert_eq!(told(invalid), [Failed, Dead, Drained]);
+}
+
+#[test]
+fn a_retry_that_comes_too_late_is_an_attempt_that_failed() {
+    use EventKind::{Dead, Drained, Failed};
+    let mut world = World::new();
+    let options = QueueOptions {
+        max_retry_ms: Some(1000),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world.listen(orders);
+    world.enqueue(orders, "x");
+    let token = world.dequeue(orders, 1)[0].token;
+    world.events.clear();
+    let later = Verdict::RetryAt {
+        at: Timestamp(T0 + 5000),
+        costs_attempt: false,
+        counts_as_failure: false,
+    };
+    world.settle(token, later).unwrap();
+    assert_eq!(kinds(&mut world), [Failed, Dead, Drained]);
+}
+
+#[test]
+fn a_lost_lease_is_stalled_and_not_failed() {
+    use EventKind::{Retry, Stalled};
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.listen(orders);
+    world.enqueue(orders, "x");
+    world.dequeue(orders, 1);
+    world.events.clear();
+    world.advance(30_000);
+    assert_eq!(kinds(&mut world), [Stalled, Retry]);
 }
 
 #[test]

@@ -79,6 +79,7 @@ fn a_handler_that_times_out_is_told_to_stop_and_its_attempt_fails_with_its_end()
             .expect("its end is taken");
         assert_eq!(reasons(&mut world, &delivery), [Reason::Timeout]);
         assert_eq!(world.events_of(EventKind::Retry)[0].wait_ms, 10);
+        assert_eq!(world.events_of(EventKind::Failed).len(), 1);
         world.advance(10);
         let again = world.delivery();
         assert_eq!(again.attempt, 2);
@@ -215,6 +216,7 @@ fn a_lease_that_is_renewed_no_more_ends_the_attempt_at_once_and_the_message_wait
     assert_eq!(world.aborts, [(delivery.token, AbortReason::RanOut)]);
     assert_eq!(reasons(&mut world, &delivery), [Reason::LeaseExpired]);
     assert_eq!(world.stats(orders).leases_lost, 1);
+    assert_eq!(world.events_of(EventKind::Stalled).len(), 1);
     let refused = world
         .settle_with(delivery.token, Verdict::Ack, false, b"", b"")
         .expect_err("its lease is gone");
@@ -225,8 +227,10 @@ fn a_lease_that_is_renewed_no_more_ends_the_attempt_at_once_and_the_message_wait
     assert_eq!(world.delivery().attempt, 2);
     assert_eq!(
         (warnings(&world), world.events_of(EventKind::Stalled).len()),
-        (1, 1)
+        (1, 1),
+        "it is told once"
     );
+    assert!(world.events_of(EventKind::Failed).is_empty());
     world.audit();
 }
 
