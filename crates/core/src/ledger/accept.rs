@@ -83,14 +83,15 @@ impl Ledger {
     ) -> Result<Accepted, Failure> {
         let identity = match enqueue.id {
             Some(id) => {
-                if let Some(known) = self.recognise(now, enqueue, id)? {
+                let hash = hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes());
+                if let Some(known) = self.recognise(now, enqueue, id, hash)? {
                     self.queues[enqueue.queue.0 as usize].counters.duplicates += 1;
                     return Ok(known);
                 }
                 self.make_room(now, enqueue.queue.0, enqueue.stored_bytes())?;
                 self.make_room_for_id(now, enqueue.queue.0)?;
                 Some(Identity {
-                    hash: hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes()),
+                    hash,
                     fingerprint: self.fingerprint(enqueue.body),
                 })
             }

@@ -15,7 +15,7 @@
 //! An entry goes by its number, valid until it is removed; then the number may be another's.
 //!
 //! Every operation is O(log n) at worst and O(1) where entries come and go in the order of their ends.
-//! Nothing depends on how chains are linked. An entry takes [`ENTRY_BYTES`], 2 more for its bucket and,
+//! Nothing depends on how chains are linked. An entry takes [`ENTRY_BYTES`], 3 more for its bucket and,
 //! once it is finished, 8 more for its orders.
 
 mod buckets;

@@ -13,12 +13,13 @@ use crate::id::GeneratedId;
 use crate::time::Timestamp;
 
 impl Ledger {
-    /// The original, if this id was accepted before and is still remembered.
+    /// The original, if this id, whose keyed hash is `hash`, was accepted before and is still remembered.
     pub(super) fn recognise(
         &mut self,
         now: Timestamp,
         enqueue: &Enqueue<'_>,
         id: &str,
+        hash: u128,
     ) -> Result<Option<Accepted>, Failure> {
         let queue = enqueue.queue.0;
         if let Some(known) = self.recognise_generated(queue, id) {
@@ -27,7 +28,6 @@ impl Ledger {
             }
             return Ok(Some(known));
         }
-        let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
         let Some(entry) = self.entry_of(queue, hash, now) else {
             return Ok(None);
         };
