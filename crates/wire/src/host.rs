@@ -18,7 +18,7 @@ use crate::{cold, encode};
 const FIRST_NOTICE: u64 = 1 << 52;
 
 /// How often one step lets the engine go on by itself, so that a long purge is many short steps.
-const SLICES_PER_STEP: u32 = 16;
+const SLICES_PER_STEP: u32 = 2;
 
 /// Owns an engine, and keeps what does not fit into an output area for the next step.
 ///

@@ -115,9 +115,9 @@ export interface Queue<T = unknown, R = void, Out = T> {
    */
   drain(handler: Handler<Out, R>, options?: DrainOptions<Out>): Promise<DrainReport>
   /**
-   * Deliveries for a `for await` loop, each to be settled by hand. Leaving the loop returns the message at hand, if it is
-   * not settled, and all that the loop has not reached, without costing an attempt. Ends when the box closes; throws the
-   * reason of its signal.
+   * Deliveries for a `for await` loop, each to be settled by hand. Leaving the loop returns all that is not settled, what it
+   * has taken and what it has not reached, without costing an attempt. Ends when the box closes; throws the reason of its
+   * signal.
    */
   consume(options?: ConsumeOptions): Consumption<Out>
   /** Claims one message for settling by hand; `undefined` if none is ready within `waitMs`. */
@@ -250,7 +250,10 @@ export interface Delivery<T = unknown> extends AsyncDisposable {
    * `ERR_BODY_TOO_LARGE`, one that JSON cannot hold with `ERR_INVALID_BODY`; the delivery is still to be settled then.
    */
   ack(result?: unknown): Promise<void>
-  /** Failed: tried again after the backoff, or as `options` say. Resolves when that is durable. */
+  /**
+   * Failed: as the options say, else as a `PermanentError` or a `RetryAfterError` says, else tried again after the backoff.
+   * Resolves when that is durable.
+   */
   reject(reason?: unknown, options?: RejectOptions): Promise<void>
   /**
    * Stages a message: it becomes durable with the acknowledgement of this delivery (`ack`, or the return of its handler), in

@@ -120,7 +120,8 @@ export class EmbeddedBox implements Box, BoxCore {
   ): Queue<T, R, Out> {
     const where = 'box.queue'
     const { name, options } = nameAndOptions(given, givenOptions, where)
-    this.#checkNotClosed(where)
+    // Handlers that finish while the box closes may need one that nobody asked for before.
+    this.#checkWorking(where)
     let queue = this.#queues.get(name)
     if (queue === undefined) {
       queue = new EmbeddedQueue(this, name, options)
@@ -149,7 +150,10 @@ export class EmbeddedBox implements Box, BoxCore {
 
   health(): Health {
     const { lastClaimAt, running, workers } = this.inbox
-    const reason = this.#failure?.message ?? (this.#closing === undefined ? undefined : 'the box is closed')
+    const full = this.#storage.full === true
+    const reason =
+      this.#failure?.message ??
+      (this.#closing !== undefined ? 'the box is closed' : full ? 'the storage has no room for new messages' : undefined)
     return {
       ok: reason === undefined,
       ...(reason === undefined ? {} : { reason }),
@@ -157,7 +161,7 @@ export class EmbeddedBox implements Box, BoxCore {
       storage: {
         durability: this.#storage.durability,
         failed: AckboxError.is(this.#failure, 'ERR_STORAGE_FAILED'),
-        full: this.#storage.full === true,
+        full,
       },
       running,
       workers: workers.size,
@@ -192,6 +196,10 @@ export class EmbeddedBox implements Box, BoxCore {
 
   checkWorking(where: string): void {
     this.checkOwned(where)
+    this.#checkWorking(where)
+  }
+
+  #checkWorking(where: string): void {
     if (this.#closing !== undefined && this.inbox.running === 0) throw closedError(where)
     this.driver.check()
   }

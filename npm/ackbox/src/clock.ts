@@ -42,6 +42,22 @@ export const platform = Object.freeze({
   MessageChannel: globalThis.MessageChannel,
 })
 
+/** One turn of the event loop: all promise jobs run, and input and output that is ready is taken. Keeps the process alive. */
+export function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (platform.setImmediate !== undefined) {
+      platform.setImmediate(resolve)
+      return
+    }
+    const { port1, port2 } = new platform.MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(undefined)
+  })
+}
+
 /** A wall clock this far ahead means that the machine slept; less is only drift between the two clocks. */
 const SUSPEND_MS = 1000
 

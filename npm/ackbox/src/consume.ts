@@ -2,7 +2,7 @@
  * Consuming: deliveries as an async iterator. They are claimed when the loop asks for the next one and none is left.
  *
  * Its life: it claims while it is read; it ends when the loop is left, when its signal aborts, or when the box closes.
- * Whatever ends it, deliveries that the loop did not take, and the last one that it took and did not settle, go back
+ * Whatever ends it, deliveries that were not settled, those that the loop took and those that it did not reach, go back
  * to their queue as if they had not been delivered.
  */
 import type { Delivery } from './api.js'
@@ -16,6 +16,9 @@ import { checkNames, duration, integer, MAX_MS, optionalSignal } from './validat
 
 const PREFETCH: Range = { min: 1, max: 10_000 }
 const LEASE: Range = { min: 1, max: MAX_MS }
+
+/** Deliveries of a loop that are looked through for settled ones, at first. */
+const FORGET_FROM = 64
 
 /** Options of `consume`. */
 export interface ConsumeOptions {
@@ -47,7 +50,9 @@ export class Consumer implements Consumption<unknown> {
   /** Ends a claim that waits. */
   readonly #stop = new AbortController()
   readonly #claimed: ActiveDelivery[] = []
-  #current: ActiveDelivery | undefined
+  /** Those that the loop took, most of them settled. */
+  #taken: ActiveDelivery[] = []
+  #forgetAt = FORGET_FROM
   /** Calls are carried out one after the other, as an async generator does it. */
   #turn: Promise<unknown> = Promise.resolve()
   #isDone = false
@@ -101,7 +106,7 @@ export class Consumer implements Consumption<unknown> {
   async #next(): Promise<Result> {
     try {
       const delivery = await this.#take()
-      if (delivery !== undefined) return { done: false, value: (this.#current = delivery) }
+      if (delivery !== undefined) return { done: false, value: this.#remember(delivery) }
     } catch (error) {
       // What cannot be given back now goes back with the next opening of the box.
       await this.#end().catch(() => {})
@@ -137,6 +142,16 @@ export class Consumer implements Consumption<unknown> {
     }
   }
 
+  /** Forgets those that were settled, before they become too many. */
+  #remember(delivery: ActiveDelivery): ActiveDelivery {
+    if (this.#taken.length >= this.#forgetAt) {
+      this.#taken = this.#taken.filter((taken) => taken.isOpen)
+      this.#forgetAt = Math.max(FORGET_FROM, 2 * this.#taken.length)
+    }
+    this.#taken.push(delivery)
+    return delivery
+  }
+
   readonly #abort = (): void => {
     this.#stop.abort()
     void this.#giveBack(this.#claimed.splice(0)).catch(() => {})
@@ -146,10 +161,7 @@ export class Consumer implements Consumption<unknown> {
   async #end(): Promise<void> {
     this.#isDone = true
     this.#signal?.removeEventListener('abort', this.#abort)
-    const unsettled = this.#claimed.splice(0)
-    if (this.#current !== undefined) unsettled.push(this.#current)
-    this.#current = undefined
-    await this.#giveBack(unsettled)
+    await this.#giveBack([...this.#claimed.splice(0), ...this.#taken.splice(0)])
   }
 
   async #giveBack(deliveries: readonly ActiveDelivery[]): Promise<void> {

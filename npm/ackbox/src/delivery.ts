@@ -194,7 +194,9 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.checkOpen(call)
     const error = encodeError(reason)
     if (dead) return this.#settlement(Verdict.dead, { reason: Reason.permanent, error })
-    return this.#settlement(Verdict.reject, { when: delayMs ?? this.#backoff(reason), error })
+    if (delayMs !== undefined) return this.#settlement(Verdict.reject, { when: delayMs, error })
+    const { verdict, parts } = this.#failure(consequenceOf(reason, this.#driver.now()), reason, error)
+    return this.#settlement(verdict, parts)
   }
 
   /** @internal Its settlement by hand is sent now: it is settled unless that is refused. */
@@ -309,17 +311,22 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#staged?.drop(thrown)
     if (this.#state !== 'open' && this.#state !== 'late') return this.#handlerDone()
     const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
-    const now = this.#driver.now()
-    const consequence = said ?? consequenceOf(thrown, now)
+    const { verdict, parts } = this.#failure(said ?? consequenceOf(thrown, this.#driver.now()), thrown, error)
+    this.#end(verdict, parts)
+  }
+
+  /** The end of an attempt that failed. */
+  #failure(consequence: Consequence, thrown: unknown, error: string): { verdict: number; parts: Parts } {
     switch (consequence.kind) {
       case 'dead':
-        return this.#end(Verdict.dead, { reason: Reason.permanent, error })
+        return { verdict: Verdict.dead, parts: { reason: Reason.permanent, error } }
       case 'later': {
         const { delayMs, costsAttempt, countsAsFailure } = consequence
-        return this.#end(Verdict.retryAt, { when: now + delayMs, costsAttempt, countsAsFailure, error })
+        const when = this.#driver.now() + delayMs
+        return { verdict: Verdict.retryAt, parts: { when, costsAttempt, countsAsFailure, error } }
       }
       default:
-        return this.#end(Verdict.reject, { when: this.#backoff(thrown), error })
+        return { verdict: Verdict.reject, parts: { when: this.#backoff(thrown), error } }
     }
   }
 

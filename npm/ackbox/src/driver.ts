@@ -6,10 +6,14 @@
  * a thousand enqueues in one tick are one step and one append. While outputs are read no user code runs: what is to
  * be told is kept by the {@link Inbox} and told when all outputs were read.
  *
+ * What takes the engine long (a purge, a walk over all dead letters) comes in many short steps. After a few of them the
+ * event loop has a turn; what is commanded meanwhile waits behind them, and whoever wants an answer at once makes the
+ * driver finish them first.
+ *
  * A driver is running until it is ended: by a close, or by a panic of the engine. From then on every command throws
  * the error that ended it, and the engine is never called again.
  */
-import { type Clock, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
+import { type Clock, eventLoopTurn, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
 import type { CallResult, Engine, Failure } from './engine/engine.js'
 import type { Notice, Request } from './engine/objects.js'
 import { OutputKind, ReplyCode } from './engine/wire.gen.js'
@@ -33,6 +37,9 @@ const AT_ONCE = 2 ** 32
 /** Commands that wait for the microtask; beyond this they are handed over at once, so that the engine's limits hold. */
 const INPUT_BYTES_MAX = 16 << 20
 
+/** Steps of one input, each of a few milliseconds at most, after which the event loop has its turn. */
+const STEPS_IN_A_ROW = 4
+
 export class Driver {
   readonly tickets = new Tickets()
   readonly #engine: Engine
@@ -41,6 +48,8 @@ export class Driver {
   readonly #inbox: Inbox
   #ended: (() => AckboxError) | undefined
   #scheduled = false
+  /** The turn of the event loop after which the outputs of the last input go on. */
+  #turn: Promise<void> | undefined
   /** User code runs, which may command more. */
   #telling = false
   /** Objects to take from the engine: not while outputs are read, whose memory may move with a take. */
@@ -61,7 +70,7 @@ export class Driver {
 
   /** Whether a step is scheduled or the storage works: a promise that settles when that changed. */
   busy(): PromiseLike<unknown> | undefined {
-    return this.#scheduled ? RESOLVED : this.#storage.busy()
+    return this.#turn ?? (this.#scheduled ? RESOLVED : this.#storage.busy())
   }
 
   now(): number {
@@ -246,14 +255,25 @@ export class Driver {
   readonly #schedule = (): void => {
     if (this.#scheduled || this.#ended !== undefined) return
     this.#scheduled = true
-    if (!this.#telling) void RESOLVED.then(this.#flush)
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (!this.#telling && this.#turn === undefined) void RESOLVED.then(this.#flush)
   }
 
   readonly #flush = (): void => {
     this.#scheduled = false
     if (this.#ended !== undefined) return
-    this.#step()
+    if (!this.#step(STEPS_IN_A_ROW)) this.#giveWay()
     this.#tell()
+  }
+
+  #giveWay(): void {
+    this.#turn = eventLoopTurn().then(() => {
+      this.#turn = undefined
+      this.#flush()
+    })
   }
 
   /** User code runs here, on behalf of nobody who may be inside of a transaction. */
@@ -269,29 +289,34 @@ export class Driver {
       if (outside(this.#outputsRead)) this.#schedule()
     } finally {
       this.#telling = false
-      if (this.#scheduled) void RESOLVED.then(this.#flush)
+      if (this.#scheduled) this.#flushSoon()
     }
   }
 
-  /** Hands over all input and reads all outputs. What is to be told waits in the inbox. */
-  #step(): void {
+  /**
+   * Hands over all input and reads all outputs, in at most `steps` steps: whether that was enough. What is to be told
+   * waits in the inbox.
+   */
+  #step(steps = Infinity): boolean {
     const { input, output } = this.#engine
     const now = (this.#steppedAt = this.clock.now())
-    if (this.#ended !== undefined) return
+    if (this.#ended !== undefined) return true
+    let isDone = false
     try {
-      let more: boolean
-      do {
-        more = this.#engine.step(now)
+      for (let step = 0; step < steps && !isDone; step++) {
+        const more = this.#engine.step(now)
         while (output.next()) this.#perform(output)
         if (this.#takes.length > 0) for (const take of this.#takes.splice(0)) take()
-      } while (more || input.length > 0)
+        isDone = !more && input.length === 0
+      }
       this.#arm()
       this.#holdWhileShort()
     } catch (cause) {
       this.die(cause)
-      return
+      return true
     }
     this.#storage.start()
+    return isDone
   }
 
   #perform(output: Reader): void {

@@ -17,7 +17,7 @@ export const NUMBERED_NAMES: readonly string[] = [...NAMES, 'sequence']
 /** Of one that is staged. */
 export const STAGED_NAMES: readonly string[] = NAMES
 /** Of one item of many. */
-export const ITEM_NAMES: readonly string[] = [...NAMES, 'body']
+export const ITEM_NAMES: readonly string[] = [...ENQUEUE_NAMES, 'body']
 
 /** Bytes of an id, a group, a destination, a name. */
 export const KEY_BYTES_MAX = 256

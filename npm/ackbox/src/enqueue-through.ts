@@ -1,6 +1,6 @@
 /** Enqueueing through middleware: a message is checked and sent when its last layer let it through. */
 import type { BoxCore } from './box.js'
-import { eachItem, enqueueAll, enqueueOne } from './enqueue.js'
+import { eachItem, enqueueAll, enqueueOne, givenUpWith, signalOf } from './enqueue.js'
 import type { EnqueueTarget } from './enqueue-options.js'
 import type { EnqueueContext } from './middleware.js'
 import { unlessAborted } from './pending.js'
@@ -39,6 +39,7 @@ export async function enqueueAllThrough(
 ): Promise<Receipt[]> {
   core.checkAccepting(where)
   const given = [...eachItem(items, where)]
+  const signals = new Set(given.map(({ item, place }) => signalOf(item, place)))
   const unit = new Unit(given.length, (items) => enqueueAll(core, target, items, where))
   const receipts = given.map(async ({ item: { body, ...options }, place }, index) => {
     try {
@@ -51,7 +52,7 @@ export async function enqueueAllThrough(
       unit.pass(index)
     }
   })
-  return Promise.all(receipts)
+  return givenUpWith(signals, Promise.all(receipts))
 }
 
 /** Items on their way through middleware: sent when all have joined or passed by, or not at all if one fails before. */

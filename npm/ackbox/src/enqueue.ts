@@ -60,9 +60,10 @@ export function enqueueAll(
   items: Iterable<EnqueueItem<unknown>>,
   where: string,
 ): Promise<Receipt[]> {
-  return new Promise<Receipt[]>((resolve, reject) => {
+  const signals = new Set<AbortSignal | undefined>()
+  const receipts = new Promise<Receipt[]>((resolve, reject) => {
     core.checkAccepting(where)
-    const { records, late } = readItems(target, items, where)
+    const { records, late } = readItems(target, items, signals, where)
     // The iterable may have closed the box.
     core.checkAccepting(where)
     const send = (): void =>
@@ -71,6 +72,21 @@ export function enqueueAll(
     else if (late === undefined && target.admission.isOpen) send()
     else sendInTurn(core, target, { late, signal: undefined, where }, send, reject)
   })
+  return givenUpWith(signals, receipts)
+}
+
+/** What one waits for until one of the signals aborts; usually it is one for all items, if any. */
+export function givenUpWith<T>(signals: Iterable<AbortSignal | undefined>, promise: Promise<T>): Promise<T> {
+  let waited = promise
+  for (const signal of signals) waited = unlessAborted(waited, signal)
+  return waited
+}
+
+/** The signal of an item. Throws its reason if it has aborted. */
+export function signalOf({ signal }: EnqueueItem<unknown>, place: string): AbortSignal | undefined {
+  optionalSignal(signal, place)
+  signal?.throwIfAborted()
+  return signal
 }
 
 /** One body, encoded as it is at this moment. */
@@ -161,6 +177,7 @@ export function* eachItem(
 function readItems(
   target: EnqueueTarget,
   items: Iterable<EnqueueItem<unknown>>,
+  signals: Set<AbortSignal | undefined>,
   where: string,
 ): { records: Enqueue[]; late: Promise<void> | undefined } {
   const records: Enqueue[] = []
@@ -171,6 +188,7 @@ function readItems(
     const { record, late } = checkBody(target, item.body, place, () =>
       recordOf(target, item.body, item, ITEM_NAMES, place),
     )
+    signals.add(signalOf(item, place))
     if (late !== undefined) verdicts.push(late)
     if (record !== undefined) {
       records.push(late === undefined ? keepBytes(record) : record)

@@ -5,6 +5,7 @@ import type { Box } from './api.js'
 import { EmbeddedBox } from './box.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
+import { checkWasmSource } from './engine/wasm-source.js'
 import { AckboxError, invalidOption } from './errors.js'
 import { GuardedClock } from './guarded-clock.js'
 import { openWhenFree } from './lock-wait.js'
@@ -94,7 +95,7 @@ export async function open(target?: string | Storage, options: OpenOptions = {})
 function checkOptions(options: OpenOptions): void {
   const where = 'open'
   checkNames(options, NAMES, where)
-  const { whenLocked, lockWaitMs, readOnly, engine, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
+  const { whenLocked, lockWaitMs, readOnly, engine, wasm, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
   if (whenLocked !== undefined) {
     const given = choice(whenLocked as string, ['reject', 'wait', 'share'], 'whenLocked', where)
     if (given === 'share') throw unsupported(`whenLocked '${given}'`, where)
@@ -102,6 +103,7 @@ function checkOptions(options: OpenOptions): void {
   if (lockWaitMs !== undefined) duration(lockWaitMs, LOCK_WAIT, 'lockWaitMs', where)
   flag(readOnly, 'readOnly', where)
   if (engine !== undefined) choice(engine, ['native', 'wasm', 'auto'], 'engine', where)
+  if (wasm !== undefined) checkWasmSource(wasm, where)
   if (maxMemoryBytes !== undefined) integer(maxMemoryBytes, MEMORY, 'maxMemoryBytes', where)
   if (segmentBytes !== undefined) integer(segmentBytes, SEGMENT, 'segmentBytes', where)
   if (clock !== undefined && !hasFunctions(clock, ['now', 'setTimeout', 'clearTimeout'])) {

@@ -103,7 +103,7 @@ export interface RecoveryReport {
 
 /** Whether a box works. */
 export interface Health {
-  /** True while the box accepts and delivers. */
+  /** True while the box accepts and delivers: false as well while the storage keeps its last room for settlements. */
   readonly ok: boolean
   /** Why not, for people. */
   readonly reason?: string

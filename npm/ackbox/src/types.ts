@@ -90,8 +90,8 @@ export interface EnqueueOptions {
 /** Options of an enqueue that waits for what it is staged with. */
 export type StagedEnqueueOptions = Omit<EnqueueOptions, 'signal'>
 
-/** One item of `enqueueMany`. */
-export interface EnqueueItem<T> extends StagedEnqueueOptions {
+/** One item of `enqueueMany`, whose `signal` is that of all: the call has one receipt for each, or none. */
+export interface EnqueueItem<T> extends EnqueueOptions {
   readonly body: T
 }
 

@@ -27,6 +27,28 @@ eachStorage('close [A1 close]', (make) => {
     expect((await again.dequeueMany(10)).map(({ id, attempt }) => [id, attempt])).toEqual([['2', 1]])
   })
 
+  it('lets a running handler use queues that nobody asked for before', async () => {
+    const { box, reopen } = await make()
+    const queue = box.queue<number>('jobs')
+    const seen = record(queue)
+    const slow = gate()
+    queue.process(async (message) => {
+      await slow.promise
+      await box.queue<string>('mails').enqueue('at once')
+      message.enqueue(box.queue<string>('bills'), 'with the acknowledgement')
+    })
+    await queue.enqueue(1, { id: 'a' })
+    await seen.until('started')
+    const closing = box.close()
+    slow.open()
+    expect(await closing).toEqual({ returned: 0 })
+    await refusal(async () => box.queue('late'), 'ERR_CLOSED')
+    const again = await reopen()
+    expect(await again.queue('jobs').get('a')).toMatchObject({ state: 'completed', attempt: 1 })
+    expect((await again.queue('mails').peek()).map(({ body }) => body)).toEqual(['at once'])
+    expect((await again.queue('bills').peek()).map(({ body }) => body)).toEqual(['with the acknowledgement'])
+  })
+
   it('aborts handlers at the deadline and returns their messages without cost [A3 signal]', async () => {
     const { box, clock, reopen } = await make()
     const queue = box.queue<number>('jobs')

@@ -114,6 +114,21 @@ it('consume gives up waiting with its signal, or when its loop is left', async (
   expect(await queue.stats()).toMatchObject({ ready: 1, leased: 0 })
 })
 
+it('leaving a consume loop returns all that is unsettled, also what it took before', async () => {
+  const { box } = await makeInMemory()
+  const queue = box.queue<number>('jobs')
+  await queue.enqueueMany(Array.from({ length: 200 }, (_, body) => ({ body })))
+  const taken: Delivery<number>[] = []
+  for await (const message of queue.consume({ prefetch: 7 })) {
+    taken.push(message)
+    if (message.body % 50 === 0) await message.ack()
+    if (taken.length === 150) break
+  }
+  expect(await queue.stats()).toMatchObject({ ready: 197, leased: 0, acked: 3, retried: 0 })
+  await refusal(taken[1]!.ack(), 'ERR_ALREADY_SETTLED')
+  expect((await queue.dequeueMany(1)).map(({ body, attempt }) => [body, attempt])).toEqual([[1, 1]])
+})
+
 it('consume ends with the close of its box, which takes back what is unsettled', async () => {
   const { box, reopen } = await makeInMemory()
   const queue = box.queue<number>('jobs')

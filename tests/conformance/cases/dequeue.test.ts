@@ -1,4 +1,4 @@
-import { AckboxError, type Codec } from 'ackbox'
+import { AckboxError, type Codec, PermanentError, RetryAfterError } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage } from '../support/boxes.ts'
@@ -131,6 +131,25 @@ eachStorage('dequeue [A3 dequeue]', (make) => {
     await clock.advance(4_999)
     expect(message!.signal.aborted).toBe(false)
     await message!.ack()
+  })
+
+  it('is rejected as its error says, unless the caller says more', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<number>('jobs')
+    await queue.enqueueMany([1, 2, 3].map((body) => ({ body, id: `${body}` })))
+    const [never, later, soon] = await queue.dequeueMany(3)
+    await never!.reject(new PermanentError('no such account'))
+    await later!.reject(new RetryAfterError(60_000))
+    await soon!.reject(new RetryAfterError(60_000), { delayMs: 5 })
+    expect(await queue.dead.get('1')).toMatchObject({ reason: 'permanent', error: { message: 'no such account' } })
+    await clock.advance(5)
+    const third = await queue.dequeue()
+    expect(third).toMatchObject({ id: '3', attempt: 2 })
+    await third!.ack()
+    await clock.advance(59_994)
+    expect(await queue.dequeue()).toBeUndefined()
+    await clock.advance(6_001)
+    expect(await queue.dequeue()).toMatchObject({ id: '2', attempt: 1 })
   })
 
   it('is rejected with the backoff of the queue, or after a delay of its own', async () => {

@@ -88,7 +88,7 @@ const OPEN: Table<OpenOptions> = {
   lockWaitMs: time(0),
   readOnly: NO_FLAG,
   engine: choice,
-  wasm: [],
+  wasm: [null, 5, true, {}, []],
   maxMemoryBytes: whole(0),
   segmentBytes: whole(4_096, 2 ** 30),
   clock: [5, null, {}, { now: Date.now }],

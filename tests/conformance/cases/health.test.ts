@@ -24,6 +24,16 @@ eachStorage('health [A1 health]', (make) => {
   })
 })
 
+it('tells of a storage that keeps what room is left for settlements', async () => {
+  const storage = Object.assign(new InjectedStorage(), { full: true })
+  const box = await openOn(storage, { clock: manualClock() })
+  await refusal(box.queue('jobs').enqueue(1), 'ERR_STORAGE_FULL')
+  expect(box.health()).toMatchObject({ ok: false, reason: expect.stringContaining('no room'), storage: { full: true, failed: false } })
+  storage.full = false
+  await box.queue('jobs').enqueue(1)
+  expect(box.health()).toMatchObject({ ok: true, storage: { full: false } })
+})
+
 it('tells of a storage that failed', async () => {
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock: manualClock() })

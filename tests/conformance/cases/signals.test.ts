@@ -68,6 +68,19 @@ const CASES: Record<string, Case> = {
     call: ({ queue }, signal) => queue.enqueue(1, { signal }),
     finish: ({ storage }) => storage.release(),
   },
+  enqueueMany: {
+    given: ({ storage }) => storage.hold(),
+    call: ({ queue }, signal) => queue.enqueueMany([{ body: 1 }, { body: 2, signal }]),
+    finish: ({ storage }) => storage.release(),
+  },
+  'enqueueMany through middleware': {
+    given: ({ storage, box }) => {
+      storage.hold()
+      box.use({ enqueue: (_, next) => next() })
+    },
+    call: ({ queue }, signal) => queue.enqueueMany([{ body: 1, signal }, { body: 2, signal }]),
+    finish: ({ storage }) => storage.release(),
+  },
   dequeue: { call: ({ queue }, signal) => queue.dequeue({ waitMs: 60_000, signal }), finish: enqueueOne },
   dequeueMany: { call: ({ queue }, signal) => queue.dequeueMany(5, { waitMs: 60_000, signal }), finish: enqueueOne },
   finished: {

@@ -2,7 +2,7 @@
  * Virtual time for tests: a clock that moves only when it is told to.
  */
 
-import { BUSY, type BusyClock, type BusyProbe, platform, type TimerHandle } from '../clock.js'
+import { BUSY, type BusyClock, type BusyProbe, eventLoopTurn, type TimerHandle } from '../clock.js'
 import { invalidOption } from '../errors.js'
 import { checkNames, instant } from '../validate.js'
 
@@ -127,7 +127,7 @@ function earliest(timers: Set<ManualTimer>): ManualTimer | undefined {
  */
 async function quiet(probes: Set<BusyProbe>, pending: number): Promise<void> {
   for (let idle = 0; idle < IDLE_TURNS; idle++) {
-    await turn()
+    await eventLoopTurn()
     for (let busy = busyWith(probes); busy.length > 0; busy = busyWith(probes)) {
       idle = 0
       await Promise.allSettled(busy)
@@ -147,20 +147,4 @@ function requestsUnderWay(): number {
 
 function busyWith(probes: Set<BusyProbe>): PromiseLike<unknown>[] {
   return [...probes].map((probe) => probe()).filter((promise) => promise !== undefined)
-}
-
-/** One turn of the event loop: all promise jobs run, and input and output that is ready is taken. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (platform.setImmediate !== undefined) {
-      platform.setImmediate(resolve)
-      return
-    }
-    const { port1, port2 } = new platform.MessageChannel()
-    port1.onmessage = () => {
-      port1.close()
-      resolve()
-    }
-    port2.postMessage(undefined)
-  })
 }
