@@ -7,6 +7,7 @@
 mod cargo;
 mod codegen;
 mod debian;
+mod faults;
 mod files;
 mod guarantees;
 mod kills;

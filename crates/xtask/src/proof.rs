@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{guarantees, kills, native, simulation, tools, typescript, wasm};
+use crate::{faults, guarantees, kills, native, simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
-pub(crate) const TIERS: [Tier; 2] = [
+pub(crate) const TIERS: [Tier; 4] = [
     Tier {
         name: "simulation",
         short_seconds: 180,
@@ -31,6 +31,18 @@ pub(crate) const TIERS: [Tier; 2] = [
         short_seconds: 60,
         full_seconds: 1_800,
         programs: kills::programs,
+    },
+    Tier {
+        name: "faults of the system",
+        short_seconds: 60,
+        full_seconds: 900,
+        programs: faults::programs,
+    },
+    Tier {
+        name: "power cuts",
+        short_seconds: 60,
+        full_seconds: 1_800,
+        programs: faults::power_programs,
     },
 ];
 
