@@ -16,12 +16,22 @@ export function titlesInTypeScript(source: string): string[] {
   return running(parseAst(source, { lang: 'ts' }) as unknown as Node, source).titles
 }
 
-/** What the lines of documentation of a Rust module say, if any of its tests runs. */
+/** What the documentation of a Rust module says, a paragraph each, if any of its tests runs. */
 export function titlesInRust(source: string): string[] {
   const lines = source.split('\n').map((line) => line.trim())
   // Attributes of one function stand together; a comment is none.
   const runs = lines.some((line, at) => line === '#[test]' && !attributesAround(lines, at).some((attribute) => attribute.startsWith('#[ignore')))
-  return runs ? lines.filter((line) => line.startsWith('//! ')).map((line) => line.slice(4)) : []
+  if (!runs) return []
+  const documentation = lines.filter((line) => line.startsWith('//!')).map((line) => line.slice(3).trim())
+  return documentation.join('\n').split(/\n{2,}/).map(shortened)
+}
+
+/** The first sentence of a paragraph, with the tags of all of it. */
+function shortened(paragraph: string): string {
+  const text = paragraph.replaceAll('\n', ' ')
+  const tags = text.match(/\[[^\]`]*\]/g) ?? []
+  const sentence = /^.*?\.(?= |$)/.exec(text.replace(/ ?\[[^\]`]*\]/g, ''))?.[0] ?? text
+  return [sentence, ...tags].join(' ')
 }
 
 /** Names of the modules that a Rust file declares. */
