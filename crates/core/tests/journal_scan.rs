@@ -103,6 +103,29 @@ fn a_loss_is_proven_by_a_later_segment() {
     expect_damage(&disk, 1, 0);
 }
 
+/// Where appends are not flushed one by one, a power cut may take the first one of a segment and leave
+/// the second.
+#[test]
+fn a_lost_first_append_is_a_torn_tail_unless_it_had_been_stable() {
+    let mut writer = Writer::new();
+    writer.begin_segment(1);
+    writer.stable_to = Some(Position {
+        segment: 1,
+        offset: 0,
+    });
+    append_body(&mut writer, &[1; 500]);
+    append_body(&mut writer, b"b");
+    let behind = writer.frames[0].end() as usize;
+    let mut disk = writer.disk.clone();
+    disk.segments.get_mut(&1).unwrap()[..behind].fill(0);
+    expect_torn(&disk, &[]);
+    writer.stable_to = None;
+    append_body(&mut writer, b"proof");
+    let mut disk = writer.disk.clone();
+    disk.segments.get_mut(&1).unwrap()[..behind].fill(0);
+    expect_damage(&disk, 1, 0);
+}
+
 /// A queue may carry copies of journals, its own included.
 #[test]
 fn frames_inside_bodies_prove_nothing() {

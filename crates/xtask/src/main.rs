@@ -7,6 +7,7 @@
 mod cargo;
 mod codegen;
 mod debian;
+mod enumeration;
 mod faults;
 mod files;
 mod guarantees;

@@ -16,15 +16,21 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{faults, guarantees, kills, native, simulation, tools, typescript, wasm};
+use crate::{enumeration, faults, guarantees, kills, native, simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
-pub(crate) const TIERS: [Tier; 4] = [
+pub(crate) const TIERS: [Tier; 5] = [
     Tier {
         name: "simulation",
         short_seconds: 180,
         full_seconds: 3_600,
         programs: simulation::programs,
+    },
+    Tier {
+        name: "crash states",
+        short_seconds: 40,
+        full_seconds: 600,
+        programs: enumeration::programs,
     },
     Tier {
         name: "kills and pauses",

@@ -4,7 +4,7 @@
 const START: u64 = 1_700_000_000_000;
 
 /// A host's clock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     reading: u64,
     /// The latest instant that the engine was told in this run: it never goes back behind it.

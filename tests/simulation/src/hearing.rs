@@ -4,7 +4,7 @@ use ackbox_core::effect::{Answer, Effect, Event, EventKind, Notice};
 use ackbox_core::error::{ErrorCode, Failure};
 
 use crate::invariants::{Told, Violation};
-use crate::model::{Asked, End, Sent, Sure};
+use crate::model::{Asked, End, Message, Sent, Sure};
 use crate::must;
 use crate::op::Say;
 use crate::storage::Job;
@@ -71,7 +71,15 @@ impl World {
                 })?;
             }
             Effect::Reply { ticket, result } => self.replied(ticket.0, result)?,
-            Effect::Body { intact, .. } => must!(intact, "I2: sound bytes are shown as damaged"),
+            Effect::Body {
+                ticket,
+                intact,
+                content,
+                ..
+            } => {
+                must!(intact, "I2: sound bytes are shown as damaged");
+                self.body = Some((ticket.0, content.body().to_vec()));
+            }
             Effect::Event(event) => self.note_event(&event),
             Effect::Notice(Notice::Failed { .. }) => self.phase = Phase::Failed(0),
             Effect::Notice(Notice::Warning { .. }) => {}
@@ -165,6 +173,23 @@ impl World {
                     self.model.entries.remove(&(queue, id));
                 }
             }
+            Asked::Step { message, name } => {
+                must!(!is_failed, "I9: a step recorded by a box that failed");
+                self.model.durable = self.model.durable.max(sequence);
+                self.model.messages[message].steps.insert(name, Sure::Yes);
+            }
+            Asked::Recall {
+                message,
+                name,
+                sure,
+            } => {
+                let Answer::Value(value) = answer else {
+                    return Err(Violation(format!("a recall is answered by {answer:?}")).into());
+                };
+                let body = self.body.take().filter(|(ticket, _)| *ticket == sequence);
+                let body = body.as_ref().map(|(_, body)| &**body);
+                self.recalled(message, name, sure, *value, body)?;
+            }
             Asked::Enqueue { .. } => must!(false, "an enqueue is answered by receipts"),
             Asked::Sweep { .. } | Asked::Redrive { .. } | Asked::Other => {}
         }
@@ -203,7 +228,8 @@ impl World {
                 );
                 for (index, message, held) in before {
                     if sure {
-                        self.model.messages[index] = message;
+                        let steps = std::mem::take(&mut self.model.messages[index].steps);
+                        self.model.messages[index] = Message { steps, ..message };
                     }
                     self.model.held.retain(|other| other.token != held.token);
                     if sure || !returned {
@@ -213,6 +239,9 @@ impl World {
                 }
             }
             Asked::Enqueue { items } => self.check_refused(&items, failure)?,
+            Asked::Step { message, name } => {
+                self.model.messages[message].steps.remove(&name);
+            }
             _ => {}
         }
         self.check_refusal(failure)

@@ -196,6 +196,12 @@ impl Model {
             (least..=most).contains(&delivery.attempt),
             "I5: expected attempt {least} to {most}: {what}"
         );
+        let (least, most) = message.steps_recorded();
+        must!(
+            (least..=most).contains(&delivery.steps),
+            "I6: expected {least} to {most} recorded steps, not {}: {what}",
+            delivery.steps
+        );
         let limit = self.queues[message.sent.queue]
             .max_attempts
             .unwrap_or(u32::MAX);

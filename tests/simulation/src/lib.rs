@@ -12,6 +12,7 @@ pub mod actors;
 pub mod clock;
 pub mod digest;
 mod ending;
+mod fork;
 mod hearing;
 pub mod invariants;
 pub mod model;

@@ -115,6 +115,8 @@ pub struct Message {
     pub token: u64,
     /// It was given to a consumer, at most once.
     pub handed_over: bool,
+    /// Which of its steps are recorded.
+    pub steps: BTreeMap<u8, Sure>,
 }
 
 /// A delivery whose consumer is not done.
@@ -196,12 +198,20 @@ pub enum Asked {
     Sweep { queue: usize },
     /// Another chance for dead letters of a queue.
     Redrive { queue: usize },
+    /// A step to be recorded.
+    Step { message: usize, name: u8 },
+    /// What a step gave, which was certainly recorded or may be.
+    Recall {
+        message: usize,
+        name: u8,
+        sure: bool,
+    },
     /// Something that changes nothing.
     Other,
 }
 
 /// What is known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     /// Options of the queues.
     pub queues: Vec<QueueOptions>,
@@ -234,6 +244,19 @@ impl Message {
         self.displaced = true;
         (self.not_before, self.deadline) = (0, None);
         self.dead = Sure::Maybe;
+    }
+
+    /// What one of its steps gives.
+    #[must_use]
+    pub fn result_of(&self, name: u8) -> Vec<u8> {
+        format!("step {name} of {}", self.sent.headers).into_bytes()
+    }
+
+    /// How many steps are recorded, at least and at most.
+    #[must_use]
+    pub fn steps_recorded(&self) -> (u32, u32) {
+        let sure = self.steps.values().filter(|sure| **sure == Sure::Yes);
+        (sure.count() as u32, self.steps.len() as u32)
     }
 
     /// Whether it may be a dead letter.
@@ -336,6 +359,7 @@ impl Model {
             refunded: false,
             token: 0,
             handed_over: false,
+            steps: BTreeMap::new(),
             sent,
         });
         index

@@ -99,6 +99,8 @@ pub enum Op {
     Abandon { pick: u32 },
     /// A consumer prolongs its lease.
     Extend { pick: u32, ms: u64 },
+    /// A handler has done a step of its work, or asks what one gave that was done before.
+    Step { pick: u32, name: u8 },
     /// Ends and messages, all or none.
     Transaction {
         ends: Vec<(u32, Say)>,

@@ -21,7 +21,7 @@ pub fn entropy(seed: u64, run: u64) -> [u8; 32] {
 }
 
 /// A message that was found.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Seen {
     /// As it is shown.
     pub info: MessageInfo,
@@ -40,8 +40,8 @@ pub struct Finding {
     pub report: OpenReport,
     /// Messages by queue.
     pub queues: Vec<Vec<Seen>>,
-    /// The stored bytes afterwards.
-    pub disk: Disk,
+    /// The stored bytes once the box was open, and nothing new was written.
+    pub repaired: Disk,
 }
 
 struct Probe {
@@ -51,6 +51,7 @@ struct Probe {
     replies: BTreeMap<u64, Result<Answer, Failure>>,
     bodies: BTreeMap<u32, (bool, Vec<u8>, Vec<u8>)>,
     tickets: u64,
+    repaired: Option<Disk>,
 }
 
 /// Opens a copy and looks at everything in it. An error leaves the copy as it was.
@@ -63,6 +64,7 @@ pub fn probe(disk: &Disk, now: u64, config: &Config, seed: u64) -> Result<Findin
         replies: BTreeMap::new(),
         bodies: BTreeMap::new(),
         tickets: 0,
+        repaired: None,
     };
     let segments = Storage::segments(disk);
     let object = match probe.ask(Request::Open { segments }) {
@@ -86,7 +88,7 @@ pub fn probe(disk: &Disk, now: u64, config: &Config, seed: u64) -> Result<Findin
     Ok(Finding {
         report,
         queues,
-        disk: probe.disk,
+        repaired: probe.repaired.expect("it was opened"),
     })
 }
 
@@ -167,6 +169,8 @@ impl Probe {
             Effect::Truncate { segment, bytes } => Job::Truncate { segment, bytes },
             Effect::Remove { segment } => Job::Remove { segment },
             Effect::Reply { ticket, result } => {
+                // The first one says that the box is open.
+                self.repaired.get_or_insert_with(|| self.disk.clone());
                 self.replies.insert(ticket.0, result);
                 return;
             }

@@ -130,6 +130,16 @@ impl Storage {
         Some(self.armed.remove(at))
     }
 
+    /// A storage of the next owner, after a crash that left this.
+    #[must_use]
+    pub fn left_behind(&self, disk: Disk) -> Self {
+        Self {
+            disk,
+            was_durable: self.was_durable,
+            ..Self::default()
+        }
+    }
+
     /// A crash: what was not answered is carried out in part.
     pub fn crash(&mut self, tear: Tear) {
         self.last_append = None;
@@ -145,11 +155,7 @@ impl Storage {
     /// A journal whose very first bytes are noise passes for somebody else's file, and is refused. Nothing
     /// was ever told of it, so somebody may remove it.
     fn is_strange(&self) -> bool {
-        let begins_well = |bytes: &Vec<u8>| {
-            let magic = bytes.len().min(MAGIC.len());
-            bytes[..magic] == MAGIC[..magic] || bytes.iter().take(128).all(|byte| *byte == 0)
-        };
-        !self.was_durable && !self.disk.values().all(begins_well)
+        !self.was_durable && is_strange(&self.disk)
     }
 
     /// Removes such a file.
@@ -172,6 +178,16 @@ impl Storage {
         };
         self.disk.entry(segment).or_default().extend(written);
     }
+}
+
+/// Whether something does not begin as a segment does, whole or torn.
+#[must_use]
+pub fn is_strange(disk: &Disk) -> bool {
+    let begins_well = |bytes: &Vec<u8>| {
+        let magic = bytes.len().min(MAGIC.len());
+        bytes[..magic] == MAGIC[..magic] || bytes.iter().take(128).all(|byte| *byte == 0)
+    };
+    !disk.values().all(begins_well)
 }
 
 /// The new length, with each sector of the file written or not.

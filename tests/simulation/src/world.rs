@@ -81,8 +81,10 @@ pub struct World {
     pub(crate) tear: Tear,
     pub(crate) digest: Digest,
     pub(crate) figures: Figures,
-    sequence: u64,
-    run: u64,
+    /// What was shown last, and to which command.
+    pub(crate) body: Option<(u64, Vec<u8>)>,
+    pub(crate) sequence: u64,
+    pub(crate) run: u64,
 }
 
 impl World {
@@ -108,6 +110,7 @@ impl World {
             tear: Tear::Nothing,
             digest: Digest::new(plan.echoes),
             figures: Figures::default(),
+            body: None,
             sequence: 0,
             run: 0,
             clock,
@@ -193,6 +196,7 @@ impl World {
             Op::Returned { pick } => self.handler_returns(*pick),
             Op::Abandon { pick } => self.abandon(*pick),
             Op::Extend { pick, ms } => self.extend(*pick, *ms),
+            Op::Step { pick, name } => self.take_step(*pick, *name),
             Op::Transaction { ends, items } => self.transact(ends, items),
             Op::Care { queue, care } => self.care(*queue, care),
             Op::Flip { place, bit } => self.flip(*place, *bit),
@@ -353,12 +357,17 @@ impl World {
 
     /// The process is gone, and somebody opens the box again.
     pub(crate) fn crash(&mut self, tear: Tear, clean: bool) -> Result<(), Stop> {
-        self.figures.crashes += 1;
         self.storage.crash(tear);
+        self.storage.remove_strange_file();
+        self.succeed(clean)
+    }
+
+    /// Somebody opens what the last owner left behind.
+    pub(crate) fn succeed(&mut self, clean: bool) -> Result<(), Stop> {
+        self.figures.crashes += 1;
         let last = self.clock.engine_now();
         self.clock.restart();
         let now = self.clock.engine_now();
-        self.storage.remove_strange_file();
         let found = probe(&self.storage.disk, now, &self.plan.config, self.plan.seed).map_err(
             |failure| Violation(format!("I6: cannot be opened after a crash: {failure:?}")),
         )?;
@@ -377,7 +386,7 @@ impl World {
         self.open()
     }
 
-    fn open(&mut self) -> Result<(), Stop> {
+    pub(crate) fn open(&mut self) -> Result<(), Stop> {
         self.run += 1;
         self.workers.clear();
         (self.closing, self.closed) = (None, false);

@@ -94,7 +94,7 @@ impl Scan {
             };
             cursor.advance(skip as u64);
             match probe_anywhere(&rest[skip..], cursor.remaining(), owner) {
-                Probe::Whole(frame) if self.proves_loss(&frame, info.segment) => {
+                Probe::Whole(frame) if self.proves_loss(&frame, info.segment, cursor.offset()) => {
                     return Err(self.corrupt());
                 }
                 Probe::Whole(frame) => cursor.advance(u64::from(frame.length())),
@@ -122,11 +122,13 @@ impl Scan {
         Ok(())
     }
 
-    /// A header and the first frame behind it are one append, so a damaged header is a torn one only
-    /// if that frame is not whole either.
-    fn proves_loss(&self, frame: &Frame<'_>, segment: u32) -> bool {
-        let behind_damaged_header = self.place.offset == 0 && self.place.segment == segment;
-        behind_damaged_header || frame.stable_to() > self.place
+    /// A header and the first frame behind it are one append and share a sector, so a damaged header is
+    /// a torn one only if that frame is not whole either. Frames further on are other appends: a power cut
+    /// may have taken the first one alone, where appends are not flushed one by one.
+    fn proves_loss(&self, frame: &Frame<'_>, segment: u32, offset: u64) -> bool {
+        let header = Position { segment, offset: 0 };
+        let was_appended_with_it = offset == u64::from(SEGMENT_HEADER_BYTES);
+        (self.place == header && was_appended_with_it) || frame.stable_to() > self.place
     }
 
     fn corrupt(&self) -> JournalError {

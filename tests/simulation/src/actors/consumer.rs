@@ -34,7 +34,7 @@ fn settle(token: u64, say: Say, now: u64, returned: bool) -> Settle<'static> {
 
 impl World {
     /// The n-th delivery for which something holds.
-    fn pick(&self, pick: u32, fits: impl Fn(&Held) -> bool) -> Option<usize> {
+    pub(super) fn pick(&self, pick: u32, fits: impl Fn(&Held) -> bool) -> Option<usize> {
         let fitting = self
             .model
             .held

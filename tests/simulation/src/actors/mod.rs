@@ -3,3 +3,4 @@
 mod consumer;
 mod operator;
 mod producer;
+mod steps;
