@@ -186,7 +186,10 @@ export type Handler<T, R = void> = (message: Delivery<T>) => R | Promise<R>
 export interface WorkerOptions<T = unknown> extends PolicyOptions, ReadinessOptions {
   /** Handlers at once, 1 to 100,000. Default 1. */
   readonly concurrency?: number | undefined
-  /** Under which circuits are kept over restarts. Default: the queue's name. */
+  /**
+   * Under which circuits, holds of destinations that asked for time, and rates are kept over restarts; after a crash, what
+   * rates had given out is forgotten, so that one burst too many may follow. Default: the queue's name.
+   */
   readonly name?: string | undefined
   /**
    * Says what follows from what a handler threw, `httpErrors()` for one. Not asked about a `PermanentError` or a
@@ -195,16 +198,17 @@ export interface WorkerOptions<T = unknown> extends PolicyOptions, ReadinessOpti
    */
   readonly classify?: Classify<T> | undefined
   /**
-   * How long a handler may take, 1 or more. Then its `signal` aborts with `ERR_TIMEOUT`, and the attempt fails with the
+   * How long a handler may take, from its start, 1 or more; what comes before it (an asynchronous schema, an earlier
+   * handler of the message that runs on) has as much of its own. Then its `signal` aborts with `ERR_TIMEOUT`, and the attempt fails with the
    * end of the handler, whether it returns or throws (`timeout`). One that does not end within `leaseMs` of that is
    * reported by `warning` and `stalled`, once: its attempt has failed, its message goes on, and its slot stays taken
    * until it returns. Default: none.
    */
   readonly timeoutMs?: number | undefined
   /**
-   * How long the lease of a handler is renewed at most, 1 or more. Then the attempt has failed (`lease-expired`, told by
-   * `stalled`) and its `signal` aborts with `ERR_LEASE_LOST`; the message goes on when the handler has ended, or `leaseMs`
-   * later. Default: none.
+   * How long the lease of a handler is renewed at most, from its start, 1 or more. Then the attempt has failed
+   * (`lease-expired`, told by `stalled`) and its `signal` aborts with `ERR_LEASE_LOST`; the message goes on when the handler
+   * has ended, or `leaseMs` later. Default: none.
    */
   readonly maxRuntimeMs?: number | undefined
 }

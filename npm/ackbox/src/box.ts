@@ -265,7 +265,7 @@ export class EmbeddedBox implements Box, BoxCore {
     this.#failure = error
     this.#ending.reject(error)
     const closed = new AckboxError('ERR_CLOSED', `the box has ended: ${error.message}`, { cause: error })
-    for (const delivery of this.inbox.deliveries.all()) delivery.lose(closed)
+    for (const delivery of this.inbox.deliveries.all()) delivery.lose(closed, false)
     for (const worker of [...this.inbox.workers.values()]) worker.kill(error)
     // A box that cannot be opened says so by the rejection of open.
     if (this.#early !== undefined) return

@@ -1,5 +1,6 @@
 /** A circuit breaker for calls outside any queue, over one of the engine. */
 import type { BackoffFunction } from './backoff.js'
+import { type BreakerGate, GATE, type GateStanding, type Leave } from './breaker-gate.js'
 import { type BreakerOptions, checkBreakerNames, toEngineBreaker } from './breaker-options.js'
 import { type CallResult, resultOf } from './call-result.js'
 import { type CircuitEvents, circuitEmitter, tellChange } from './circuit-events.js'
@@ -21,7 +22,7 @@ import { AckboxError, invalidOption } from './errors.js'
 import { defaultReport, type Emitter, type ListenOptions } from './events.js'
 import { GuardedClock } from './guarded-clock.js'
 import { unlessAborted } from './pending.js'
-import { startProbe } from './probe.js'
+import { type Probe, startProbe } from './probe.js'
 import { hasFunctions } from './storage/check-storage.js'
 import { callable, checkNames, duration, MAX_MS, optionalSignal } from './validate.js'
 
@@ -82,6 +83,9 @@ export class CircuitBreaker {
   /** Successes that were not told yet; those of a time window are of one millisecond. */
   #untold = 0
   #untoldAt = 0
+  #gate: BreakerGate | undefined
+  /** Called when it stands otherwise. */
+  readonly #watchers = new Set<() => void>()
 
   /** @throws `ERR_INVALID_OPTION`; `ERR_ENGINE` if no engine is there, or not yet */
   constructor(options?: CircuitBreakerOptions)
@@ -204,12 +208,87 @@ export class CircuitBreaker {
     return this.#emitter.on(event, listener, options)
   }
 
+  /** @internal What workers have of it. */
+  get [GATE](): BreakerGate {
+    return (this.#gate ??= {
+      clock: this.#clock,
+      enter: () => this.#enter(),
+      standing: () => this.#standing(),
+      watch: (changed) => {
+        this.#watchers.add(changed)
+        return () => void this.#watchers.delete(changed)
+      },
+    })
+  }
+
+  #enter(): Leave | undefined {
+    const startedAt = this.#clock.now()
+    const permit = this.#pass === NONE ? this.#ask(startedAt) : this.#pass
+    if (permit === NONE) return undefined
+    const probe = isProbe(permit) ? this.#startProbe(startedAt, undefined) : undefined
+    const report = (outcome: number, error?: unknown): void => {
+      probe?.end()
+      this.#report(permit, outcome, startedAt, this.#clock.now(), error)
+    }
+    return {
+      isProbe: probe !== undefined,
+      succeeded: () => (permit === this.#calmPass ? this.#succeeded() : report(OUTCOME.success)),
+      failed: (error, isCertain) => {
+        const isFailure = isCertain || this.#isFailure(error)
+        report(isFailure ? OUTCOME.failure : OUTCOME.ignored, error)
+        return isFailure
+      },
+      timedOut: () => report(OUTCOME.timeout),
+      heldUntil: (until) => {
+        probe?.end()
+        this.#hold(permit, until, undefined, this.#clock.now())
+      },
+      ignored: () => report(OUTCOME.ignored),
+      cancelled: () => report(OUTCOME.cancelled),
+    }
+  }
+
+  #isFailure(error: unknown): boolean {
+    const result = this.#judge(error, this.#clock.now())
+    return 'outcome' in result && result.outcome !== OUTCOME.ignored
+  }
+
+  #standing(): GateStanding {
+    const now = this.#clock.now()
+    this.#advance(now)
+    const retryAt = this.#core.retryAt(now)
+    const until = retryAt === undefined || retryAt === Infinity ? {} : { until: retryAt }
+    const places = this.#state === 'half-open' ? (this.#options.probes ?? 1) - this.#core.stats(now).probes : 0
+    switch (this.#state) {
+      case 'open':
+      case 'isolated':
+        return { level: 'broken', places, ...until }
+      case 'half-open':
+        // A place that is free and may not be taken: the callee asked for time.
+        return { level: places > 0 && retryAt !== undefined ? 'waiting' : 'probing', places, ...until }
+      default:
+        return { level: retryAt === undefined ? 'open' : 'waiting', places, ...until }
+    }
+  }
+
   #acquire(now: number): number {
+    const permit = this.#ask(now)
+    if (permit === NONE) throw this.#refusal(now)
+    return permit
+  }
+
+  #ask(now: number): number {
     const permit = this.#core.permit(now)
     if (this.#core.hasChanged) this.#take(undefined, now)
-    if (permit === NONE) throw this.#refusal(now)
-    if (!isProbe(permit)) this.#pass = permit
+    if (permit === NONE) return NONE
+    if (isProbe(permit)) this.#stir()
+    else this.#pass = permit
     return permit
+  }
+
+  /** Tells those who watch that it may stand otherwise. */
+  #stir(): void {
+    for (const changed of [...this.#watchers]) changed()
   }
 
   #refusal(now: number): AckboxError<'ERR_CIRCUIT_OPEN'> {
@@ -227,8 +306,7 @@ export class CircuitBreaker {
     permit: number,
     startedAt: number,
   ): Promise<R> {
-    const timeoutMs = Math.ceil(this.#options.probeTimeoutMs ?? PROBE_TIMEOUT_MS_DEFAULT)
-    const probe = startProbe(this.#clock, startedAt + timeoutMs, outer, () => this.#advance(this.#clock.now()))
+    const probe = this.#startProbe(startedAt, outer)
     let result: R
     try {
       result = await unlessAborted(call(fn, probe.signal), outer)
@@ -242,6 +320,11 @@ export class CircuitBreaker {
     return result
   }
 
+  #startProbe(startedAt: number, outer: AbortSignal | undefined): Probe {
+    const timeoutMs = Math.ceil(this.#options.probeTimeoutMs ?? PROBE_TIMEOUT_MS_DEFAULT)
+    return startProbe(this.#clock, startedAt + timeoutMs, outer, () => this.#advance(this.#clock.now()))
+  }
+
   #failed(permit: number, startedAt: number, error: unknown, signal: AbortSignal | undefined): void {
     const now = this.#clock.now()
     if (signal?.aborted === true) {
@@ -253,10 +336,16 @@ export class CircuitBreaker {
       this.#report(permit, result.outcome, startedAt, now, error)
       return
     }
+    this.#hold(permit, result.pausedUntil, error, now)
+  }
+
+  /** The callee asked for time. */
+  #hold(permit: number, until: number, error: unknown, now: number): void {
     this.#tellSuccesses(now)
     // Whoever comes next has to ask.
     this.#pass = this.#calmPass = NONE
-    if (this.#core.throttle(permit, result.pausedUntil, now)) this.#take(error, now)
+    if (this.#core.throttle(permit, until, now)) this.#take(error, now)
+    this.#stir()
   }
 
   #judge(error: unknown, now: number): CallResult {
@@ -277,6 +366,7 @@ export class CircuitBreaker {
     const hasChanged = this.#core.report(permit, outcome, tookMs, now, successes)
     this.#calmPass = this.#core.isCalm && !this.#isTimed ? this.#pass : NONE
     if (hasChanged) this.#take(error, now)
+    else if (isProbe(permit)) this.#stir()
   }
 
   /** A success in a calm circuit. */
@@ -304,6 +394,7 @@ export class CircuitBreaker {
     this.#pass = this.#calmPass = NONE
     this.#advance(now)
     if (this.#core.decide(decision, now)) this.#take(undefined, now)
+    else this.#stir()
   }
 
   #advance(now: number): void {
@@ -321,6 +412,7 @@ export class CircuitBreaker {
     for (const change of told) tellChange(this.#emitter, change)
     // A cooldown of which a function told the length may be over already.
     if (this.#cooldown !== undefined && this.#state === 'open') this.#advance(now)
+    this.#stir()
   }
 
   /** Asks the function of the options how long an opening takes. */

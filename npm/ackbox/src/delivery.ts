@@ -6,6 +6,7 @@ import { checkExtension, checkReject, DELAY } from './delivery-options.js'
 import type { Driver } from './driver.js'
 import type { StepKey } from './engine/objects.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
+import type { EndReport } from './end-report.js'
 import { encodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
 import { outlive, type Outliving, outliving } from './outliving.js'
@@ -86,6 +87,11 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** What is sent with its acknowledgement. */
   #staged: Staging | undefined
   #steps: Steps | undefined
+  /** What is told of its end, where anybody wants to know. */
+  #report: EndReport | undefined
+  /** How its settlement by hand is told. */
+  #said: (() => void) | undefined
+  readonly #handedOutAt: number
   /** To be called when a handler that was told to stop has returned. */
   #outlived: (() => void) | undefined
 
@@ -94,6 +100,7 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#driver = driver
     this.#source = source
     this.token = view.token
+    this.#handedOutAt = driver.steppedAt
     this.#number = view.number
     this.#engineRun = view.run
     this.#recordedSteps = view.steps
@@ -159,6 +166,7 @@ export class ActiveDelivery implements Delivery<unknown> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#state !== 'open') return
+    this.#said = () => this.#report?.cancelled()
     try {
       await this.#settle(this.#settlement(Verdict.return, {}))
     } catch (error) {
@@ -185,6 +193,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** @internal How it is to be acknowledged: checked, not sent. */
   ackLater(result: unknown, call: string): Settle {
     this.checkOpen(call)
+    this.#said = () => this.#report?.acknowledged()
     return this.#settlement(Verdict.ack, { result: encodeResult(result, this.#source.maxResultBytes, this.#where(call)) })
   }
 
@@ -193,15 +202,18 @@ export class ActiveDelivery implements Delivery<unknown> {
     const { delayMs, dead } = checkReject(options, this.#where(call))
     this.checkOpen(call)
     const error = encodeError(reason)
+    this.#said = () => (dead ? this.#report?.buried() : this.#report?.rejected(reason))
     if (dead) return this.#settlement(Verdict.dead, { reason: Reason.permanent, error })
     if (delayMs !== undefined) return this.#settlement(Verdict.reject, { when: delayMs, error })
-    const { verdict, parts } = this.#failure(consequenceOf(reason, this.#driver.now()), reason, error)
+    const { verdict, parts, tell } = this.#failure(consequenceOf(reason, this.#driver.now()), reason, error)
+    this.#said = tell
     return this.#settlement(verdict, parts)
   }
 
   /** @internal Its settlement by hand is sent now: it is settled unless that is refused. */
   beginEnd(): PendingEnd {
     this.#state = 'settled'
+    if (this.#report !== undefined) this.#said?.()
     return {
       done: () => {
         if (this.worker === undefined) this.#driver.forget(this.token)
@@ -246,8 +258,9 @@ export class ActiveDelivery implements Delivery<unknown> {
     return this.#state === 'late' ? this.#lostTo : undefined
   }
 
-  /** @internal Its lease is gone, or its time is up. */
-  lose(reason: AckboxError): void {
+  /** @internal Its lease is gone, or its time is up (`isOverdue`). */
+  lose(reason: AckboxError, isOverdue: boolean): void {
+    if (isOverdue && this.#state === 'open') this.#report?.timedOut()
     if (this.#state === 'open' || this.#state === 'late') {
       this.#state = AckboxError.is(reason, 'ERR_TIMEOUT') ? 'late' : 'lost'
     }
@@ -256,9 +269,16 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   /** @internal It is given to code of the user, which sees it from now on. */
-  begin(): this {
+  begin(report?: EndReport): this {
     this.#seen = true
+    this.#report = report
     return this
+  }
+
+  /** @internal The time of its handler begins now, which may be later than it was handed out. */
+  tellBeginning(): void {
+    const { token } = this
+    if (this.#driver.now() > this.#handedOutAt) this.#driver.post((input) => input.began({ token }))
   }
 
   /** @internal Nobody saw it, and nobody will: it is taken back as if it had not been handed out. */
@@ -275,6 +295,7 @@ export class ActiveDelivery implements Delivery<unknown> {
     if (this.#state === 'abandoned') return
     this.#state = 'abandoned'
     const { token } = this
+    this.#report?.cancelled()
     this.#driver.forget(token)
     this.#driver.post((input) => input.abandoned({ token }))
     this.#stop(reason)
@@ -302,7 +323,10 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#outlived?.()
     if (this.#state !== 'open') return this.#handlerDone()
     if (this.#staged !== undefined) void this.#endWith(this.#staged, encodedResult)
-    else this.#end(Verdict.ack, { result: encodedResult })
+    else {
+      this.#report?.acknowledged()
+      this.#end(Verdict.ack, { result: encodedResult })
+    }
   }
 
   /** @internal The handler threw: rejected as `said`, or as the error says, unless it was settled by hand or lost. */
@@ -311,22 +335,26 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#staged?.drop(thrown)
     if (this.#state !== 'open' && this.#state !== 'late') return this.#handlerDone()
     const error = encodeError(thrown ?? new Error(`the handler threw ${String(thrown)}`))
-    const { verdict, parts } = this.#failure(said ?? consequenceOf(thrown, this.#driver.now()), thrown, error)
+    const { verdict, parts, tell } = this.#failure(said ?? consequenceOf(thrown, this.#driver.now()), thrown, error)
+    tell()
     this.#end(verdict, parts)
   }
 
-  /** The end of an attempt that failed. */
-  #failure(consequence: Consequence, thrown: unknown, error: string): { verdict: number; parts: Parts } {
+  /** The end of an attempt that failed, and how it is told. */
+  #failure(consequence: Consequence, thrown: unknown, error: string): { verdict: number; parts: Parts; tell: () => void } {
     switch (consequence.kind) {
       case 'dead':
-        return { verdict: Verdict.dead, parts: { reason: Reason.permanent, error } }
+        return { verdict: Verdict.dead, parts: { reason: Reason.permanent, error }, tell: () => this.#report?.buried() }
       case 'later': {
         const { delayMs, costsAttempt, countsAsFailure } = consequence
         const when = this.#driver.now() + delayMs
-        return { verdict: Verdict.retryAt, parts: { when, costsAttempt, countsAsFailure, error } }
+        const parts = { when, costsAttempt, countsAsFailure, error }
+        return { verdict: Verdict.retryAt, parts, tell: () => this.#report?.putOff(thrown, when, countsAsFailure) }
       }
-      default:
-        return { verdict: Verdict.reject, parts: { when: this.#backoff(thrown), error } }
+      default: {
+        const parts = { when: this.#backoff(thrown), error }
+        return { verdict: Verdict.reject, parts, tell: () => this.#report?.rejected(thrown) }
+      }
     }
   }
 
@@ -410,6 +438,7 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#state = 'settled'
     try {
       await staged.commit(() => [this.#settlement(Verdict.ack, { result }, true)])
+      this.#report?.acknowledged()
       this.#driver.forget(this.token)
     } catch (error) {
       // A schema or middleware may take its time, and the lease be lost meanwhile.
@@ -439,6 +468,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   /** The handler of a delivery that it had settled, or that is lost or abandoned, is done. */
   #handlerDone(): void {
     const { token } = this
+    this.#report?.cancelled()
     this.#hasReturned = true
     this.#driver.forget(token)
     this.#driver.post((input) => input.returned({ token }))

@@ -5,12 +5,13 @@
 import { Deliveries } from './deliveries.js'
 import { ActiveDelivery, type DeliverySource } from './delivery.js'
 import type { Driver } from './driver.js'
-import type { Notice } from './engine/objects.js'
+import type { HandlerLimits, Notice } from './engine/objects.js'
 import { AbortReason, circuitStateNames, type DeliverView, EventKind, eventKindNames, type EventView, reasonNames } from './engine/wire.gen.js'
 import { decodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
 import type { Emitter, QueueEvents, Warning } from './events.js'
 import { KeepAlive } from './keep-alive.js'
+import { Sluices } from './sluice.js'
 import type { ErrorInfo } from './types.js'
 import type { ActiveWorker } from './worker.js'
 
@@ -36,6 +37,8 @@ export class Inbox {
   readonly queues = new Map<number, DeclaredQueue>()
   /** Open workers by their numbers. */
   readonly workers = new Map<number, ActiveWorker>()
+  /** Breakers of the user in front of them. */
+  readonly sluices = new Sluices()
   /** Deliveries that are not over, by their tokens. */
   readonly deliveries = new Deliveries()
   /** Ends the waiting of each dequeue that waits. */
@@ -78,7 +81,10 @@ export class Inbox {
 
   abort(token: number, reason: number): void {
     const delivery = this.deliveries.get(token)
-    if (delivery !== undefined) this.#news.push(() => delivery.lose(abortError(delivery, reason)))
+    if (delivery === undefined) return
+    const limits = delivery.worker === undefined ? undefined : this.workers.get(delivery.worker)?.limits
+    const isOverdue = reason === AbortReason.timeout || reason === AbortReason.ranOut
+    this.#news.push(() => delivery.lose(abortError(delivery, reason, limits), isOverdue))
   }
 
   event(view: EventView): void {
@@ -124,15 +130,21 @@ export class Inbox {
   }
 }
 
-function abortError({ id }: ActiveDelivery, reason: number): AckboxError {
+function abortError({ id }: ActiveDelivery, reason: number, limits: HandlerLimits = {}): AckboxError {
   switch (reason) {
     case AbortReason.closed:
       return new AckboxError('ERR_CLOSED', `message '${id}': the box or worker was closed before it was settled`)
     case AbortReason.timeout:
-      return new AckboxError('ERR_TIMEOUT', `message '${id}': it was handled for too long`)
+      return new AckboxError('ERR_TIMEOUT', `message '${id}': ${tookLonger('timeoutMs', limits.timeoutMs ?? limits.maxRuntimeMs)}`)
+    case AbortReason.ranOut:
+      return new AckboxError('ERR_LEASE_LOST', `message '${id}': ${tookLonger('maxRuntimeMs', limits.maxRuntimeMs)}`)
     default:
       return new AckboxError('ERR_LEASE_LOST', `message '${id}': its lease ran out, or it was cancelled, before it was settled`)
   }
+}
+
+function tookLonger(option: string, ms: number | undefined): string {
+  return `its handler took longer than its ${option}, ${ms} ms`
 }
 
 /** The part of an event's record that its kind uses. */

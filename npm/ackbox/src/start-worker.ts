@@ -9,7 +9,8 @@ import { callable, checkNames, choice, duration, integer, MAX_MS, text } from '.
 import { ActiveWorker } from './worker.js'
 import { withDefaults } from './worker-defaults.js'
 import { defaultNetworkMode, type ReadinessOptions } from './worker-readiness.js'
-import { POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
+import { gateOf, judgesOf, POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
+import { GATE } from './breaker-gate.js'
 
 const LIMIT: Range = { min: 1, max: MAX_MS }
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
@@ -37,20 +38,27 @@ export function startWorker(
   const policies = toEnginePolicies(options, name, where)
   core.checkOpen(where)
   const { driver, inbox, middleware } = core
-  const { worker: number } = driver.call<WorkerOpened>({
-    op: 'openWorker',
-    queue: queue.number,
-    concurrency,
-    limits,
-    policies,
-  })
-  const hasBreaker = (policies.breaker ?? policies.perDestination?.breaker) !== undefined
+  const breaker = gateOf(options)
+  const sluice = breaker && inbox.sluices.join(driver, breaker[GATE])
+  const number = openWorker()
+  const hasCircuits = (policies.breaker ?? policies.perDestination?.breaker) !== undefined
   const source = queue
   const worker = new ActiveWorker({
-    driver, inbox, middleware, source, number, handler, name, concurrency, classify, hasBreaker, readiness,
+    driver, inbox, middleware, source, number, handler, name, concurrency, classify, limits, hasCircuits, readiness,
+    breaker, sluice, judges: judgesOf(options),
   })
   inbox.workers.set(number, worker)
   return worker
+
+  function openWorker(): number {
+    const opening = { op: 'openWorker', queue: queue.number, concurrency, limits } as const
+    try {
+      return driver.call<WorkerOpened>({ ...opening, policies: { ...policies, sluice: sluice?.number } }).worker
+    } catch (error) {
+      if (breaker !== undefined) inbox.sluices.part(breaker[GATE])
+      throw error
+    }
+  }
 }
 
 /** `undefined`: it never pauses by itself. */

@@ -1,4 +1,5 @@
 /** The circuits of a worker, as users see them: what the engine says whenever it is asked. */
+import type { GatedBreaker } from './breaker-gate.js'
 import type { Driver } from './driver.js'
 import type { CircuitState } from './engine/breaker.js'
 import type { CircuitInfo } from './engine/objects.js'
@@ -63,4 +64,28 @@ export function circuitOf(
 
 function infoOf({ destination, state, retryAt, openings }: CircuitInfo): WorkerCircuitInfo {
   return { destination: destination || undefined, state, retryAt, openings }
+}
+
+/** The breaker of the user in front of all messages of a worker. */
+export function circuitAround(breaker: GatedBreaker): WorkerCircuit {
+  return {
+    destination: undefined,
+    get state() {
+      return breaker.state
+    },
+    get retryAt() {
+      return infoOfBreaker(breaker).retryAt
+    },
+    get openings() {
+      return breaker.stats().openings
+    },
+    isolate: () => breaker.isolate(),
+    reset: () => breaker.reset(),
+  }
+}
+
+export function infoOfBreaker(breaker: GatedBreaker): WorkerCircuitInfo {
+  const { state, retryAt } = breaker
+  const isKnown = retryAt !== undefined && retryAt !== Infinity
+  return { destination: undefined, state, retryAt: isKnown ? retryAt : undefined, openings: breaker.stats().openings }
 }

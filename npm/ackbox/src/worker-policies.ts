@@ -1,5 +1,8 @@
 /** What a worker limits and when it pauses: options as users give them, and their form in the engine. */
+import { type GatedBreaker, isGatedBreaker } from './breaker-gate.js'
 import { type BreakerOptions, checkBreakerNames, toEngineBreaker } from './breaker-options.js'
+import type { CircuitBreaker } from './circuit-breaker.js'
+import type { FailureJudge } from './end-report.js'
 import type { BreakerOptions as EngineBreaker, Policies } from './engine/objects.js'
 import { invalidOption } from './errors.js'
 import type { Range } from './validate.js'
@@ -19,8 +22,11 @@ export interface WorkerRateOptions extends RateOptions {
   readonly scope?: 'queue' | 'worker' | undefined
 }
 
-/** The breaker of a worker. What is no failure of the destination, `classify` and the errors of handlers say. */
-export type WorkerBreakerOptions = Omit<BreakerOptions, 'isFailure'>
+/**
+ * The breaker of a worker. `isFailure` is asked about errors after which the message is tried again by the queue's
+ * backoff; of all others the error or `classify` says whether they count, and a handler that took too long has failed.
+ */
+export type WorkerBreakerOptions = BreakerOptions
 
 /** What holds for each destination. Messages without one are limited by none of it. */
 export interface PerDestinationOptions {
@@ -47,8 +53,11 @@ export interface PolicyOptions {
   /**
    * A circuit breaker for each destination, and one for messages without a destination: while it is open, nothing of
    * them is delivered and no attempt is lost. `true`: with all defaults. Default: none.
+   *
+   * A {@link CircuitBreaker} is one gate for all messages of the worker. It may guard other workers, of other queues and
+   * boxes too, and calls outside queues, and counts all of them. It is not kept in the box: `toJSON` is for that.
    */
-  readonly breaker?: true | WorkerBreakerOptions | undefined
+  readonly breaker?: true | WorkerBreakerOptions | CircuitBreaker | undefined
   /** Limits of each destination; destinations take turns. Default: none, messages in their order. */
   readonly perDestination?: PerDestinationOptions | undefined
   /** How often handlers start. Default: as often as they can. */
@@ -75,7 +84,7 @@ export function toEnginePolicies(options: PolicyOptions, name: string, where: st
   const { breaker, perDestination, rate, whenOpen = 'pause', retryBudget } = options
   return {
     name,
-    breaker: breaker === undefined ? undefined : toBreaker(breaker, `${where}: breaker`),
+    breaker: breaker === undefined || isGatedBreaker(breaker) ? undefined : toBreaker(breaker, `${where}: breaker`),
     perDestination: perDestination === undefined ? undefined : toLimits(perDestination, `${where}: perDestination`),
     rate: rate === undefined ? undefined : toWorkerRate(rate, `${where}: rate`),
     whenOpen: choice(whenOpen, ['pause', 'dead-letter', 'reject'], 'whenOpen', where),
@@ -83,13 +92,40 @@ export function toEnginePolicies(options: PolicyOptions, name: string, where: st
   }
 }
 
-function toBreaker(given: true | WorkerBreakerOptions, where: string): EngineBreaker {
+/** The one gate in front of all messages of a worker. */
+export function gateOf({ breaker }: PolicyOptions): GatedBreaker | undefined {
+  return isGatedBreaker(breaker) ? breaker : undefined
+}
+
+/** Whether an error of a handler is a failure of its destination; `undefined`: every error is. */
+export function judgesOf({ breaker, perDestination }: PolicyOptions): Judges | undefined {
+  const without = isFailureOf(breaker)
+  const own = perDestination?.breaker
+  const judges = { without, of: own === undefined ? without : isFailureOf(own) }
+  return judges.without === undefined && judges.of === undefined ? undefined : judges
+}
+
+/** For messages without a destination, and for those of a destination. */
+export interface Judges {
+  readonly without: FailureJudge | undefined
+  readonly of: FailureJudge | undefined
+}
+
+function isFailureOf(breaker: PolicyOptions['breaker']): FailureJudge | undefined {
+  // One that stands alone asks its own.
+  if (breaker === true || breaker === undefined || isGatedBreaker(breaker)) return undefined
+  return (breaker as BreakerOptions).isFailure
+}
+
+function toBreaker(given: unknown, where: string): EngineBreaker {
   if (given === true) return {}
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalidOption('true or an object with options', given, where)
+  if (isGatedBreaker(given)) {
+    throw invalidOption('true or options: a CircuitBreaker is one gate for all messages of a worker', given, where)
   }
-  const { isFailure, ...options } = given as BreakerOptions
-  if (isFailure !== undefined) throw unsupported('the option isFailure of a worker, whose classify says it,', where)
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalidOption('true, an object with options or a CircuitBreaker', given, where)
+  }
+  const options = given as BreakerOptions
   checkBreakerNames(options, [], where)
   if (typeof options.cooldownMs === 'function') throw unsupported('a function as the cooldownMs of a worker', where)
   return toEngineBreaker(options, where)

@@ -1,15 +1,24 @@
 /**
- * Whether a worker may start handlers now, as its options say: asked before each start, so that nothing is asked of a
- * worker that has nothing to do. While the answer is no, the worker claims nothing, and is asked again every second.
+ * Whether a worker may start handlers now, as its options say.
+ *
+ * `ready` is asked before handlers start, so that nothing is asked of a worker that has nothing to do; while it thinks,
+ * all that want to start wait for the same answer. While the answer is no, the worker claims nothing, and is asked again
+ * every second. A platform that tells when it goes on and off line is believed at once, and not asked in between.
  */
 import type { Clock, TimerHandle } from './clock.js'
 import { isThenable } from './validate.js'
 
 /** Options of a worker about when it pauses. */
 export interface ReadinessOptions {
-  /** Asked before a handler starts; `false` pauses claiming until it gives `true` again. One that fails counts as `false`. */
+  /**
+   * Asked before a handler starts; `false` pauses claiming, at no cost, and it is asked again every second until it gives
+   * `true`. Calls never overlap. One that fails counts as `false`, and is told of by `warning`. Default: none.
+   */
   readonly ready?: (() => boolean | Promise<boolean>) | undefined
-  /** `'online'`: claiming pauses while the platform says that it is offline. Default: `'online'` in browsers, else `'always'`. */
+  /**
+   * `'online'`: claiming pauses while the platform says that it is offline (`navigator.onLine`), and goes on with its event
+   * `online`; one without such events is asked every second. Default: `'online'` in browsers, else `'always'`.
+   */
   readonly networkMode?: 'online' | 'always' | undefined
 }
 
@@ -26,53 +35,72 @@ interface Host {
 export class Readiness {
   readonly #options: ReadinessOptions
   readonly #host: Host
-  #timer: TimerHandle | undefined
+  /** The platform's, if it tells. */
+  readonly #network: NetworkEvents | undefined
+  #isHeld = false
   #isOver = false
+  #timer: TimerHandle | undefined
+  /** An answer that is awaited. */
+  #asking: Promise<boolean> | undefined
 
   constructor(options: ReadinessOptions, host: Host) {
     this.#options = options
     this.#host = host
+    this.#network = options.networkMode === 'online' ? networkEvents() : undefined
+    this.#network?.addEventListener('online', this.#wentOnline)
+    this.#network?.addEventListener('offline', this.#wentOffline)
   }
 
   /** Whether claiming is paused. */
   get isHeld(): boolean {
-    return this.#timer !== undefined
+    return this.#isHeld
   }
 
   /** Whether a handler may start; if not, claiming pauses. */
   ask(): boolean | Promise<boolean> {
+    if (this.#asking !== undefined) return this.#asking
     const answer = this.#look()
-    if (typeof answer !== 'boolean') return answer.then((may) => this.#answered(may))
-    return this.#answered(answer)
+    if (typeof answer === 'boolean') return this.#answered(answer)
+    return (this.#asking = answer.then((may) => {
+      this.#asking = undefined
+      return this.#answered(may)
+    }))
   }
 
   /** Nothing is asked any more. */
   end(): void {
     this.#isOver = true
     this.#clear()
+    this.#network?.removeEventListener('online', this.#wentOnline)
+    this.#network?.removeEventListener('offline', this.#wentOffline)
+  }
+
+  readonly #wentOnline = (): void => {
+    if (this.#isHeld) this.#askAgain()
+  }
+
+  readonly #wentOffline = (): void => {
+    this.#answered(false)
   }
 
   #answered(may: boolean): boolean {
-    if (!may && !this.#isOver && this.#timer === undefined) {
-      this.#wait()
-      this.#host.changed(true)
+    if (this.#isOver) return may
+    this.#clear()
+    if (may === this.#isHeld) {
+      this.#isHeld = !may
+      this.#host.changed(this.#isHeld)
     }
+    if (this.#isHeld && !this.#isToldLater) this.#timer = this.#host.clock.setTimeout(this.#askAgain, ASK_AGAIN_MS)
     return may
   }
 
-  #wait(): void {
-    this.#timer = this.#host.clock.setTimeout(() => {
-      const answer = this.#look()
-      if (typeof answer === 'boolean') this.#askedAgain(answer)
-      else void answer.then((may) => this.#askedAgain(may))
-    }, ASK_AGAIN_MS)
+  readonly #askAgain = (): void => {
+    void this.ask()
   }
 
-  #askedAgain(may: boolean): void {
-    if (this.#isOver) return
-    this.#clear()
-    if (may) this.#host.changed(false)
-    else this.#wait()
+  /** The platform will tell when it is worth asking. */
+  get #isToldLater(): boolean {
+    return this.#network !== undefined && isOffline()
   }
 
   #clear(): void {
@@ -84,9 +112,9 @@ export class Readiness {
     if (this.#options.networkMode === 'online' && isOffline()) return false
     try {
       const answer = this.#options.ready?.() ?? true
-      if (!isThenable(answer)) return answer
+      if (!isThenable(answer)) return Boolean(answer)
       return Promise.resolve(answer).then(
-        (may) => may,
+        (may) => Boolean(may),
         (cause: unknown) => this.#failed(cause),
       )
     } catch (cause) {
@@ -103,6 +131,19 @@ export class Readiness {
 /** Where the platform can tell; Node cannot. */
 function isOffline(): boolean {
   return (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false
+}
+
+/** Those of a platform that tells when it goes on and off line. */
+type NetworkEvents = Pick<EventTarget, 'addEventListener' | 'removeEventListener'>
+
+function networkEvents(): NetworkEvents | undefined {
+  const { navigator, addEventListener, removeEventListener } = globalThis as Partial<Window & typeof globalThis>
+  const tells = typeof navigator?.onLine === 'boolean'
+  if (!tells || typeof addEventListener !== 'function' || typeof removeEventListener !== 'function') return undefined
+  return {
+    addEventListener: addEventListener.bind(globalThis),
+    removeEventListener: removeEventListener.bind(globalThis),
+  }
 }
 
 /** The mode where none is named. */

@@ -1,18 +1,30 @@
 /** Runs the handlers of one `process` call. When and what it gets is decided by the engine. */
 import type { Handler, Worker } from './api.js'
+import { GATE, type GatedBreaker } from './breaker-gate.js'
 import { encodeResult } from './codec.js'
 import { checkCloseOptions, Deadlines, Ending } from './closing.js'
 import type { ActiveDelivery, DeliverySource } from './delivery.js'
 import type { Driver } from './driver.js'
+import { EndReport, type FailureJudge } from './end-report.js'
+import type { HandlerLimits } from './engine/objects.js'
 import { AckboxError } from './errors.js'
 import { Emitter, type WorkerEvents } from './events.js'
 import type { Inbox } from './inbox.js'
 import type { MiddlewareStack } from './middleware.js'
 import { DelayedStarts } from './outliving.js'
+import type { Sluice } from './sluice.js'
 import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
 import { isThenable } from './validate.js'
-import { circuitOf, circuitsOf, type WorkerCircuit, type WorkerCircuitInfo } from './worker-circuit.js'
+import {
+  circuitAround,
+  circuitOf,
+  circuitsOf,
+  infoOfBreaker,
+  type WorkerCircuit,
+  type WorkerCircuitInfo,
+} from './worker-circuit.js'
+import type { Judges } from './worker-policies.js'
 import { Readiness, type ReadinessOptions } from './worker-readiness.js'
 import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
 
@@ -30,8 +42,14 @@ export interface WorkerParts {
   readonly name: string
   readonly concurrency: number
   readonly classify: Classify<never> | undefined
-  /** It has circuit breakers. */
-  readonly hasBreaker: boolean
+  readonly limits: HandlerLimits
+  /** It has circuits of the engine. */
+  readonly hasCircuits: boolean
+  /** One gate for all its messages. */
+  readonly breaker: GatedBreaker | undefined
+  readonly sluice: Sluice | undefined
+  /** What says whether errors are failures of what was called; `undefined`: all are. */
+  readonly judges: Judges | undefined
   /** When it pauses by itself; `undefined`: never. */
   readonly readiness: ReadinessOptions | undefined
 }
@@ -53,6 +71,8 @@ export class ActiveWorker implements Worker {
   #leasesLost = 0
   #warnedOfResult = false
   readonly #delayed: DelayedStarts
+  /** It matters when exactly a handler started. */
+  readonly #measures: boolean
 
   constructor(parts: WorkerParts) {
     const { driver, inbox, source, name } = parts
@@ -62,6 +82,8 @@ export class ActiveWorker implements Worker {
     this.#events = new Emitter(this.#where, EVENTS, (warning) => driver.warn(warning))
     this.#deadlines = new Deadlines(driver.clock, () => this.expire())
     this.#delayed = new DelayedStarts(driver.clock)
+    const { timeoutMs, maxRuntimeMs } = parts.limits
+    this.#measures = parts.hasCircuits || timeoutMs !== undefined || maxRuntimeMs !== undefined
     this.#readiness = parts.readiness && this.#watchReadiness(parts.readiness)
     inbox.keepAlive.hold()
   }
@@ -90,13 +112,16 @@ export class ActiveWorker implements Worker {
   }
 
   circuit(destination?: string): WorkerCircuit {
-    const { driver, number, hasBreaker } = this.#parts
-    return circuitOf(driver, number, hasBreaker, destination, `${this.#where}: circuit`)
+    const { driver, number, hasCircuits, breaker } = this.#parts
+    if (breaker !== undefined && (destination === undefined || !hasCircuits)) return circuitAround(breaker)
+    return circuitOf(driver, number, hasCircuits, destination, `${this.#where}: circuit`)
   }
 
   circuits(): WorkerCircuitInfo[] {
     this.#checkOpen('circuits')
-    return circuitsOf(this.#parts.driver, this.#parts.number)
+    const { driver, number, breaker } = this.#parts
+    const circuits = circuitsOf(driver, number)
+    return breaker === undefined ? circuits : [infoOfBreaker(breaker), ...circuits]
   }
 
   stats(): WorkerStats {
@@ -130,20 +155,33 @@ export class ActiveWorker implements Worker {
     return this.#parts.number
   }
 
+  /** @internal How long its handlers may take. */
+  get limits(): HandlerLimits {
+    return this.#parts.limits
+  }
+
   /** @internal It has ended in good order. */
   over(): void {
-    const { inbox, number } = this.#parts
-    this.#readiness?.end()
-    if (inbox.workers.delete(number)) inbox.keepAlive.release()
+    this.#leave()
     this.#ending.resolve()
+  }
+
+  /** Nothing is delivered to it any more. False if that was so before. */
+  #leave(): boolean {
+    const { inbox, number, breaker } = this.#parts
+    this.#readiness?.end()
+    if (!inbox.workers.delete(number)) return false
+    inbox.keepAlive.release()
+    if (breaker !== undefined) inbox.sluices.part(breaker[GATE])
+    return true
   }
 
   /** @internal Starts the handler of a delivery. */
   start(delivery: ActiveDelivery): void {
     if (!delivery.isOpen) return delivery.handlerReturned('')
-    if (this.#isStopped) return delivery.decline()
+    if (this.#isStopped) return this.#decline(delivery)
     const may = this.#readiness?.ask() ?? true
-    if (may === false) return delivery.decline()
+    if (may === false) return this.#decline(delivery)
     if (may !== true) return void may.then((isReady) => (isReady ? this.#startReady(delivery) : this.#decline(delivery)))
     this.#startReady(delivery)
   }
@@ -159,8 +197,9 @@ export class ActiveWorker implements Worker {
 
   /** Nobody saw it; it may have been lost while the answer was awaited. */
   #decline(delivery: ActiveDelivery): void {
-    if (delivery.isOpen) delivery.decline()
-    else delivery.handlerReturned('')
+    if (!delivery.isOpen) return delivery.handlerReturned('')
+    delivery.decline()
+    this.#parts.sluice?.declined()
   }
 
   #watchReadiness(options: ReadinessOptions): Readiness {
@@ -184,10 +223,32 @@ export class ActiveWorker implements Worker {
     return this.#paused || this.#closing !== undefined || this.#parts.source.isPaused
   }
 
+  /** `false`: the breaker in front of it gives no leave. */
+  #report(delivery: ActiveDelivery): EndReport | undefined | false {
+    const { driver, source, sluice, judges } = this.#parts
+    if (sluice === undefined && judges === undefined) return undefined
+    const leave = sluice?.enter()
+    if (sluice !== undefined && leave === undefined) return false
+    const judge = delivery.destination === undefined ? judges?.without : judges?.of
+    return new EndReport(driver, delivery.token, leave, judge && ((error) => this.#isFailure(judge, error, source.name)))
+  }
+
+  /** One that is wrong must not hide a failure. */
+  #isFailure(judge: FailureJudge, error: unknown, queue: string): boolean {
+    try {
+      return judge(error)
+    } catch (cause) {
+      this.#parts.driver.warn({ message: `${this.#where}: isFailure failed`, queue, cause })
+      return true
+    }
+  }
 
   #handle(delivery: ActiveDelivery): void {
-    if (this.#isStopped) return delivery.decline()
-    delivery.begin()
+    if (this.#isStopped) return this.#decline(delivery)
+    const report = this.#report(delivery)
+    if (report === false) return this.#decline(delivery)
+    delivery.begin(report)
+    if (this.#measures) delivery.tellBeginning()
     this.#running++
     this.#started++
     this.#parts.inbox.running++
@@ -223,11 +284,8 @@ export class ActiveWorker implements Worker {
   /** @internal The box has ended: nothing can be settled any more. */
   kill(error: AckboxError): void {
     this.#deadlines.end()
-    this.#readiness?.end()
     this.#delayed.flush()
-    if (!this.#parts.inbox.workers.delete(this.#parts.number)) return
-    this.#parts.inbox.keepAlive.release()
-    this.#ending.reject(error)
+    if (this.#leave()) this.#ending.reject(error)
   }
 
   #handled(delivery: ActiveDelivery, startedAt: number, result: unknown): void {

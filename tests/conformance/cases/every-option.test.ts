@@ -5,6 +5,7 @@
 import {
   type Box,
   bytes,
+  CircuitBreaker,
   constant,
   type DeadLetters,
   type DeadList,
@@ -213,6 +214,7 @@ const CONTRACT: [string, Call, object[]][] = [
     QUEUE.process as Call,
     [
       { name: 'w' }, { concurrency: 2 }, { timeoutMs: 1 }, { maxRuntimeMs: 1 }, { breaker: true },
+      { breaker: new CircuitBreaker() }, { breaker: { isFailure: () => true } },
       { perDestination: { concurrency: 1 } }, { rate: { limit: 1, perMs: 1 } }, { whenOpen: 'reject' }, { retryBudget: 0.1 },
       { classify: nothing }, { ready: () => true }, { networkMode: 'always' },
     ],

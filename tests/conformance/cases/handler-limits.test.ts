@@ -145,6 +145,46 @@ describe('a handler that timed out', () => {
   })
 })
 
+it('the time of a handler begins with it, not with what comes before [A3 timeoutMs, A3 maxRuntimeMs]', async () => {
+  const { box, clock } = await makeInMemory()
+  const checks: (() => void)[] = []
+  const validate = (value: unknown) => new Promise<{ value: unknown }>((resolve) => checks.push(() => resolve({ value })))
+  const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const
+  const queue = box.queue<unknown>('jobs', { maxAttempts: 1 })
+  await queue.enqueue(1)
+  const checked = box.queue<unknown>('jobs', { schema: schema as never })
+  const seen = record(checked)
+  let signal: AbortSignal | undefined
+  const end = gate()
+  checked.process((message) => {
+    signal = message.signal
+    return end.promise
+  }, { timeoutMs: 5_000, maxRuntimeMs: 8_000 })
+  await seen.until('started')
+  await clock.advance(4_000)
+  checks[0]!()
+  await clock.advance(4_999)
+  expect(signal!.aborted).toBe(false)
+  await clock.advance(1)
+  expect(signal!.reason).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringMatching(/timeoutMs, 5000 ms/) })
+  await clock.advance(2_999)
+  expect(seen.of('dead')).toEqual([])
+  await clock.advance(1)
+  expect(await seen.until('dead')).toMatchObject({ reason: 'timeout', error: { message: expect.stringMatching(/maxRuntimeMs, 8000 ms/) } })
+  end.open()
+})
+
+it('an attempt whose handler never ends tells what took too long', async () => {
+  const { clock, queue, seen } = await working({ timeoutMs: 50 })
+  await queue.enqueue(1, { id: 'a' })
+  await seen.until('started')
+  await clock.advance(50)
+  await clock.advance(LEASE_MS)
+  const error = { name: 'AckboxError', code: 'ERR_TIMEOUT', message: expect.stringMatching(/timeoutMs, 50 ms, .* 10000 ms after/) }
+  expect(await seen.until('retry')).toMatchObject({ error })
+  expect((await queue.get('a'))?.history).toMatchObject([{ reason: 'timeout', error }])
+})
+
 describe('maxRuntimeMs [A3 maxRuntimeMs]', () => {
   it('ends the attempt at once; the message waits for the handler', async () => {
     const { clock, queue, seen, gates, signals } = await working({ maxRuntimeMs: 60_000, concurrency: 2 })
@@ -153,8 +193,8 @@ describe('maxRuntimeMs [A3 maxRuntimeMs]', () => {
     await clock.advance(59_999)
     expect(signals[0]!.aborted).toBe(false)
     await clock.advance(1)
-    expect(AckboxError.is(signals[0]!.reason, 'ERR_LEASE_LOST')).toBe(true)
-    expect(await seen.until('retry')).toMatchObject({ attempt: 1 })
+    expect(signals[0]!.reason).toMatchObject({ code: 'ERR_LEASE_LOST', message: expect.stringMatching(/maxRuntimeMs, 60000 ms/) })
+    expect(await seen.until('retry')).toMatchObject({ attempt: 1, error: { message: expect.stringMatching(/maxRuntimeMs, 60000 ms/) } })
     await clock.advance(LEASE_MS / 2)
     expect(seen.of('started')).toHaveLength(1)
     gates[0]!.open('too late')

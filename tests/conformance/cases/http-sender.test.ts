@@ -253,6 +253,41 @@ describe('a server that misbehaves:', () => {
   })
 })
 
+it('a server that is down has a circuit of its own: others are sent to, and its messages lose no attempt [A3 breaker]', async () => {
+  let isDown = true
+  const [bad, good] = [await loopback((arrival) => says(isDown ? 503 : 200)(arrival)), await loopback(says(200))]
+  const { box, clock } = await makeInMemory()
+  const send = httpSender<{ to: string }>({ url: (body) => body.to, clock })
+  const queue = box.queue<{ to: string }>('letters', { destination: send.destination, backoff: constant(RETRY_MS), maxAttempts: 3 })
+  const seen = record(queue)
+  const worker = queue.process(send, { concurrency: 4 })
+  const letters = (origin: string, count: number) => Array.from({ length: count }, (_, n) => ({ body: { to: `${origin}/${n}` } }))
+  await queue.enqueueMany(letters(bad.origin, 3))
+  await seen.until('retry', 3)
+  await clock.advance(RETRY_MS)
+  const { retryAt } = await seen.until('circuit')
+  expect(retryAt, 'five failures open it for 30 s').toBe(clock.now() + 30_000)
+  await seen.until('retry', 6)
+  const attempts = async () => (await queue.peek()).map(({ destination, attempt }) => [destination, attempt])
+  const before = await attempts()
+  expect(before).toEqual(Array(3).fill([bad.origin, 2]))
+  await queue.enqueueMany(letters(good.origin, 20))
+  await seen.until('completed', 20)
+  expect([good.arrivals.length, bad.arrivals.length]).toEqual([20, 6])
+  for (let probes = 1; probes <= 4; probes += 1) {
+    await clock.advance(30_000)
+    await bad.arrival(6 + probes)
+    await seen.until('retry', 6 + probes)
+  }
+  expect([worker.circuit(bad.origin).state, worker.circuit(good.origin).state]).toEqual(['open', 'closed'])
+  expect([await attempts(), bad.arrivals.length]).toEqual([before, 10])
+  isDown = false
+  await clock.advance(30_000)
+  await seen.until('completed', 23)
+  expect(await queue.stats()).toMatchObject({ dead: 0, acked: 23 })
+  expect(worker.circuit(bad.origin).state).toBe('closed')
+})
+
 it('a request ends with its delivery', async () => {
   const server = await loopback(() => {})
   const { queue, worker } = await sending(server)

@@ -1,8 +1,8 @@
 /** What workers limit: destinations, starts in a time, retries among deliveries. Nothing of it costs an attempt. */
-import { constant, type Delivery, type WorkerOptions } from 'ackbox'
+import { constant, type Delivery, RetryAfterError, type WorkerOptions } from 'ackbox'
 import { describe, expect, it } from 'vitest'
 
-import { makeInMemory } from '../support/boxes.ts'
+import { eachStorage, makeInMemory } from '../support/boxes.ts'
 import { refusal } from '../support/errors.ts'
 
 const DESTINATION = { destination: (body: string): string => body.split('-')[0]! }
@@ -109,7 +109,6 @@ describe('what workers limit', () => {
   })
 
   it.each<WorkerOptions<string>>([
-    { breaker: { isFailure: () => true } as never },
     { breaker: { cooldownMs: () => 1 } },
   ])('does not support %o', async (options) => {
     const { box } = await makeInMemory()
@@ -122,5 +121,48 @@ describe('what workers limit', () => {
     queue.process(() => {}, { breaker: true })
     await refusal(() => queue.process(() => {}, { breaker: { failures: 7 } }), 'ERR_INVALID_OPTION', /name them differently/)
     queue.process(() => {}, { breaker: { failures: 7 }, name: 'other' })
+  })
+})
+
+eachStorage('what outlives a worker and its box [A3 name]', (make) => {
+  const RATE = { limit: 2, perMs: 1_000 }
+
+  it.each<[string, WorkerOptions<string>]>([
+    ['of a destination', { perDestination: { rate: RATE } }],
+    ['of a queue', { rate: RATE }],
+    ['of a worker', { rate: { ...RATE, scope: 'worker' } }],
+  ])('the rate %s [A3 rate]', async (_, options) => {
+    const { box, clock, reopen } = await make()
+    const seen: string[] = []
+    const handler = ({ body }: Delivery<string>): void => void seen.push(body)
+    const before = box.queue<string>('jobs', DESTINATION)
+    await before.enqueueMany(['a-1', 'a-2', 'a-3', 'a-4'].map((body) => ({ body })))
+    before.process(handler, { concurrency: 9, ...options })
+    await clock.advance(0)
+    const after = (await reopen()).queue<string>('jobs', DESTINATION)
+    after.process(handler, { concurrency: 9, ...options })
+    await clock.advance(499)
+    expect(seen).toEqual(['a-1', 'a-2'])
+    await clock.advance(1)
+    expect(seen).toEqual(['a-1', 'a-2', 'a-3'])
+  })
+
+  it('the time that a destination asked for [A3 RetryAfterError]', async () => {
+    const { box, clock, reopen } = await make()
+    const seen: string[] = []
+    const before = box.queue<string>('jobs', { ...DESTINATION, backoff: constant(1) })
+    before.process(() => {
+      throw new RetryAfterError(60_000)
+    }, { breaker: true })
+    await before.enqueue('a-1')
+    await clock.advance(0)
+    const after = (await reopen()).queue<string>('jobs', DESTINATION)
+    after.process(({ body, attempt }) => void seen.push(`${body} ${attempt}`), { breaker: true })
+    await after.enqueueMany([{ body: 'a-2' }, { body: 'b-1' }])
+    await clock.advance(59_999)
+    expect(seen).toEqual(['b-1 1'])
+    await clock.advance(1)
+    await after.idle()
+    expect(seen).toEqual(['b-1 1', 'a-1 1', 'a-2 1'])
   })
 })

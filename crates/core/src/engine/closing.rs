@@ -136,6 +136,8 @@ impl Engine {
             let worker = self.workers.remove(&id).expect("listed just now");
             self.leaving.remove(&id);
             self.leave_control(&worker);
+            // What it leaves behind was written after the frame was sealed.
+            self.more = true;
             for ticket in worker.closing {
                 self.reply(ticket, Ok(Answer::Value(worker.given_back)));
             }

@@ -171,9 +171,7 @@ fn a_rate_goes_on_with_the_next_worker_of_its_name() {
             world.send(orders, "a", &n.to_string());
         }
         assert_eq!(world.work_off(), ["0", "1"]);
-        world
-            .request(Request::CloseWorker { worker })
-            .expect("closed");
+        assert_eq!(world.value(Request::CloseWorker { worker }), 0);
         world.worker_with(orders, 9, policies.clone());
         assert!(world.deliveries.is_empty(), "{policies:?}");
         world.advance(500);

@@ -105,6 +105,8 @@ export type Request =
   // At once: CircuitInfo[]. Empty: messages without a destination.
   | { op: 'circuits'; worker: number; destination?: string | undefined }
   | { op: 'forceCircuit'; worker: number; destination: string; isolate: boolean } // at once
+  // At once. How a gate of the host stands, in front of workers whose policies name it.
+  | { op: 'setSluice'; sluice: number; state: SluiceState }
   | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
   | { op: 'closeWorker'; worker: number } // reply
   | { op: 'drainWorker'; worker: number } // reply: Drained
@@ -151,8 +153,19 @@ export interface Policies {
     | { concurrency?: number | undefined; rate?: Rate | undefined; breaker?: BreakerOptions | undefined }
     | undefined
   rate?: { rate: Rate; scope: 'queue' | 'worker' } | undefined
+  /** The number of a gate of the host. */
+  sluice?: number | undefined
   whenOpen: 'pause' | 'dead-letter' | 'reject'
   retryBudget?: { ratioMilli: number; minPerSecond: number; ttlMs: number } | undefined
+}
+
+/** How a gate of the host stands. */
+export interface SluiceState {
+  level: 'open' | 'probing' | 'broken' | 'waiting'
+  /** Probing: messages that may pass. */
+  places: number
+  /** When it may stand otherwise, as far as time alone decides. */
+  until?: number
 }
 
 /** Starts in a time. */

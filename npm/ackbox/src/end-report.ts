@@ -1,0 +1,76 @@
+/**
+ * What the end of a delivery says of what its handler called: told to the breaker of the user that gave leave, and to the
+ * engine where its circuits would take it otherwise. The first end that is told counts.
+ */
+import type { Leave } from './breaker-gate.js'
+import type { Driver } from './driver.js'
+
+/** Whether an error is a failure of what was called. */
+export type FailureJudge = (error: unknown) => boolean
+
+export class EndReport {
+  readonly #driver: Driver
+  readonly #token: number
+  readonly #leave: Leave | undefined
+  readonly #isFailure: FailureJudge | undefined
+  #isTold = false
+
+  constructor(driver: Driver, token: number, leave: Leave | undefined, isFailure: FailureJudge | undefined) {
+    this.#driver = driver
+    this.#token = token
+    this.#leave = leave
+    this.#isFailure = isFailure
+  }
+
+  acknowledged(): void {
+    this.#tell(() => this.#leave?.succeeded())
+  }
+
+  /** It failed, and its message is tried again. */
+  rejected(error: unknown): void {
+    this.#tell(() => {
+      const counts = this.#leave?.failed(error, false) === true
+      this.#excuse(this.#isFailure?.(error) === false, counts)
+    })
+  }
+
+  /** Somebody said when its message is to be tried again, and whether that is a failure. */
+  putOff(error: unknown, until: number, countsAsFailure: boolean): void {
+    this.#tell(() => {
+      if (!countsAsFailure) return this.#leave?.heldUntil(until)
+      this.#leave?.failed(error, true)
+      this.#excuse(false, true)
+    })
+  }
+
+  /** It took too long. */
+  timedOut(): void {
+    this.#tell(() => {
+      this.#leave?.timedOut()
+      this.#excuse(false, true)
+    })
+  }
+
+  /** Its message is dead: that is its own fault. */
+  buried(): void {
+    this.#tell(() => this.#leave?.ignored())
+  }
+
+  /** It was given up. */
+  cancelled(): void {
+    this.#tell(() => this.#leave?.cancelled())
+  }
+
+  #tell(tell: () => void): void {
+    if (this.#isTold) return
+    this.#isTold = true
+    tell()
+  }
+
+  /** A probe that failed costs no attempt. */
+  #excuse(blameless: boolean, isFailure: boolean): void {
+    const free = isFailure && this.#leave?.isProbe === true
+    const token = this.#token
+    if (blameless || free) this.#driver.post((input) => input.excused({ token, blameless, free }))
+  }
+}
