@@ -39,7 +39,7 @@ export default defineConfig({
       suite({ name: 'native', include: CASES, engine: 'native', timeoutMs: 20_000 }),
       suite({ name: 'wasm', include: CASES, engine: 'wasm', timeoutMs: 20_000 }),
       suite({ name: 'engines', include: ['conformance/engines/**/*.test.ts'], timeoutMs: 20_000 }),
-      suite({ name: 'crash', include: ['crash/**/*.test.ts'], timeoutMs: 240_000 }),
+      suite({ name: 'crash', include: ['crash/**/*.test.ts', 'peers/*.test.ts'], timeoutMs: 240_000 }),
       suite({ name: 'scale', include: ['scale/**/*.test.ts'], timeoutMs: 420_000 }),
       suite({ name: 'demo', include: ['demo/**/*.test.ts'], timeoutMs: 120_000 }),
       suite({ name: 'packaging', include: ['packaging/**/*.test.ts'], timeoutMs: 240_000 }),

@@ -14,3 +14,14 @@ export function seededRandom(seed) {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
+
+/**
+ * A whole number from `min` to `max`, both included.
+ * @param {() => number} random
+ * @param {number} min
+ * @param {number} max
+ * @returns {number}
+ */
+export function between(random, min, max) {
+  return min + Math.floor(random() * (max - min + 1))
+}

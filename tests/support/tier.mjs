@@ -42,10 +42,10 @@ export class Tier {
     this.#proves.push({ promise, how, runs, failures })
   }
 
-  /** Says the counts, writes the evidence, and sets how the process ends. */
-  finish() {
+  /** Says the counts, writes the evidence and whatever else belongs into it, and sets how the process ends. */
+  finish(more = {}) {
     const file = process.env['ACKBOX_EVIDENCE']
-    const evidence = { figures: this.#figures, proves: this.#proves, skipped: this.#skipped }
+    const evidence = { figures: this.#figures, proves: this.#proves, skipped: this.#skipped, ...more }
     if (file !== undefined) writeFileSync(file, `${JSON.stringify(evidence, null, 2)}\n`)
     const verdict = this.#failed === 0 ? 'ok' : 'FAILED'
     console.log(`test result: ${verdict}. ${this.#passed} passed; ${this.#failed} failed; ${this.#skipped.length} ignored`)

@@ -13,6 +13,7 @@ mod files;
 mod guarantees;
 mod kills;
 mod native;
+mod peers;
 mod programs;
 mod proof;
 mod simulation;

@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{enumeration, faults, guarantees, kills, native, simulation, tools, typescript, wasm};
+use crate::{enumeration, faults, guarantees, kills, native, peers};
+use crate::{simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
-pub(crate) const TIERS: [Tier; 5] = [
+pub(crate) const TIERS: &[Tier] = &[
     Tier {
         name: "simulation",
         short_seconds: 180,
@@ -49,6 +50,12 @@ pub(crate) const TIERS: [Tier; 5] = [
         short_seconds: 60,
         full_seconds: 1_800,
         programs: faults::power_programs,
+    },
+    Tier {
+        name: "other queues",
+        short_seconds: 0,
+        full_seconds: 1_800,
+        programs: peers::programs,
     },
 ];
 
@@ -106,11 +113,14 @@ pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
     tools::check(&progress)?;
     typescript::install(&progress, "npm")?;
     typescript::install(&progress, "tests")?;
+    if only.is_empty() || only.iter().any(|name| name == peers::PROGRAM) {
+        typescript::install(&progress, peers::FOLDER)?;
+    }
     native::build(&progress)?;
     wasm::build(&progress)?;
     typescript::compile(&progress)?;
     let mut tally = Tally::default();
-    for tier in &TIERS {
+    for tier in TIERS {
         let programs = tier.programs(Length::Full, only);
         if programs.is_empty() {
             continue;

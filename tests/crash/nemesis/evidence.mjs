@@ -15,36 +15,66 @@ export function figuresOf(history) {
     duplicates: count('receipt', ({ status }) => status === 'duplicate'),
     deliveries: count('started'),
     redeliveries: repeated('started', ({ queue, id }) => `${queue}/${id}`),
-    steps: count('recorded'),
+    'steps begun': count('began'),
     'steps repeated': repeated('began', ({ queue, id, step }) => `${queue}/${id}/${step}`),
     effects: count('effect', ({ seen }) => seen === 'new'),
     'settlements refused': count('refused'),
   }
 }
 
+/** The promises that worlds of kills and pauses are evidence for: counted by which figure, and which violations break them. */
+const PROMISES = [
+  {
+    promise: 'process-kill',
+    counted: 'kills',
+    how: 'Producers and the owner of the box were killed with SIGKILL, while they worked, while they recovered and while they were paused; the whole history was checked for lost, unexpected, repeated and reordered deliveries.',
+    broken: /./,
+  },
+  {
+    promise: 'paused-consumer',
+    counted: 'pauses',
+    how: 'Producers, the owner of the box and the service that it calls were stopped with SIGSTOP for up to half a second; the same history was checked.',
+    broken: /./,
+  },
+  {
+    promise: 'lost-lease',
+    counted: 'settlements refused',
+    how: 'Consumers that had been paused past their lease settled, or recorded a step, and were refused; no message was settled twice or with a stale token.',
+    broken: /settled|stale|token/,
+  },
+  {
+    promise: 'two-openers',
+    counted: 'owners',
+    how: 'Two processes wanted the box all the time, on either engine; each takeover came behind the end of the owner before.',
+    broken: /two owners/,
+  },
+  {
+    promise: 'duplicate-enqueue',
+    counted: 'duplicates',
+    how: 'Producers that had not heard of a receipt enqueued the same id again, and were told that it is a duplicate; it was not delivered again after its end.',
+    broken: /came back|doubled/,
+  },
+  {
+    promise: 'exactly-once-steps',
+    counted: 'steps begun',
+    how: 'Steps called a service while their process was killed and paused: none that was recorded ran again, each repetition was one that had been cut off, and the service saw one key for each.',
+    broken: /step|effect|key/,
+  },
+]
+
 /**
- * What all worlds together prove, in the form that `cargo xtask prove` collects.
+ * Tells a tier what all worlds together have shown.
+ * @param {import('../../support/tier.mjs').Tier} tier
  * @param {{ figures: Record<string, number>, violations: string[] }[]} verdicts
  */
-export function evidenceOf(verdicts) {
+export function report(tier, verdicts) {
   const figures = {}
   for (const verdict of verdicts) {
     for (const [name, value] of Object.entries(verdict.figures)) figures[name] = (figures[name] ?? 0) + value
   }
-  figures.violations = verdicts.reduce((sum, { violations }) => sum + violations.length, 0)
-  const prove = (promise, runs, how, kinds) => {
-    const failures = verdicts.flatMap(({ violations }) => violations).filter((violation) => kinds.test(violation)).length
-    return { promise, how, runs: figures[runs], failures }
-  }
-  return {
-    figures,
-    proves: [
-      prove('process-kill', 'kills', 'Producers and the owner of the box were killed with SIGKILL, while they worked, while they recovered and while they were paused; the whole history was checked for lost, unexpected, repeated and reordered deliveries.', /./),
-      prove('paused-consumer', 'pauses', 'Producers, the owner of the box and the service that it calls were stopped with SIGSTOP for up to half a second; the same history was checked.', /./),
-      prove('lost-lease', 'settlements refused', 'Consumers that had been paused past their lease settled, or recorded a step, and were refused; no message was settled twice or with a stale token.', /settled|stale|token/),
-      prove('two-openers', 'owners', 'Two processes wanted the box all the time, on either engine; each takeover came behind the end of the owner before.', /two owners/),
-      prove('duplicate-enqueue', 'duplicates', 'Producers that had not heard of a receipt enqueued the same id again, and were told that it is a duplicate; it was not delivered again after its end.', /came back|doubled/),
-      prove('exactly-once-steps', 'steps', 'Steps called a service while their process was killed and paused: none that was recorded ran again, each repetition was one that had been cut off, and the service saw one key for each.', /step|effect|key/),
-    ],
+  for (const [name, value] of Object.entries(figures)) tier.figure(name, value)
+  const violations = verdicts.flatMap((verdict) => verdict.violations)
+  for (const { promise, counted, how, broken } of PROMISES) {
+    tier.proves(promise, how, figures[counted], violations.filter((violation) => broken.test(violation)).length)
   }
 }

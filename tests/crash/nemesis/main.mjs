@@ -10,9 +10,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 import { seededRandom } from '../../support/seeded.mjs'
+import { Tier } from '../../support/tier.mjs'
 import { findViolations } from '../history/check.mjs'
 import { parseLine, readHistory } from '../history/read.mjs'
-import { evidenceOf, figuresOf } from './evidence.mjs'
+import { figuresOf, report } from './evidence.mjs'
 import { QUEUES } from './queues.mjs'
 import { World } from './world.mjs'
 
@@ -34,17 +35,16 @@ const { worlds, strokes } = LENGTHS[process.env['ACKBOX_LENGTH'] ?? 'short']
 const seed = Number(process.env['ACKBOX_SEED'] ?? Date.now() % 2 ** 31)
 console.log(`kills and pauses: ACKBOX_SEED=${seed}`)
 
+const tier = new Tier()
 const verdicts = []
 for (const [number, engines] of worlds.entries()) {
   const verdict = await judge(engines, seededRandom(seed + number))
   verdicts.push(verdict)
-  console.log(`world ${number + 1}, ${engines.join(' and ')}: ${JSON.stringify(verdict.figures)}`)
-  for (const violation of verdict.violations.slice(0, 20)) console.log(`  ${violation}`)
+  console.log(JSON.stringify(verdict.figures))
+  tier.check(`world ${number + 1}, ${engines.join(' and ')}`, verdict.violations)
 }
-const failed = verdicts.filter(({ violations }) => violations.length > 0).length
-if (process.env['ACKBOX_EVIDENCE']) writeFileSync(process.env['ACKBOX_EVIDENCE'], `${JSON.stringify(evidenceOf(verdicts), null, 2)}\n`)
-console.log(`test result: ${failed === 0 ? 'ok' : 'FAILED'}. ${worlds.length - failed} passed; ${failed} failed; 0 ignored`)
-process.exitCode = failed === 0 ? 0 : 1
+report(tier, verdicts)
+tier.finish()
 
 /** One world from its beginning to its end, and what its history is worth. */
 async function judge(engines, random) {
