@@ -148,7 +148,10 @@ export interface Queue<T = unknown, R = void, Out = T> {
   retryNow(id: string): Promise<boolean>
   /** Drops all messages that wait; how many. Leased messages and dead letters stay. */
   purge(): Promise<number>
-  /** Frees the id of a finished message, so that it can be enqueued again. False if it was not known. */
+  /**
+   * Frees the id of a finished message, so that it can be enqueued again. False, and nothing changes, if no such id is
+   * known, while its message is unfinished, and while it is a dead letter, which is redriven or removed first.
+   */
   forget(id: string): Promise<boolean>
   /** Stops deliveries; durable. */
   pause(): Promise<void>

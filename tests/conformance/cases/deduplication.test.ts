@@ -101,6 +101,22 @@ eachStorage('deduplication [A2 dedup, S10]', (make) => {
     expect(await again.enqueue(2, { id: 'a' })).toMatchObject({ status: 'accepted' })
   })
 
+  it('forgets no id whose message is unfinished or dead', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('orders', { guarantee: 'exactly-once' })
+    await queue.enqueue(1, { id: 'a' })
+    expect(await queue.forget('a')).toBe(false)
+    const delivery = await queue.dequeue()
+    expect(await queue.forget('a')).toBe(false)
+    expect(await queue.enqueue(1, { id: 'a' })).toMatchObject({ status: 'duplicate', state: 'leased' })
+    await delivery!.reject(new Error('no'), { dead: true })
+    expect(await queue.forget('a')).toBe(false)
+    expect(await queue.get('a')).toMatchObject({ state: 'dead' })
+    await queue.dead.redrive({})
+    await queue.drain(() => {})
+    expect([await queue.forget('a'), await queue.forget('a')]).toEqual([true, false])
+  })
+
   it('refuses new ids when the index is full and the queue says so', async () => {
     const { box } = await make()
     const queue = box.queue<number>('orders', { dedup: { maxEntries: 2, whenFull: 'reject' } })

@@ -182,6 +182,14 @@ impl Engine {
         dropped.count() as u64
     }
 
+    /// Whether a message was handed over and may be taken back: nobody saw it yet.
+    pub(super) fn may_come_back(&self, queue: u32, id: &str) -> bool {
+        let handed_over = self.ledger.handed_over_by_id(queue, id);
+        handed_over
+            .and_then(|number| self.leases.get(self.ledger.handed_over(number)?.token))
+            .is_some_and(|lease| !lease.delivered)
+    }
+
     fn drop_hand_over(&mut self, token: Token) -> bool {
         if self.leases.get(token).is_none_or(|lease| lease.delivered) {
             return false;

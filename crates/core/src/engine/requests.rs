@@ -334,14 +334,18 @@ impl Engine {
         true
     }
 
+    /// Frees the id of a finished message. That of an unfinished or dead one, or of one that may be taken
+    /// back, stays taken: its message could be found no more, and a second one could run beside it.
     fn forget(&mut self, queue: u32, id: &str) -> bool {
         let hash = self.ledger.id_hash(queue, id);
-        let Some(entry) = self.ledger.dedup.find(queue, hash) else {
+        let found = self.ledger.dedup.find(queue, hash);
+        let finished = found.filter(|entry| self.ledger.dedup.finished_at(*entry).is_some());
+        let Some(entry) = finished.filter(|_| !self.may_come_back(queue, id)) else {
             return false;
         };
         self.commit
             .write(&Record::Forgotten { queue, hash }, Note::None);
-        self.ledger.forget_entry(entry);
+        self.ledger.drop_entry(entry);
         true
     }
 

@@ -164,13 +164,8 @@ fn everything_that_lives_survives_many_cycles() {
                 ..message(kept, "later body")
             })
             .unwrap();
-        world
-            .try_enqueue(Enqueue {
-                id: Some("forgotten"),
-                delay_ms: Some(1 << 40),
-                ..message(kept, "x")
-            })
-            .unwrap();
+        world.enqueue_id(kept, "forgotten", "x");
+        world.work_off();
         world.value(Request::Forget {
             queue: kept,
             id: "forgotten".into(),

@@ -150,6 +150,8 @@ fn cancel_removal_purge_and_forget_free_an_id_durably() {
             assert_eq!(world.value(Request::Purge { queue }), 1)
         }),
         ("forget", |world, queue| {
+            let token = world.dequeue(queue, 1)[0].token;
+            world.ack(token);
             assert_eq!(
                 world.value(Request::Forget {
                     queue,
@@ -209,6 +211,53 @@ fn forgetting_the_id_of_a_finished_message_frees_it() {
     );
     let mut world = world.reopen();
     assert!(!world.enqueue_id(orders, "a", "y").0);
+}
+
+/// Whether a forgetting of "a" freed its id.
+fn forgets(world: &mut World, queue: QueueId) -> bool {
+    let id = "a".into();
+    world.value(Request::Forget { queue, id }) == 1
+}
+
+#[test]
+fn the_id_of_an_unfinished_or_dead_message_cannot_be_forgotten() {
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
+        let mut world = World::new();
+        let options = QueueOptions {
+            guarantee: Some(guarantee),
+            ..windowed()
+        };
+        let orders = world.define("orders", options);
+        let later = Enqueue {
+            id: Some("a"),
+            delay_ms: Some(10),
+            ..message(orders, "x")
+        };
+        world.try_enqueue(later).unwrap();
+        assert!(!forgets(&mut world, orders), "scheduled");
+        world.advance(10);
+        assert!(!forgets(&mut world, orders), "ready");
+        let token = world.dequeue(orders, 1)[0].token;
+        assert!(!forgets(&mut world, orders), "leased");
+        assert_eq!(
+            world.enqueue_id(orders, "a", "x").1,
+            MessageState::Leased,
+            "no second one runs beside it"
+        );
+        world
+            .settle(token, Verdict::Dead(Reason::Permanent))
+            .unwrap();
+        assert!(!forgets(&mut world, orders), "dead");
+        assert_eq!(world.state(orders, "a"), Some(MessageState::Dead));
+        let mut world = world.reopen();
+        assert!(!forgets(&mut world, orders), "dead in another run");
+        world.redrive(orders, DeadFilter::default());
+        let token = world.dequeue(orders, 1)[0].token;
+        world.ack(token);
+        assert!(forgets(&mut world, orders), "finished");
+        assert!(!world.enqueue_id(orders, "a", "another").0);
+        world.audit();
+    }
 }
 
 #[test]

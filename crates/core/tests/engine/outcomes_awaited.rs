@@ -72,6 +72,10 @@ fn whoever_waits_is_told_how_a_message_ended() {
         }
         let id = "a".into();
         world.value(Request::Forget { queue: orders, id });
+        world.value(Request::RemoveDead {
+            queue: orders,
+            filter: DeadFilter::default(),
+        });
     }
 }
 

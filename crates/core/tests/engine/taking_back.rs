@@ -481,18 +481,22 @@ fn an_id_that_is_remembered_no_longer_is_taken_again_unless_another_has_it() {
 }
 
 #[test]
-fn an_id_that_was_freed_meanwhile_stays_free() {
+fn an_id_whose_message_may_be_taken_back_cannot_be_forgotten() {
     let (mut world, orders, worker) = claimed();
-    let id = "a".to_owned();
-    world
-        .request(Request::Forget { queue: orders, id })
-        .unwrap();
+    let forget = |id: &str| Request::Forget {
+        queue: orders,
+        id: id.to_owned(),
+    };
+    let refused = world.request(forget("a")).unwrap();
     world.at_once(Request::PauseWorker { worker });
     land_all(&mut world);
+    let told = world.answer(refused);
+    assert!(matches!(told, Some(Ok(Answer::Value(0)))), "{told:?}");
     world.audit();
-    assert!(!world.enqueue_id(orders, "a", "another").0);
+    assert!(world.enqueue_id(orders, "a", "a").0, "it is taken");
     world.at_once(Request::ResumeWorker { worker });
-    assert_eq!(world.work_off(), ["a", "b", "c", "another"]);
+    world.delivery();
+    assert_eq!(world.value(forget("a")), 1, "it cannot come back any more");
     world.audit();
 }
 

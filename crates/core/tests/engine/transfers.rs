@@ -373,22 +373,6 @@ fn a_group_that_its_dead_letter_held_goes_on_and_the_other_queue_has_it_at_its_t
 }
 
 #[test]
-fn an_id_that_was_forgotten_is_not_taken_anew() {
-    let mut world = World::new();
-    let (orders, repairs) = queues(&mut world);
-    dead(&mut world, with_id(orders, "a", "x"));
-    world.value(Request::Forget {
-        queue: orders,
-        id: "a".into(),
-    });
-    world.enqueue_id(repairs, "a", "another");
-    assert_eq!(redrive(&mut world, orders, all(), "repairs"), (1, 0));
-    assert_eq!(world.peek(repairs, None).len(), 2);
-    assert_eq!(world.stats(repairs).dedup_entries, 1);
-    world.audit();
-}
-
-#[test]
 fn a_crash_leaves_each_letter_in_one_queue() {
     let mut world = World::new();
     let (orders, repairs) = queues(&mut world);

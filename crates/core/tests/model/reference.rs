@@ -109,8 +109,6 @@ pub struct Message {
     pub due: u64,
     pub deadline: u64,
     pub attempt: u32,
-    /// Its id is not remembered any more.
-    pub forgotten: bool,
     /// It ran when its owner died, and runs alone next time.
     pub suspect: bool,
 }
@@ -150,7 +148,6 @@ impl Model {
             message.item.queue == queue
                 && message.item.id == id
                 && message.state != State::Gone
-                && !message.forgotten
         };
         self.numbers(is_it).pop()
     }
@@ -198,9 +195,6 @@ impl Model {
             }
             Transition::Forget { queue, id } => {
                 self.finished.remove(&(*queue, *id));
-                if let Some(number) = self.live(*queue, *id) {
-                    self.messages[number].forgotten = true;
-                }
             }
             Transition::Purge { queue } => {
                 let waits = |message: &Message| {
@@ -258,7 +252,6 @@ impl Model {
                 due,
                 deadline: item.ttl.map_or(u64::MAX, |ttl| self.now + ttl),
                 attempt: 0,
-                forgotten: false,
                 suspect: false,
             });
             let ready = due <= self.now;
@@ -374,7 +367,7 @@ impl Model {
             Settlement::Ack => {
                 message.state = State::Gone;
                 let (queue, id) = (message.item.queue, message.item.id);
-                if !message.forgotten && WINDOW_MS[queue] > 0 {
+                if WINDOW_MS[queue] > 0 {
                     self.finished.insert((queue, id), (now, message.item.body));
                 }
             }
