@@ -94,6 +94,25 @@ eachStorage('events [A6 events]', (make) => {
     expect(seen.of('paused')).toHaveLength(1)
   })
 
+  it('tell that no unfinished message is left, whatever ended the last one', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<number>('jobs')
+    const seen = record(queue)
+    await queue.enqueueMany([{ body: 1, id: 'a' }, { body: 2, id: 'b' }])
+    await queue.cancel('a')
+    await clock.advance()
+    expect(seen.of('drained')).toHaveLength(0)
+    await queue.cancel('b')
+    await seen.until('drained', 1)
+    await queue.enqueueMany([{ body: 1 }, { body: 2, delayMs: 1_000 }])
+    await queue.purge()
+    await seen.until('drained', 2)
+    await queue.enqueue(3, { ttlMs: 10 })
+    await clock.advance(11)
+    await seen.until('drained', 3)
+    expect(seen.all.at(-2)).toMatchObject({ event: 'dead', reason: 'expired' })
+  })
+
   it('come from other queues only to their own listeners', async () => {
     const { box } = await make()
     const seen = record(box.queue('a'))

@@ -221,6 +221,7 @@ impl Engine {
                 );
                 if standing != Standing::Dead {
                     self.tell_dead(slot, Reason::Corrupt, b"");
+                    self.note_drained(queue);
                 }
             }
         }

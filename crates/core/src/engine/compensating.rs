@@ -31,8 +31,10 @@ impl Engine {
     /// those who are told of it.
     pub(super) fn kill_undelivered(&mut self, slot: u32, reason: Reason) {
         let message = &self.ledger.messages[slot];
-        if message.content.is_some() || self.ledger.told_of(message.queue).is_none() {
-            return self.kill(slot, reason, false, b"");
+        let queue = message.queue;
+        if message.content.is_some() || self.ledger.told_of(queue).is_none() {
+            self.kill(slot, reason, false, b"");
+            return self.note_drained(queue);
         }
         self.dying.waiting.push_back((message.number, reason));
         self.more = true;
@@ -79,6 +81,7 @@ impl Engine {
         if lent {
             self.ledger.uncache(slot);
         }
+        self.note_drained(self.ledger.messages[slot].queue);
     }
 
     /// The slot of a message that was about to die, if nothing has become of it since.

@@ -270,11 +270,11 @@ impl Engine {
         }
     }
 
+    /// A message of a queue has ended: tells if it was the last unfinished one, whatever set it was in.
     pub(super) fn note_drained(&mut self, queue: u32) {
         let target = &self.ledger.queues[queue as usize];
-        let drained =
-            target.ready_count() == 0 && target.leased.is_empty() && target.scheduled.is_empty();
-        if drained && self.listens(queue, EventKind::Drained) {
+        let is_drained = target.depth == target.dead.len() as u64;
+        if is_drained && self.listens(queue, EventKind::Drained) {
             self.emit(queue, Event::of(EventKind::Drained, QueueId(queue)));
         }
     }

@@ -199,6 +199,7 @@ impl Engine {
         self.ledger
             .withdraw_handed_over(lease.number, &mut self.commit);
         self.end_hand_over(&lease);
+        self.note_drained(lease.queue);
         true
     }
 

@@ -290,6 +290,9 @@ impl Engine {
         for (slot, number) in self.leases.held(queue) {
             self.ledger.free_if_purged(slot, number, self.now);
         }
+        if count > 0 {
+            self.note_drained(queue);
+        }
         count
     }
 
@@ -309,6 +312,7 @@ impl Engine {
         let ended = self.end_of(slot, MessageState::Cancelled, b"");
         self.ledger.cancel(slot, self.now, &mut self.commit);
         self.tell_end(ended);
+        self.note_drained(queue);
         true
     }
 

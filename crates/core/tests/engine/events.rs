@@ -1,11 +1,11 @@
 //! Events, each kind once.
 
 use ackbox_core::command::*;
-use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::config::{Config, Guarantee, QueueOptions};
 use ackbox_core::effect::EventKind;
 use ackbox_core::time::Timestamp;
 
-use crate::support::{T0, World};
+use crate::support::{T0, World, message};
 
 fn kinds(world: &mut World) -> Vec<EventKind> {
     std::mem::take(&mut world.events)
@@ -167,6 +167,99 @@ fn a_retry_that_comes_too_late_is_an_attempt_that_failed() {
     };
     world.settle(token, later).unwrap();
     assert_eq!(kinds(&mut world), [Failed, Dead, Drained]);
+}
+
+/// A queue with messages "a" and "b" that time to live ends after 100 ms, and who is listened to.
+fn two(options: QueueOptions) -> (World, QueueId) {
+    let config = Config {
+        max_memory_bytes: 0,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    world.define("letters", QueueOptions::default());
+    let orders = world.define("orders", options);
+    world.listen(orders);
+    for id in ["a", "b"] {
+        let item = Enqueue {
+            id: Some(id),
+            ttl_ms: Some(100),
+            ..message(orders, id)
+        };
+        world.try_enqueue(item).unwrap();
+    }
+    world.events.clear();
+    (world, orders)
+}
+
+fn cancel(world: &mut World, queue: QueueId, id: &str) {
+    let id = id.to_owned();
+    assert_eq!(world.value(Request::Cancel { queue, id }), 1);
+}
+
+#[test]
+fn whatever_ends_the_last_unfinished_message_drains_its_queue() {
+    use EventKind::{Dead, Drained};
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+        let options = || QueueOptions {
+            guarantee: Some(guarantee),
+            ..QueueOptions::default()
+        };
+        let (mut world, orders) = two(options());
+        cancel(&mut world, orders, "a");
+        assert_eq!(kinds(&mut world), [], "b is left");
+        cancel(&mut world, orders, "b");
+        assert_eq!(kinds(&mut world), [Drained], "cancelled");
+
+        let (mut world, orders) = two(options());
+        assert_eq!(world.value(Request::Purge { queue: orders }), 2);
+        assert_eq!(kinds(&mut world), [Drained], "purged");
+        assert_eq!(world.value(Request::Purge { queue: orders }), 0);
+        assert_eq!(kinds(&mut world), [], "there was nothing to purge");
+
+        let (mut world, _) = two(options());
+        world.advance(101);
+        assert_eq!(kinds(&mut world), [Dead, Dead, Drained], "expired");
+
+        let told = QueueOptions {
+            dead_letter_to: Some("letters".to_owned()),
+            ..options()
+        };
+        let (mut world, _) = two(told);
+        world.advance(101);
+        assert_eq!(
+            kinds(&mut world),
+            [Dead, Dead, Drained],
+            "expired, and read before"
+        );
+    }
+}
+
+#[test]
+fn a_leased_message_that_is_cancelled_drains_its_queue() {
+    let (mut world, orders) = two(QueueOptions::default());
+    cancel(&mut world, orders, "a");
+    world.worker(orders, 1);
+    world.events.clear();
+    cancel(&mut world, orders, "b");
+    assert_eq!(kinds(&mut world), [EventKind::Drained]);
+}
+
+#[test]
+fn a_message_that_waits_for_its_handler_is_left() {
+    use EventKind::{Completed, Drained, Failed, Retry, Started};
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.listen(orders);
+    world.worker(orders, 1);
+    world.enqueue(orders, "x");
+    let token = world.delivery().token;
+    world.events.clear();
+    world.settle_with(token, REJECT, false, b"", b"").unwrap();
+    assert_eq!(kinds(&mut world), [Failed, Retry]);
+    world.unanswered(Command::Returned { token });
+    world.advance(2000);
+    world.ack(world.deliveries[0].token);
+    assert_eq!(kinds(&mut world), [Started, Completed, Drained]);
 }
 
 #[test]
