@@ -130,8 +130,12 @@ impl Engine {
         }
     }
 
-    /// Refuses what waits for an append. An enqueue is told its ids: with them it can be repeated safely.
+    /// Refuses what waits for an append, and counts it no more. An enqueue is told its ids: with them it can
+    /// be repeated safely.
     fn refuse_waiting(&mut self, failure: &Failure) {
+        for queue in self.commit.accepting() {
+            self.ledger.queues[queue as usize].counters.enqueued -= 1;
+        }
         let is_event = |gate: &Gate| matches!(gate, Gate::Effect(Effect::Event(_)));
         let gates = self.commit.abandon().into_iter();
         let mut gates = gates.filter(|gate| !is_event(gate)).peekable();

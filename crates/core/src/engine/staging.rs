@@ -7,7 +7,7 @@ use super::outcomes::Ended;
 use super::producing::{Opened, Produced};
 use super::totals::Totals;
 use crate::effect::Effect;
-use crate::journal::{FrameBuilder, Mark, Position, Record, Span};
+use crate::journal::{FrameBuilder, Mark, Position, RECORD_HEADER_BYTES, Record, Span};
 use crate::ledger::{Note, Recorder};
 
 /// Something that waits for a frame.
@@ -127,6 +127,14 @@ pub(super) struct InFlight {
     pub(super) end: Position,
     pub(super) began_segment: bool,
     pub(super) before: Totals,
+}
+
+impl InFlight {
+    /// The payload of a record of its frame.
+    pub(super) fn payload(&self, span: Span) -> &[u8] {
+        let start = self.frame_at + (span.offset + RECORD_HEADER_BYTES) as usize;
+        &self.bytes[start..start + span.length as usize]
+    }
 }
 
 /// A point in the frame that is being staged.

@@ -108,6 +108,7 @@ fn a_failed_append_is_final_for_everything_that_waits() {
         assert_eq!(code_of(&mut world, ticket), ErrorCode::StorageFailed);
     }
     let _ = world.answer(waiting).expect("it is answered");
+    assert_eq!(world.stats(orders).enqueued, 0, "nothing was accepted");
     assert!(world.receipts.is_empty() && world.deliveries.is_empty() && world.events.is_empty());
 
     assert_eq!(
@@ -144,6 +145,22 @@ fn what_had_been_durable_is_there_after_reopening() {
     let mut world = world.reopen();
     world.worker(orders, 9);
     assert_eq!(world.delivered(), ["durable"]);
+}
+
+#[test]
+fn what_is_refused_by_a_failed_append_is_not_counted() {
+    let (mut world, orders) = holding(QueueOptions::default());
+    let others = world.define("others", QueueOptions::default());
+    world.command(Command::Enqueue(message(orders, "accepted")));
+    while world.held.is_some() {
+        world.land();
+    }
+    world.command(Command::Enqueue(message(orders, "in flight")));
+    world.command(Command::Enqueue(message(orders, "staged")));
+    world.command(Command::Enqueue(message(others, "staged")));
+    world.fail_append(false);
+    assert_eq!(world.stats(orders).enqueued, 1);
+    assert_eq!(world.stats(others).enqueued, 0);
 }
 
 #[test]

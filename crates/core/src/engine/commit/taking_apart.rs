@@ -2,7 +2,7 @@
 
 use super::Commit;
 use crate::engine::staging::{Gate, Retracted};
-use crate::journal::{RECORD_HEADER_BYTES, Record, Span};
+use crate::journal::{Record, Span};
 use crate::ledger::Note;
 
 impl Commit {
@@ -21,10 +21,7 @@ impl Commit {
             let (_, end) = self.segments.back_mut().expect("it was appended to");
             *end -= failed.bytes.len() as u64;
         }
-        let payload = |span: &Span| {
-            let start = failed.frame_at + (span.offset + RECORD_HEADER_BYTES) as usize;
-            failed.bytes[start..start + span.length as usize].to_vec()
-        };
+        let payload = |span: &Span| failed.payload(*span).to_vec();
         let first = Retracted {
             records: failed
                 .notes
@@ -69,6 +66,30 @@ impl Commit {
     /// Keeps what is staged until something else is written, or lets it be tried again.
     pub(in crate::engine) fn hold(&mut self, hold: bool) {
         self.on_hold = hold;
+    }
+
+    /// The queues of all messages whose acceptance is not durable, one entry each.
+    #[must_use]
+    pub(in crate::engine) fn accepting(&self) -> Vec<u32> {
+        let mut queues = Vec::new();
+        let mut look = |note: Note, payload: &[u8]| {
+            if matches!(note, Note::Accepted { .. } | Note::Owed { .. })
+                && let Ok(Record::Message(message)) = Record::decode(payload)
+            {
+                queues.push(message.queue);
+            }
+        };
+        if let Some(in_flight) = &self.in_flight {
+            for (note, span) in &in_flight.notes {
+                look(*note, in_flight.payload(*span));
+            }
+        }
+        for staged in &self.staged {
+            for (note, span) in &staged.notes {
+                look(*note, staged.frame.payload(*span));
+            }
+        }
+        queues
     }
 
     /// Everything that waits, to be told that it will never be durable.
