@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::contents::{Loaded, Purpose};
+use super::contents::{Loaded, Purpose, is_damaged_end};
 use super::staging::Gate;
 use crate::command::{Reason, Token};
 use crate::effect::Effect;
-use crate::journal::{EntryRecord, Place, Record};
+use crate::journal::{Place, Record};
 use crate::ledger::Live;
 use crate::ledger::dedup::Entry;
 use crate::ledger::message::Standing;
@@ -186,7 +186,7 @@ impl Engine {
             // Its new place cannot be read before it is durable: its content stays in memory.
             self.keep_last_payload(slot);
         } else {
-            self.rewrite_damaged(slot, payload);
+            self.rewrite_damaged(slot, payload, details);
         }
     }
 
@@ -197,7 +197,8 @@ impl Engine {
         self.ledger.cache(slot, content);
     }
 
-    fn rewrite_damaged(&mut self, slot: u32, raw: &[u8]) {
+    /// `details`: the record of its death, if it is dead and has one elsewhere.
+    fn rewrite_damaged(&mut self, slot: u32, raw: &[u8], details: Option<&[u8]>) {
         match self.ledger.messages[slot].standing {
             Standing::Leased | Standing::Held => {
                 // Its delivery has the content, or finds the damage itself: until then it stays.
@@ -211,7 +212,7 @@ impl Engine {
                     self.ledger.leave(slot);
                 }
                 self.ledger
-                    .rewrite_damaged(slot, raw, self.now, &mut self.commit);
+                    .rewrite_damaged(slot, raw, details, self.now, &mut self.commit);
                 self.keep_last_payload(slot);
                 let id = self.ledger.id_text(slot);
                 let queue = self.ledger.messages[slot].queue;
@@ -279,7 +280,7 @@ impl Engine {
         if !self.ledger.dedup.tells(entry) {
             self.cleaning.moved += place.length as usize;
             self.ledger
-                .rewrite_entry(entry, b"", b"", self.now, &mut self.commit);
+                .rewrite_entry(entry, b"", b"", false, self.now, &mut self.commit);
         } else {
             let number = self.ledger.dedup.finished_number(entry).unwrap_or(0);
             self.read_to_move(place, Purpose::MoveEntry { entry, number });
@@ -303,7 +304,7 @@ impl Engine {
         match loaded.purpose {
             Purpose::Move { number, details } => self.loaded_part(number, details, loaded.payload),
             Purpose::MoveEntry { entry, number } => {
-                self.loaded_entry(entry, number, loaded.payload.ok())
+                self.loaded_entry(entry, number, &loaded.payload)
             }
             Purpose::MoveStep { key, number, index } => {
                 if self.ledger.is_step(key, number, index) {
@@ -347,39 +348,45 @@ impl Engine {
             self.ledger.messages[slot].moving = false;
             return;
         }
+        let details = death.map(|_| &*parts.details);
         match parts.content.expect("a move reads the content first") {
-            Err(raw) => self.rewrite_damaged(slot, &raw),
-            Ok(payload) => self.rewrite(slot, &payload, death.map(|_| &*parts.details)),
+            Err(raw) => self.rewrite_damaged(slot, &raw, details),
+            Ok(payload) => self.rewrite(slot, &payload, details),
         }
     }
 
-    fn loaded_entry(&mut self, entry: u32, number: u64, payload: Option<Rc<[u8]>>) {
+    fn loaded_entry(&mut self, entry: u32, number: u64, payload: &Result<Rc<[u8]>, Vec<u8>>) {
         if self.ledger.dedup.finished_number(entry) != Some(number) {
             // Its id was forgotten meanwhile: whoever asked is told so.
             let asked = self.inspections.take_asked(entry);
             return self.ask_again(asked);
         }
-        let record = payload.as_deref().map(Record::decode);
-        let (result, history): (&[u8], &[u8]) = match record {
-            Some(Ok(
-                Record::Completed {
-                    result, history, ..
-                }
-                | Record::Entry(EntryRecord {
-                    result, history, ..
-                }),
-            )) => (result, history),
-            _ => {
-                let queue = self.ledger.dedup.get(entry).map(Entry::queue);
-                let message =
-                    format!("the stored result of message {number} is damaged: it is lost");
-                self.warn(queue, message);
-                (&[], &[])
-            }
+        let stored = match payload {
+            Ok(payload) => Record::decode(payload).map_err(|_| &**payload),
+            Err(raw) => Err(&**raw),
         };
+        let (result, history, is_damaged): (&[u8], &[u8], bool) = match &stored {
+            Ok(Record::Completed {
+                result, history, ..
+            }) => (result, history, false),
+            Ok(Record::Entry(end)) => (end.result, end.history, is_damaged_end(end)),
+            Ok(_) => (&[], &[], true),
+            Err(raw) => (raw, &[], true),
+        };
+        if is_damaged && !matches!(stored, Ok(Record::Entry(_))) {
+            let queue = self.ledger.dedup.get(entry).map(Entry::queue);
+            let message = format!("the stored result of message {number} is damaged");
+            self.warn(queue, message);
+        }
         self.cleaning.moved += result.len() + history.len();
-        self.ledger
-            .rewrite_entry(entry, result, history, self.now, &mut self.commit);
+        self.ledger.rewrite_entry(
+            entry,
+            result,
+            history,
+            is_damaged,
+            self.now,
+            &mut self.commit,
+        );
     }
 
     pub(super) fn removed(&mut self, segment: u32) {

@@ -9,6 +9,7 @@ use crate::effect::{Content, Effect};
 use crate::journal::{
     EntryRecord, Place, RECORD_HEADER_BYTES, Record, StepResult, content_parts, verify,
 };
+use crate::ledger::dedup;
 
 /// A read takes in a neighbour that begins so close behind.
 const GAP_MAX: u32 = 4 << 10;
@@ -206,19 +207,21 @@ fn at_the_end(payload: &Rc<[u8]>, bytes: usize) -> Content {
     }
 }
 
+/// Whether what a message gave is lost: its record was damaged when it was moved.
+#[must_use]
+pub(super) fn is_damaged_end(entry: &EntryRecord<'_>) -> bool {
+    dedup::parse_end(entry.state).is_some_and(|(_, is_damaged)| is_damaged)
+}
+
 /// What a record keeps of a message that ended: its result, as a content without headers, and its
-/// encoded history; none if it is no such record.
+/// encoded history; none if it is no such record, or a damaged one.
 #[must_use]
 pub(super) fn end_of(payload: &Rc<[u8]>) -> Option<(Content, &[u8])> {
     let (result, history) = match Record::decode(payload) {
-        Ok(
-            Record::Completed {
-                result, history, ..
-            }
-            | Record::Entry(EntryRecord {
-                result, history, ..
-            }),
-        ) => (result, history),
+        Ok(Record::Completed {
+            result, history, ..
+        }) => (result, history),
+        Ok(Record::Entry(entry)) if !is_damaged_end(&entry) => (entry.result, entry.history),
         _ => return None,
     };
     // A record ends with its result.

@@ -28,7 +28,7 @@ use crate::time::Timestamp;
 
 use super::order::Order;
 use buckets::Buckets;
-pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status, kept_of};
+pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status, end_code, kept_of, parse_end};
 
 /// Entries of one queue.
 #[derive(Clone, Debug, Default)]

@@ -244,12 +244,14 @@ impl Ledger {
         true
     }
 
-    /// Writes a message whose stored bytes are damaged as a dead letter that keeps those bytes.
-    /// It is held or dead afterwards; the caller has taken it out of its set.
+    /// Writes a message whose stored bytes are damaged as a dead letter that keeps those bytes, and what
+    /// is known of it beside them: of one that was dead before, how it died, from the record `details` of
+    /// its death. It is held or dead afterwards; the caller has taken it out of its set.
     pub fn rewrite_damaged(
         &mut self,
         slot: u32,
         raw: &[u8],
+        details: Option<&[u8]>,
         now: Timestamp,
         out: &mut impl Recorder,
     ) {
@@ -265,6 +267,10 @@ impl Ledger {
         let (group, destination) = (self.group(slot), self.destination(slot));
         let message = &self.messages[slot];
         let death = message.death.as_ref().expect("buried above");
+        let (error, history) = match details.map(Record::decode) {
+            Some(Ok(Record::Dead { error, history, .. })) => (error, history),
+            _ => (&*message.error, &*message.history),
+        };
         let record = MessageRecord {
             number: message.number,
             queue: message.queue,
@@ -285,9 +291,9 @@ impl Ledger {
                 sequence: death.sequence,
                 at: death.at.0,
                 reason: death_code(death.reason, death.blocks),
-                error: &message.error,
+                error,
             }),
-            history: &message.history,
+            history,
             id: message.id.as_deref(),
             group: &group,
             destination: &destination,
@@ -314,12 +320,14 @@ impl Ledger {
     }
 
     /// Writes a finished entry again, with the result and the history that its record keeps; a history
-    /// that is not shown any more is left out.
+    /// that is not shown any more is left out. `is_damaged`: the result is what is left of a record that
+    /// was damaged.
     pub fn rewrite_entry(
         &mut self,
         entry: u32,
         result: &[u8],
         history: &[u8],
+        is_damaged: bool,
         now: Timestamp,
         out: &mut impl Recorder,
     ) {
@@ -345,7 +353,7 @@ impl Ledger {
             },
             number,
             finished_at: at.0,
-            state: state as u8,
+            state: dedup::end_code(state, is_damaged),
             attempt: dedup.finished_attempt(entry).unwrap_or(0),
             history,
             result,

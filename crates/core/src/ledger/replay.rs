@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use super::dedup::End;
+use super::dedup::{End, parse_end};
 use super::finish::parse_death;
 use super::message::{NONE, Standing};
 use super::{Ledger, Note, redrive};
@@ -273,7 +273,7 @@ impl Ledger {
             result,
             ..
         } = *record;
-        let state = MessageState::from_code(record.state).ok_or("an entry of an unknown state")?;
+        let (state, is_damaged) = parse_end(record.state).ok_or("an entry of an unknown state")?;
         self.queue_known(key.queue)?;
         if let Some(old) = self.dedup.find(key.queue, key.hash) {
             if self
@@ -293,7 +293,7 @@ impl Ledger {
             state,
             number,
             attempt,
-            tells: !result.is_empty() || !history.is_empty(),
+            tells: is_damaged || !result.is_empty() || !history.is_empty(),
         };
         self.dedup.finish(entry, end);
         if !history.is_empty() {

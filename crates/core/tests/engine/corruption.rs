@@ -107,16 +107,9 @@ fn a_damaged_message_is_shown_as_such() {
 #[test]
 fn cleaning_moves_a_damaged_message_byte_for_byte_and_goes_on() {
     let (mut world, orders) = damaged(QueueOptions::default(), 4096);
-    let filler = "f".repeat(1000);
     let worker = world.worker(orders, 1);
     world.at_once(Request::PauseWorker { worker });
-    let mut rounds = 0;
-    while world.box_stats().cleaned_segments < 3 {
-        let (.., id) = world.try_enqueue(message(orders, &filler)).unwrap();
-        world.value(Request::Cancel { queue: orders, id });
-        rounds += 1;
-        assert!(rounds < 1000, "cleaning goes on");
-    }
+    clean(&mut world, orders);
     let dead = world.dead(orders);
     assert_eq!((dead.len(), dead[0].reason), (1, Some(Reason::Corrupt)));
     assert!(
@@ -142,6 +135,55 @@ fn cleaning_moves_a_damaged_message_byte_for_byte_and_goes_on() {
     assert_eq!(world.dead(orders)[0].reason, Some(Reason::Corrupt));
     world.worker(orders, 1);
     assert_eq!(world.work_off().len(), 2);
+}
+
+#[test]
+fn a_damaged_dead_letter_keeps_how_it_died() {
+    let options = QueueOptions {
+        max_attempts: Some(2),
+        ..QueueOptions::default()
+    };
+    let config = Config {
+        max_memory_bytes: 0,
+        segment_bytes: 4096,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let orders = world.define("orders", options);
+    world.enqueue_id(orders, "bad", &"bad".repeat(50));
+    for error in [&b"first"[..], b"second"] {
+        let token = world.dequeue(orders, 1)[0].token;
+        let reject = Verdict::Reject { delay_ms: Some(0) };
+        world.settle_with(token, reject, true, b"", error).unwrap();
+    }
+    let before = world.dead(orders).remove(0);
+    flip(&mut world, "bad".repeat(50).as_bytes());
+    clean(&mut world, orders);
+    for _ in 0..2 {
+        let kept = world.dead(orders).remove(0);
+        assert_eq!(kept.reason, Some(Reason::Corrupt));
+        assert_eq!(kept.error.as_deref(), Some("second"));
+        assert_eq!(kept.history.len(), 2);
+        assert_eq!(kept.history, before.history);
+        assert_eq!(
+            (kept.attempt, kept.finished_at),
+            (Some(2), before.finished_at)
+        );
+        world.audit();
+        world = world.reopen();
+    }
+}
+
+/// Writes until three segments were cleaned.
+fn clean(world: &mut World, queue: QueueId) {
+    let filler = "f".repeat(1000);
+    let mut rounds = 0;
+    while world.box_stats().cleaned_segments < 3 {
+        let (.., id) = world.try_enqueue(message(queue, &filler)).unwrap();
+        world.value(Request::Cancel { queue, id });
+        rounds += 1;
+        assert!(rounds < 1000, "cleaning goes on");
+    }
 }
 
 #[test]

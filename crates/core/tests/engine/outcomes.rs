@@ -239,7 +239,7 @@ fn a_damaged_result_is_told_and_never_shown() {
 }
 
 #[test]
-fn a_result_that_is_found_damaged_when_it_is_moved_is_warned_of() {
+fn a_result_that_is_found_damaged_when_it_is_moved_stays_damaged() {
     let mut world = World::with_config(Config {
         segment_bytes: 16 << 10,
         ..Config::default()
@@ -253,21 +253,42 @@ fn a_result_that_is_found_damaged_when_it_is_moved_is_warned_of() {
         .windows(needle.len())
         .position(|window| window == needle);
     bytes[found.unwrap()] ^= 1;
-    let filler = "f".repeat(500);
-    while world.disk.contains_key(&1) {
-        let (.., id) = world.try_enqueue(message(orders, &filler)).unwrap();
-        world.value(Request::Cancel { queue: orders, id });
-        while let Some(delivery) = world.deliveries.pop_front() {
-            let _ = world.settle(delivery.token, Verdict::Ack);
-        }
-    }
-    assert_eq!(world.outcome(orders, "a"), Some((COMPLETED, None)));
+    clean(&mut world, orders);
     assert!(
         matches!(&world.notices[..], [Notice::Warning { message, queue }]
             if message.contains("result of message 1 is damaged") && queue.as_deref() == Some("orders")),
         "{:?}",
         world.notices
     );
+    for cleans in [false, true, false] {
+        if cleans {
+            clean(&mut world, orders);
+        }
+        assert_eq!(world.outcome(orders, "a"), Some((COMPLETED, None)));
+        let ticket = world.finished(orders, "a");
+        let Some(Err(failure)) = world.answer(ticket) else {
+            panic!("expected a refusal")
+        };
+        assert_eq!(failure.code, ErrorCode::Corrupt);
+        let kept = |bytes: &Vec<u8>| bytes.windows(14).any(|window| window == &needle[1..]);
+        assert!(world.disk.values().any(kept), "what is left of it is kept");
+        world.audit();
+        world = world.reopen();
+        assert!(world.notices.is_empty(), "it is told once");
+    }
+}
+
+/// Writes until the first segments were cleaned.
+fn clean(world: &mut World, queue: QueueId) {
+    let filler = "f".repeat(500);
+    let first = *world.disk.keys().next().expect("a box has a segment");
+    while world.disk.contains_key(&first) {
+        let (.., id) = world.try_enqueue(message(queue, &filler)).unwrap();
+        world.value(Request::Cancel { queue, id });
+        while let Some(delivery) = world.deliveries.pop_front() {
+            let _ = world.settle(delivery.token, Verdict::Ack);
+        }
+    }
 }
 
 #[test]

@@ -145,9 +145,7 @@ impl Model {
 
     pub fn live(&self, queue: usize, id: u8) -> Option<usize> {
         let is_it = |message: &Message| {
-            message.item.queue == queue
-                && message.item.id == id
-                && message.state != State::Gone
+            message.item.queue == queue && message.item.id == id && message.state != State::Gone
         };
         self.numbers(is_it).pop()
     }

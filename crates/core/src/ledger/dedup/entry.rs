@@ -65,6 +65,22 @@ pub struct End {
     pub tells: bool,
 }
 
+/// Set in the stored state of an end whose result is what was left of a damaged record.
+const DAMAGED: u8 = 1 << 7;
+
+/// How a message ended as it is stored; `is_damaged`: what it gave is lost.
+#[must_use]
+pub const fn end_code(state: MessageState, is_damaged: bool) -> u8 {
+    state as u8 | if is_damaged { DAMAGED } else { 0 }
+}
+
+/// A stored end, and whether what it gave is lost; none if there is no such state.
+#[must_use]
+pub fn parse_end(code: u8) -> Option<(MessageState, bool)> {
+    let state = MessageState::from_code(code & !DAMAGED)?;
+    Some((state, code & DAMAGED != 0))
+}
+
 /// What is kept of a fingerprint: enough to tell a body from another by mistake, not by malice. 0 and
 /// `u64::MAX`, which stand for something else than a body, stay what they are.
 #[must_use]
