@@ -10,6 +10,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod seeded;
+
 pub mod command;
 pub mod config;
 pub mod consumer;

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod guarantees;
 mod kills;
+mod mutation;
 mod native;
 mod peers;
 mod programs;

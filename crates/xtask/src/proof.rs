@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{enumeration, faults, guarantees, kills, native, peers};
+use crate::{enumeration, faults, guarantees, kills, mutation, native, peers};
 use crate::{simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
@@ -32,6 +32,12 @@ pub(crate) const TIERS: &[Tier] = &[
         short_seconds: 40,
         full_seconds: 600,
         programs: enumeration::programs,
+    },
+    Tier {
+        name: "planted bugs",
+        short_seconds: 60,
+        full_seconds: 1_200,
+        programs: mutation::programs,
     },
     Tier {
         name: "kills and pauses",

@@ -39,7 +39,7 @@ fn main() -> Result<ExitCode> {
             }
             Err(error) => {
                 failed += 1;
-                println!("{}: {error:#}", script.name);
+                println!("FAILED {}: {error:#}", script.name);
                 if arguments.first {
                     break;
                 }

@@ -1,5 +1,6 @@
 //! Simulates worlds: `simulation --seed S --seeds N`, `--seconds T` for as many as fit, `--keep 1,2,3` for
-//! some of one world's operations. The last line counts worlds as `cargo test` counts tests.
+//! some of one world's operations, `--first yes` to stop at the first world that fails. The last line counts
+//! worlds as `cargo test` counts tests.
 
 #![expect(
     clippy::disallowed_types,
@@ -22,6 +23,8 @@ struct Arguments {
     seeds: u64,
     seconds: Option<u64>,
     keep: Option<Vec<usize>>,
+    /// One failure is enough, and told as it is.
+    first: bool,
 }
 
 #[derive(Default)]
@@ -46,7 +49,10 @@ fn main() -> Result<ExitCode> {
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             break;
         }
-        simulate(seed, &mut sum);
+        simulate(seed, &mut sum, arguments.first);
+        if arguments.first && sum.failed > 0 {
+            break;
+        }
     }
     let seconds = started.elapsed().as_secs_f64();
     let Sum {
@@ -68,7 +74,7 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-fn simulate(seed: u64, sum: &mut Sum) {
+fn simulate(seed: u64, sum: &mut Sum, first: bool) {
     let plan = Plan::of(seed);
     let report = run_twice(&plan);
     // Both runs count.
@@ -80,7 +86,7 @@ fn simulate(seed: u64, sum: &mut Sum) {
     }
     sum.failed += 1;
     show(seed, &report);
-    if sum.failed <= SHOWN_MAX {
+    if sum.failed <= SHOWN_MAX && !first {
         let (kept, report) = shrink(&plan, (0..plan.ops.len()).collect());
         print_operations(&plan, &kept);
         show(seed, &report);
@@ -129,6 +135,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
         seeds: u64::MAX,
         seconds: None,
         keep: None,
+        first: false,
     };
     while let Some(word) = words.next() {
         let value = words
@@ -143,13 +150,16 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments> {
             "--seed" => arguments.seed = number()?,
             "--seeds" => arguments.seeds = number()?,
             "--seconds" => arguments.seconds = Some(number()?),
+            "--first" => arguments.first = value == "yes",
             "--keep" => {
                 let parts = value.split(',').filter(|part| !part.is_empty());
                 let kept = parts.map(str::parse).collect::<Result<_, _>>();
                 arguments.keep =
                     Some(kept.with_context(|| format!("--keep: expected numbers, got `{value}`"))?);
             }
-            _ => bail!("no such option: `{word}`, expected --seed, --seeds, --seconds or --keep"),
+            _ => bail!(
+                "no such option: `{word}`, expected --seed, --seeds, --seconds, --keep or --first"
+            ),
         }
     }
     if arguments.seeds == u64::MAX && arguments.seconds.is_none() {

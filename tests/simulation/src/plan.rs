@@ -45,7 +45,7 @@ struct Mix {
     serial: u32,
 }
 
-const KINDS: usize = 18;
+const KINDS: usize = 19;
 
 impl Plan {
     /// The world of a seed.
@@ -171,6 +171,7 @@ impl Mix {
             5,
             2,
             1,
+            8,
         ];
         for (weight, usual) in weights.iter_mut().zip(usual) {
             *weight = usual * pick(rng, &[0, 1, 1, 1, 3]);
@@ -264,7 +265,11 @@ impl Mix {
                 place: rng.u64(..),
                 bit: rng.u8(..8),
             },
-            _ => Op::Close,
+            17 => Op::Close,
+            _ => Op::Step {
+                pick: rng.u32(..),
+                name: rng.u8(..4),
+            },
         }
     }
 

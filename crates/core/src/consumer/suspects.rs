@@ -44,11 +44,12 @@ impl Suspects {
     #[must_use]
     pub fn holds(&self, now: Timestamp) -> bool {
         matches!(self.0, State::Holding { until, .. } if now < until)
+            && !bug!("run-suspects-together")
     }
 
     /// A suspect can be claimed: may it start now? `busy`: other deliveries run.
     pub fn may_start(&mut self, now: Timestamp, busy: bool, hold_ms: u64) -> bool {
-        if !busy {
+        if !busy || bug!("run-suspects-together") {
             return true;
         }
         match self.0 {

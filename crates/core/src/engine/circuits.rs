@@ -111,7 +111,7 @@ impl Engine {
         if matches!(verdict, Verdict::RetryAt { .. }) {
             self.take_back_from_destination(queue, key, destination);
         }
-        if was_probe && pauses {
+        if was_probe && pauses && !bug!("charge-failed-probe") {
             without_cost(verdict, now)
         } else {
             verdict

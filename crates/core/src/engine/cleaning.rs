@@ -78,13 +78,15 @@ impl Engine {
         if !self.may_move() || self.cleaning.is_removing() || self.commit.segments.len() < 2 {
             return;
         }
-        let Some(&(oldest, _)) = self.commit.segments.front() else {
+        let first = usize::from(bug!("remove-newer-segment-first"));
+        let Some(&(oldest, _)) = self.commit.segments.get(first) else {
             return;
         };
         if !self.ledger.is_live(oldest) {
             if !self.reads.touch(oldest) {
                 self.cleaning.removing = Some(oldest);
-                if self.commit.gate(Gate::Emptied(oldest)).is_some() {
+                if bug!("remove-before-moved") || self.commit.gate(Gate::Emptied(oldest)).is_some()
+                {
                     self.output.push_back(Effect::Remove { segment: oldest });
                 }
             }

@@ -54,7 +54,7 @@ pub(super) struct Commit {
 
 impl Recorder for Commit {
     fn write(&mut self, record: &Record<'_>, note: Note) {
-        if !self.in_unit {
+        if !self.in_unit || bug!("split-unit") {
             self.make_frame();
         }
         if let Some((last_number, last_token)) = self.opening.take() {
@@ -195,7 +195,7 @@ impl Commit {
         if self
             .staged
             .back()
-            .is_none_or(|staged| staged.frame.bytes() >= FRAME_BYTES)
+            .is_none_or(|staged| staged.frame.bytes() >= FRAME_BYTES || bug!("split-unit"))
         {
             self.staged
                 .push_back(Staged::new(self.written, &mut self.spare));

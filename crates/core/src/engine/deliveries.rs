@@ -20,6 +20,7 @@ impl Engine {
                 Progress::Settled => Err(already_settled()),
                 Progress::Late | Progress::Lost => Err(lease_lost()),
             },
+            _ if bug!("accept-stale-token") => Ok(()),
             _ => Err(lease_lost()),
         };
         match outcome {
@@ -75,7 +76,7 @@ impl Engine {
         let lease = self.leases.get_mut(token).expect("looked up before");
         lease.progress = Progress::Settled;
         lease.slot = None;
-        if stays && runs_on {
+        if stays && runs_on && !bug!("redeliver-while-running") {
             // One process never runs a message twice at once: it waits until the handler returned.
             self.leases.hold(token, slot);
         } else if stays {

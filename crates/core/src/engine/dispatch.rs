@@ -265,7 +265,8 @@ impl Engine {
         let message = &self.ledger.messages[slot];
         let (queue, number, place) = (message.queue, message.number, message.place);
         let settings = &self.ledger.queues[queue as usize].settings;
-        let handed_over = settings.guarantee == Guarantee::AtMostOnce;
+        let handed_over =
+            settings.guarantee == Guarantee::AtMostOnce && !bug!("settle-at-most-once-late");
         let manual_lease = match to {
             Recipient::Worker(_) => None,
             Recipient::Dequeue(ticket) => {
@@ -325,7 +326,9 @@ impl Engine {
         {
             worker.claim(token);
         }
-        if self.commit.gate(Gate::Started(token)).is_some() {
+        if bug!("start-before-record") {
+            self.started(token);
+        } else if self.commit.gate(Gate::Started(token)).is_some() {
             unreachable!("a start was written just now");
         }
         token

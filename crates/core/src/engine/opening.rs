@@ -138,7 +138,7 @@ fn repairs(report: &RecoveryReport) -> VecDeque<Effect> {
     let mut repairs: VecDeque<Effect> = remove
         .map(|segment| Effect::Remove { segment: *segment })
         .collect();
-    if let Some((segment, bytes)) = report.truncate() {
+    if let Some((segment, bytes)) = report.truncate().filter(|_| !bug!("keep-torn-tail")) {
         repairs.push_back(Effect::Truncate { segment, bytes });
     }
     repairs
@@ -310,7 +310,11 @@ impl Engine {
         }
         let run = ledger.draw_run(&self.entropy);
         // Journaled as it is after the jump: a run whose tokens left no trace is jumped over as well.
-        self.last_token = last_token + TOKENS_SKIPPED;
+        self.last_token = if bug!("reuse-tokens") {
+            0
+        } else {
+            last_token + TOKENS_SKIPPED
+        };
         let identity = SegmentHeader {
             run,
             last_number: ledger.last_number,

@@ -130,7 +130,8 @@ fn check(available: &[u8], length: u32, owner: Owner) -> Probe<'_> {
     if offset != length as usize {
         return Probe::Damaged("a frame has more bytes than its records");
     }
-    if owner.box_id.is_some() && hasher.finalize() != u32_at(available, field::CHECKSUM) {
+    let is_checked = owner.box_id.is_some() && !bug!("skip-frame-checksum");
+    if is_checked && hasher.finalize() != u32_at(available, field::CHECKSUM) {
         return Probe::Damaged("a frame's checksum does not hold");
     }
     Probe::Whole(Frame { bytes: available })
@@ -158,7 +159,8 @@ fn check_record(
     if end > available.len() {
         return Ok(None);
     }
-    if crc32fast::hash(&available[offset + RECORD_HEADER..payload_end]) != u32_at(rest, 4) {
+    let checksum = crc32fast::hash(&available[offset + RECORD_HEADER..payload_end]);
+    if checksum != u32_at(rest, 4) && !bug!("skip-record-checksum") {
         return Err("a record's checksum does not hold");
     }
     if available[payload_end..end].iter().any(|&byte| byte != 0) {

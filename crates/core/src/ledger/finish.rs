@@ -128,7 +128,11 @@ impl Ledger {
     ) -> Failed {
         let message = &self.messages[slot];
         let delay = delay_ms.unwrap_or_else(|| self.backoff_ms(slot));
-        let due = now.plus(delay);
+        let due = now.plus(if bug!("retry-early") {
+            delay / 2
+        } else {
+            delay
+        });
         if message.attempt >= message.max_attempts || self.is_too_late(slot, due) {
             self.die(slot, now, reason, true, error, out);
             return Failed::Dead(reason);

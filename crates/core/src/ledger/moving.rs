@@ -62,10 +62,11 @@ impl Ledger {
             .head()
             .is_some_and(|slot| self.messages[slot].place.segment <= segment)
             || self.has_live_step(segment)
-            || self
+            || (self
                 .dedup
                 .oldest_place()
                 .is_some_and(|(_, place)| place.segment <= segment)
+                && !bug!("clean-ids-away"))
             || self.next_live_producer(segment).is_some()
             || self.circuits.oldest(segment).is_some()
             || self.holds.kept.oldest(segment).is_some()
@@ -206,7 +207,11 @@ impl Ledger {
             due: message.due.0,
             deadline: message.deadline.0,
             order: message.order,
-            attempt: message.attempt,
+            attempt: if bug!("move-without-attempts") {
+                0
+            } else {
+                message.attempt
+            },
             deaths: message.deaths,
             first_delivery: message.first_delivery.0,
             state: match message.standing {

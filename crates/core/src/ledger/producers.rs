@@ -126,7 +126,9 @@ impl Ledger {
         if sequence >= known.next() + AHEAD_MAX {
             return Err("a sequence that is too far ahead");
         }
-        known.note(sequence);
+        if !bug!("forget-sequences") {
+            known.note(sequence);
+        }
         Ok(())
     }
 

@@ -82,7 +82,7 @@ impl Ledger {
             self.erase_purged(slot, now);
             return None;
         }
-        if self.is_outside_window(queue, entry, now) {
+        if self.is_outside_window(queue, entry, now) || bug!("forget-finished-ids") {
             self.drop_entry(entry);
             return None;
         }

@@ -102,7 +102,7 @@ impl Ledger {
                 message.deaths += 1;
                 message.suspect = true;
                 message.due = message.due.min(now);
-                if message.deaths <= free_deaths {
+                if message.deaths <= free_deaths || bug!("death-costs-nothing") {
                     message.attempt -= 1;
                 }
             }

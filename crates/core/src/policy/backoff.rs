@@ -89,6 +89,10 @@ impl Backoff {
                 cap_ms,
                 jitter,
             } => {
+                if bug!("cap-after-jitter") {
+                    let grown = grow(*base_ms, *factor_milli, retry, *cap_ms);
+                    return jitter.spread(grown, random(retry)).min(*cap_ms);
+                }
                 let limit = jitter.room_below(*cap_ms);
                 jitter.spread(grow(*base_ms, *factor_milli, retry, limit), random(retry))
             }

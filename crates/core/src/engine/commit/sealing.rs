@@ -35,7 +35,8 @@ impl Commit {
         self.frames += 1;
         self.records += u64::from(staged.frame.records());
         let began_segment = self.needs_segment(staged.frame.bytes());
-        if began_segment || self.is_last_segment_empty() {
+        let is_defined = bug!("segment-without-definitions") && self.frames > 1;
+        if (began_segment || self.is_last_segment_empty()) && !is_defined {
             self.preamble_bytes = staged.put_in_front(definitions);
         }
         let mut bytes = Vec::new();
@@ -102,7 +103,11 @@ impl Commit {
         SegmentHeader {
             segment,
             first_frame: self.frames,
-            last_number: totals.last_number,
+            last_number: if bug!("header-without-counters") {
+                0
+            } else {
+                totals.last_number
+            },
             last_token: totals.last_token,
             deaths: totals.deaths,
             run: self.open,
