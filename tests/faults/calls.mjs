@@ -65,10 +65,9 @@ async function enumerateAll(durability, folder, library) {
   const enumerations = Object.entries(ROUNDS).flatMap(([scenario, rounds]) => PLAN.map((plan) => ({ scenario, rounds, ...plan })))
   const program = fileURLToPath(new URL('programs/enumerate.mjs', import.meta.url))
   const child = spawn(process.execPath, [program, root, durability, JSON.stringify(enumerations)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, NODE_OPTIONS: '', ACKBOX_ENGINE: 'native', ...underShim(library, join(root, 'control')) },
   })
-  process.once('exit', () => child.kill('SIGKILL'))
   const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)))
   const tallies = []
   for await (const line of createInterface({ input: child.stdout })) tallies.push(JSON.parse(line))

@@ -130,7 +130,7 @@ class FullDisk {
     const refusal = await this.#enqueueUntilRefused()
     this.#expect(AckboxError.is(refusal, 'ERR_STORAGE_FULL'), `a full disk refused with ${refusal}`)
     const { ok, storage } = this.#box.health()
-    this.#expect(ok && storage.full && !storage.failed, `the health of a box on a full disk: ok ${ok}, ${JSON.stringify(storage)}`)
+    this.#expect(!ok && storage.full && !storage.failed, `the health of a box on a full disk: ok ${ok}, ${JSON.stringify(storage)}`)
   }
 
   async #settleWhatIsThere() {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { hasPrivateMounts, mountInMemory, rerunWithPrivateMounts, unmount, whyNoMounts } from '../support/mounts.mjs'
+import { folderInMemory, hasPrivateMounts, rerunWithPrivateMounts, whyNoMounts } from '../support/mounts.mjs'
 import { Tier } from '../support/tier.mjs'
 import { checkCalls } from './calls.mjs'
 import { checkFullDisks } from './full-disks.mjs'
@@ -15,12 +15,15 @@ else await run()
 
 async function run() {
   const tier = new Tier()
-  const folder = mkdtempSync(join(tmpdir(), 'ackbox-faults-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  if (why === undefined) mountInMemory(folder)
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+  const folder = why === undefined ? folderInMemory() : temporaryFolder()
   await checkCalls(tier, folder)
   await checkFullDisks(tier, folder, why)
-  if (why === undefined) unmount(folder)
   tier.finish()
+}
+
+function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), 'ackbox-faults-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+  return folder
 }

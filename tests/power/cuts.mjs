@@ -106,9 +106,9 @@ export class PowerCuts {
     discardImage(copy, place)
   }
 
-  /** Keeps what shows a promise broken: the folder as the cut left it, and all that was said. */
+  /** Keeps what shows first that a promise is broken: the folder as the cut left it, and all that was said. */
   #kept(violations, box, lives) {
-    if (this.#durability !== 'power-loss') return violations
+    if (this.#durability !== 'power-loss' || this.violations.length > 0) return violations
     const folder = mkdtempSync(join(tmpdir(), 'ackbox-power-failure-'))
     cpSync(box, join(folder, 'box'), { recursive: true })
     writeFileSync(join(folder, 'said.json'), JSON.stringify(lives))

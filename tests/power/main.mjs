@@ -1,10 +1,6 @@
 // The tier of power cuts: a box on an ext4 in a file, the file copied at random moments while the writer is stopped, each copy
 // mounted, opened, and compared with what had been told until then.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
-import { hasPrivateMounts, mountInMemory, rerunWithPrivateMounts, unmount, whyNoMounts } from '../support/mounts.mjs'
+import { folderInMemory, hasPrivateMounts, rerunWithPrivateMounts, whyNoMounts } from '../support/mounts.mjs'
 import { IS_FULL, Tier } from '../support/tier.mjs'
 import { PowerCuts } from './cuts.mjs'
 import { isLoss, probeCopies } from './method.mjs'
@@ -30,12 +26,8 @@ function skipAll() {
 
 async function run() {
   const tier = new Tier()
-  const folder = mkdtempSync(join(tmpdir(), 'ackbox-power-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
-  mountInMemory(folder)
+  const folder = folderInMemory()
   for (const data of DATA_MODES) await checkMode(tier, folder, data)
-  unmount(folder)
   tier.finish()
 }
 

@@ -1,17 +1,19 @@
 // File systems of our own, mounted where nobody else sees them.
 //
 // A program that mounts runs in a mount namespace of its own: when its last process ends, however it ends, the kernel takes
-// every mount down, and with it every loop device. `setpriv` makes sure that it ends with whoever started it.
+// every mount down, and with it every loop device: there is nothing to clean up. `setpriv` makes sure that it ends with whoever started it.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
+/** Where a program keeps its files: a folder that everybody has, and nobody sees what is mounted there. */
+const PLACE = '/media'
 const MARK = 'ACKBOX_PRIVATE_MOUNTS'
 const ENTER = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'private']
 
 /** Why file systems cannot be mounted here; `undefined` if they can. */
 export function whyNoMounts() {
   if (process.platform !== 'linux') return `mounting needs Linux, this is ${process.platform}`
-  const probe = ['sh', '-c', 'mount -t tmpfs -o size=64k ackbox /mnt']
+  const probe = ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'ackbox', PLACE]
   const { status, stderr, error } = spawnSync('setpriv', [...ENTER, ...probe], { encoding: 'utf8' })
   if (status === 0) return undefined
   return `mounting is not permitted: ${(error?.message ?? stderr).trim().split('\n')[0]}`
@@ -43,9 +45,10 @@ export function mount(...args) {
   execFileSync('mount', args, { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-/** Keeps a folder in memory from now on: what is left there when the program dies is gone with it. */
-export function mountInMemory(folder) {
-  mount('-t', 'tmpfs', '-o', 'size=1g', 'ackbox', folder)
+/** A folder in memory: what is in there is gone with the program, mounts and all. */
+export function folderInMemory() {
+  mount('-t', 'tmpfs', '-o', 'size=1g', 'ackbox', PLACE)
+  return PLACE
 }
 
 /** Takes a file system down; what is still open in there keeps it, unseen, until it is closed. */

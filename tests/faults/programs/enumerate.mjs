@@ -148,8 +148,11 @@ function within(life) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [root, durability, enumerations] = process.argv.slice(2)
+  // Nobody is left who wants to know: whoever started this holds its input open.
+  process.stdin.once('end', () => process.exit(1)).resume()
   const bench = new Bench(root, durability)
   for (const enumeration of JSON.parse(enumerations)) {
     console.log(JSON.stringify(await bench.enumerate(enumeration)))
   }
+  process.stdin.pause()
 }
