@@ -402,6 +402,13 @@ pub enum Request {
         destination: String,
         isolate: bool,
     },
+    /// At once. How long the circuit of a destination stays open, from when it opened: the answer to
+    /// [`crate::effect::Notice::Cooldown`].
+    CoolDown {
+        worker: WorkerId,
+        destination: String,
+        ms: u64,
+    },
     /// At once. A gate of the host, in front of workers that name this number as theirs, stands like this
     /// from now on. Before the first of them is opened.
     SetSluice { sluice: u32, state: SluiceState },

@@ -261,6 +261,13 @@ pub enum Notice {
         message: String,
         queue: Option<String>,
     },
+    /// The circuit of a destination (empty: messages without one) has opened: how long it stays so is
+    /// asked, and answered by [`crate::command::Request::CoolDown`].
+    Cooldown {
+        worker: WorkerId,
+        destination: String,
+        openings: u32,
+    },
 }
 
 /// Cold objects, equal on every engine.

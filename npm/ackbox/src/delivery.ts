@@ -260,7 +260,7 @@ export class ActiveDelivery implements Delivery<unknown> {
 
   /** @internal Its lease is gone, or its time is up (`isOverdue`). */
   lose(reason: AckboxError, isOverdue: boolean): void {
-    if (isOverdue && this.#state === 'open') this.#report?.timedOut()
+    if (isOverdue && this.#state === 'open') this.#report?.timedOut(reason)
     if (this.#state === 'open' || this.#state === 'late') {
       this.#state = AckboxError.is(reason, 'ERR_TIMEOUT') ? 'late' : 'lost'
     }

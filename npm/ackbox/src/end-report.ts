@@ -8,18 +8,27 @@ import type { Driver } from './driver.js'
 /** Whether an error is a failure of what was called. */
 export type FailureJudge = (error: unknown) => boolean
 
+/** Who wants to know. */
+export interface EndListeners {
+  readonly leave: Leave | undefined
+  /** `undefined`: every error is a failure. */
+  readonly isFailure: FailureJudge | undefined
+  /** It failed in a way that counts. */
+  readonly failed: ((error: unknown) => void) | undefined
+}
+
 export class EndReport {
   readonly #driver: Driver
   readonly #token: number
   readonly #leave: Leave | undefined
-  readonly #isFailure: FailureJudge | undefined
+  readonly #listeners: EndListeners
   #isTold = false
 
-  constructor(driver: Driver, token: number, leave: Leave | undefined, isFailure: FailureJudge | undefined) {
+  constructor(driver: Driver, token: number, listeners: EndListeners) {
     this.#driver = driver
     this.#token = token
-    this.#leave = leave
-    this.#isFailure = isFailure
+    this.#leave = listeners.leave
+    this.#listeners = listeners
   }
 
   acknowledged(): void {
@@ -30,7 +39,9 @@ export class EndReport {
   rejected(error: unknown): void {
     this.#tell(() => {
       const counts = this.#leave?.failed(error, false) === true
-      this.#excuse(this.#isFailure?.(error) === false, counts)
+      const blameless = this.#listeners.isFailure?.(error) === false
+      if (!blameless) this.#listeners.failed?.(error)
+      this.#excuse(blameless, counts)
     })
   }
 
@@ -39,14 +50,16 @@ export class EndReport {
     this.#tell(() => {
       if (!countsAsFailure) return this.#leave?.heldUntil(until)
       this.#leave?.failed(error, true)
+      this.#listeners.failed?.(error)
       this.#excuse(false, true)
     })
   }
 
   /** It took too long. */
-  timedOut(): void {
+  timedOut(error: unknown): void {
     this.#tell(() => {
       this.#leave?.timedOut()
+      this.#listeners.failed?.(error)
       this.#excuse(false, true)
     })
   }

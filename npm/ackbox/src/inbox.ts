@@ -99,6 +99,10 @@ export class Inbox {
 
   notice(notice: Notice): void {
     if (notice.notice === 'failed') this.failed(this.#driver.toError(notice.failure))
+    else if (notice.notice === 'cooldown') {
+      const { worker, destination, openings } = notice
+      this.#news.push(() => this.workers.get(worker)?.coolDown(destination, openings))
+    }
     else this.#news.push(() => this.warn(notice))
   }
 

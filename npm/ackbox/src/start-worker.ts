@@ -9,7 +9,7 @@ import { callable, checkNames, choice, duration, integer, MAX_MS, text } from '.
 import { ActiveWorker } from './worker.js'
 import { withDefaults } from './worker-defaults.js'
 import { defaultNetworkMode, type ReadinessOptions } from './worker-readiness.js'
-import { gateOf, judgesOf, POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
+import { cooldownsOf, gateOf, judgesOf, POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
 import { GATE } from './breaker-gate.js'
 
 const LIMIT: Range = { min: 1, max: MAX_MS }
@@ -45,7 +45,7 @@ export function startWorker(
   const source = queue
   const worker = new ActiveWorker({
     driver, inbox, middleware, source, number, handler, name, concurrency, classify, limits, hasCircuits, readiness,
-    breaker, sluice, judges: judgesOf(options),
+    breaker, sluice, judges: judgesOf(options), cooldowns: cooldownsOf(options),
   })
   inbox.workers.set(number, worker)
   return worker

@@ -1,4 +1,5 @@
 /** What a worker limits and when it pauses: options as users give them, and their form in the engine. */
+import type { BackoffFunction } from './backoff.js'
 import { type GatedBreaker, isGatedBreaker } from './breaker-gate.js'
 import { type BreakerOptions, checkBreakerNames, toEngineBreaker } from './breaker-options.js'
 import type { CircuitBreaker } from './circuit-breaker.js'
@@ -6,7 +7,8 @@ import type { FailureJudge } from './end-report.js'
 import type { BreakerOptions as EngineBreaker, Policies } from './engine/objects.js'
 import { invalidOption } from './errors.js'
 import type { Range } from './validate.js'
-import { checkNames, choice, duration, integer, unsupported } from './validate.js'
+import type { CooldownFunctions } from './worker-cooldown.js'
+import { checkNames, choice, duration, integer } from './validate.js'
 
 /** How often something may start: `limit` at once after a rest, and then evenly spread over `perMs`. */
 export interface RateOptions {
@@ -85,6 +87,7 @@ export function toEnginePolicies(options: PolicyOptions, name: string, where: st
   return {
     name,
     breaker: breaker === undefined || isGatedBreaker(breaker) ? undefined : toBreaker(breaker, `${where}: breaker`),
+    asksCooldown: cooldownOf(breaker) !== undefined,
     perDestination: perDestination === undefined ? undefined : toLimits(perDestination, `${where}: perDestination`),
     rate: rate === undefined ? undefined : toWorkerRate(rate, `${where}: rate`),
     whenOpen: choice(whenOpen, ['pause', 'dead-letter', 'reject'], 'whenOpen', where),
@@ -111,6 +114,20 @@ export interface Judges {
   readonly of: FailureJudge | undefined
 }
 
+/** What says how long openings take; `undefined`: the engine knows. */
+export function cooldownsOf({ breaker, perDestination }: PolicyOptions): CooldownFunctions | undefined {
+  const without = cooldownOf(breaker)
+  const own = perDestination?.breaker
+  const functions = { without, of: own === undefined ? without : cooldownOf(own) }
+  return functions.without === undefined && functions.of === undefined ? undefined : functions
+}
+
+function cooldownOf(breaker: PolicyOptions['breaker']): BackoffFunction | undefined {
+  if (breaker === true || breaker === undefined || isGatedBreaker(breaker)) return undefined
+  const { cooldownMs } = breaker as BreakerOptions
+  return typeof cooldownMs === 'function' ? cooldownMs : undefined
+}
+
 function isFailureOf(breaker: PolicyOptions['breaker']): FailureJudge | undefined {
   // One that stands alone asks its own.
   if (breaker === true || breaker === undefined || isGatedBreaker(breaker)) return undefined
@@ -127,7 +144,6 @@ function toBreaker(given: unknown, where: string): EngineBreaker {
   }
   const options = given as BreakerOptions
   checkBreakerNames(options, [], where)
-  if (typeof options.cooldownMs === 'function') throw unsupported('a function as the cooldownMs of a worker', where)
   return toEngineBreaker(options, where)
 }
 
@@ -138,6 +154,7 @@ function toLimits(given: PerDestinationOptions, where: string): NonNullable<Poli
     concurrency: concurrency === undefined ? undefined : integer(concurrency, AT_ONCE, 'concurrency', where),
     rate: rate === undefined ? undefined : toRate(rate, [], `${where}: rate`),
     breaker: breaker === undefined ? undefined : toBreaker(breaker, `${where}: breaker`),
+    asksCooldown: cooldownOf(breaker) !== undefined,
   }
 }
 

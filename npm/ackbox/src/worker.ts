@@ -24,6 +24,7 @@ import {
   type WorkerCircuit,
   type WorkerCircuitInfo,
 } from './worker-circuit.js'
+import { type CooldownFunctions, Cooldowns } from './worker-cooldown.js'
 import type { Judges } from './worker-policies.js'
 import { Readiness, type ReadinessOptions } from './worker-readiness.js'
 import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
@@ -50,6 +51,8 @@ export interface WorkerParts {
   readonly sluice: Sluice | undefined
   /** What says whether errors are failures of what was called; `undefined`: all are. */
   readonly judges: Judges | undefined
+  /** What says how long its circuits stay open; `undefined`: the engine knows. */
+  readonly cooldowns: CooldownFunctions | undefined
   /** When it pauses by itself; `undefined`: never. */
   readonly readiness: ReadinessOptions | undefined
 }
@@ -71,6 +74,7 @@ export class ActiveWorker implements Worker {
   #leasesLost = 0
   #warnedOfResult = false
   readonly #delayed: DelayedStarts
+  readonly #cooldowns: Cooldowns | undefined
   /** It matters when exactly a handler started. */
   readonly #measures: boolean
 
@@ -82,6 +86,7 @@ export class ActiveWorker implements Worker {
     this.#events = new Emitter(this.#where, EVENTS, (warning) => driver.warn(warning))
     this.#deadlines = new Deadlines(driver.clock, () => this.expire())
     this.#delayed = new DelayedStarts(driver.clock)
+    this.#cooldowns = parts.cooldowns && new Cooldowns(parts.cooldowns, this.#where, (it) => driver.warn({ ...it, queue: source.name }))
     const { timeoutMs, maxRuntimeMs } = parts.limits
     this.#measures = parts.hasCircuits || timeoutMs !== undefined || maxRuntimeMs !== undefined
     this.#readiness = parts.readiness && this.#watchReadiness(parts.readiness)
@@ -226,11 +231,23 @@ export class ActiveWorker implements Worker {
   /** `false`: the breaker in front of it gives no leave. */
   #report(delivery: ActiveDelivery): EndReport | undefined | false {
     const { driver, source, sluice, judges } = this.#parts
-    if (sluice === undefined && judges === undefined) return undefined
+    const cooldowns = this.#cooldowns
+    if (sluice === undefined && judges === undefined && cooldowns === undefined) return undefined
     const leave = sluice?.enter()
     if (sluice !== undefined && leave === undefined) return false
     const judge = delivery.destination === undefined ? judges?.without : judges?.of
-    return new EndReport(driver, delivery.token, leave, judge && ((error) => this.#isFailure(judge, error, source.name)))
+    return new EndReport(driver, delivery.token, {
+      leave,
+      isFailure: judge && ((error) => this.#isFailure(judge, error, source.name)),
+      failed: cooldowns && ((error) => cooldowns.note(delivery.destination, error)),
+    })
+  }
+
+  /** @internal A circuit has opened: for how long? */
+  coolDown(destination: string, openings: number): void {
+    const { driver, number } = this.#parts
+    const ms = this.#cooldowns?.ask(destination, openings)
+    if (ms !== undefined && !driver.isEnded) driver.call({ op: 'coolDown', worker: number, destination, ms })
   }
 
   /** One that is wrong must not hide a failure. */

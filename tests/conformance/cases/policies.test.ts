@@ -108,13 +108,6 @@ describe('what workers limit', () => {
     await refusal(() => box.queue<string>('jobs').process(() => {}, options), 'ERR_INVALID_OPTION', about)
   })
 
-  it.each<WorkerOptions<string>>([
-    { breaker: { cooldownMs: () => 1 } },
-  ])('does not support %o', async (options) => {
-    const { box } = await makeInMemory()
-    await refusal(() => box.queue<string>('jobs').process(() => {}, options), 'ERR_UNSUPPORTED')
-  })
-
   it('workers of one name must limit the same [A3 name]', async () => {
     const { box } = await makeInMemory()
     const queue = box.queue<string>('jobs')

@@ -156,3 +156,60 @@ describe('circuits of a worker', () => {
     await refusal(() => circuit.isolate(), 'ERR_INVALID_OPTION', /breaker/)
   })
 })
+
+describe('a cooldown that a function tells', () => {
+  async function failing(options: WorkerOptions<string>) {
+    const { box, clock, reopen } = await makeInMemory()
+    const warnings: string[] = []
+    box.on('warning', ({ message }) => warnings.push(message))
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const seen = record(queue)
+    const outside = new Outside()
+    outside.down.add('a')
+    const worker = outside.process(queue, options)
+    await queue.enqueue('a-1')
+    return { clock, reopen, queue, seen, outside, worker, warnings }
+  }
+
+  it('is asked once for each opening, with its number in a row and what opened it [A3 breaker]', async () => {
+    const asked: unknown[] = []
+    const cooldownMs = (openings: number, error: unknown): number => {
+      asked.push([openings, (error as Error).message])
+      return openings * 60_000
+    }
+    const { clock, seen, outside, worker, reopen } = await failing({ breaker: { failures: 2, cooldownMs } })
+    expect((await seen.until('circuit')).retryAt).toBe(clock.now() + 60_000)
+    expect(asked).toEqual([[1, 'a is down']])
+    await clock.advance(59_999)
+    expect(outside.calls).toHaveLength(2)
+    await clock.advance(1)
+    expect(outside.calls).toHaveLength(3)
+    expect(worker.circuit('a')).toMatchObject({ state: 'open', openings: 2, retryAt: clock.now() + 120_000 })
+    const after = (await reopen()).queue<string>('jobs', OPTIONS)
+    outside.process(after, { breaker: { failures: 2, cooldownMs } })
+    outside.down.clear()
+    await clock.advance(119_999)
+    expect(outside.calls).toHaveLength(3)
+    await clock.advance(1)
+    await after.idle()
+    expect([outside.calls.length, asked.length]).toEqual([4, 2])
+  })
+
+  it('may be no time at all', async () => {
+    const { clock, outside } = await failing({ breaker: { failures: 2, cooldownMs: (openings) => (openings < 4 ? 0 : 1e9) } })
+    await clock.advance(0)
+    expect(outside.calls).toEqual(['a-1 1', 'a-1 2', 'a-1 3', 'a-1 3', 'a-1 3'])
+  })
+
+  it('of a destination goes before that of the worker', async () => {
+    const options = { breaker: { cooldownMs: () => 1 }, perDestination: { breaker: { failures: 2, cooldownMs: () => 5_000 } } }
+    const { clock, seen } = await failing(options)
+    expect((await seen.until('circuit')).retryAt).toBe(clock.now() + 5_000)
+  })
+
+  it('that fails is 30 s, and is told of', async () => {
+    const { clock, seen, warnings } = await failing({ breaker: { failures: 2, cooldownMs: () => NaN } })
+    expect((await seen.until('circuit')).retryAt).toBe(clock.now() + 30_000)
+    expect(warnings).toMatchObject([expect.stringMatching(/cooldownMs failed, 30000 ms/)])
+  })
+})

@@ -82,7 +82,8 @@ impl World {
             }
             Effect::Event(event) => self.note_event(&event),
             Effect::Notice(Notice::Failed { .. }) => self.phase = Phase::Failed(0),
-            Effect::Notice(Notice::Warning { .. }) => {}
+            // Who is asked for a cooldown need not answer.
+            Effect::Notice(Notice::Warning { .. } | Notice::Cooldown { .. }) => {}
         }
         Ok(())
     }

@@ -9,6 +9,9 @@ use super::ramp::Ramp;
 use crate::policy::breaker::{Breaker, Change, Outcome, Permit, Settings, Snapshot, State};
 use crate::time::Timestamp;
 
+/// How long a circuit stays open whose host is asked and does not answer.
+const COOLDOWN_MS_DEFAULT: u64 = 30_000;
+
 /// The circuit of a destination.
 #[derive(Debug)]
 pub struct Circuit {
@@ -18,6 +21,17 @@ pub struct Circuit {
     pub probed: Option<u64>,
     /// What changed and was not told yet.
     changes: Vec<Change>,
+    /// Whether its host was asked how long the opening takes that was not told yet.
+    question: Question,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Question {
+    #[default]
+    None,
+    Asked,
+    /// Or not to be answered any more.
+    Answered,
 }
 
 /// Whether a circuit lets messages through.
@@ -55,6 +69,7 @@ impl Circuit {
             ramp: Ramp::default(),
             probed: None,
             changes: Vec::new(),
+            question: Question::None,
         }
     }
 
@@ -143,8 +158,45 @@ impl Circuit {
         }
     }
 
+    /// Whether it has opened just now, and its host is yet to be asked for how long. Until it answers, and if it
+    /// never does, that is as long as by default.
+    pub fn begins_to_ask(&mut self, now: Timestamp) -> bool {
+        let has_opened = self.changes.last().is_some_and(|it| it.to == State::Open);
+        let begins = has_opened && self.question == Question::None;
+        if begins {
+            self.cool_down_for(COOLDOWN_MS_DEFAULT, now);
+            self.question = Question::Asked;
+        }
+        begins
+    }
+
+    /// Whether its host is asked how long it stays open.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.question == Question::Asked
+            && self.changes.last().is_some_and(|it| it.to == State::Open)
+    }
+
+    /// Its host has said how long it stays open, from when it opened.
+    pub fn cool_down_for(&mut self, ms: u64, now: Timestamp) {
+        self.question = Question::Answered;
+        self.breaker.cool_down_for(ms);
+        let retry_at = self.breaker.retry_at(now);
+        if let Some(change) = self.changes.last_mut()
+            && change.to == State::Open
+        {
+            change.retry_at = retry_at.or(Some(now));
+        }
+    }
+
+    /// Its host does not say how long it stays open.
+    pub fn stop_asking(&mut self) {
+        self.question = Question::Answered;
+    }
+
     /// What changed since it was asked last, in order.
     pub fn take_changes(&mut self) -> Vec<Change> {
+        self.question = Question::None;
         std::mem::take(&mut self.changes)
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::circuit::Circuit;
 use super::policies::{PerDestination, Policies};
 use super::valve::{Stance, Valve};
+use crate::command::WorkerId;
 use crate::meter::look;
 use crate::policy::breaker::{Change, Settings};
 use crate::policy::budget::Budget;
@@ -37,6 +38,8 @@ pub struct Control {
     pub workers: u32,
     /// Handlers that all of them have.
     pub slots: u32,
+    /// The one whose delivery ended last.
+    pub judged_last: Option<WorkerId>,
     /// Their retries.
     pub budget: Option<Budget>,
     limits: PerDestination,
@@ -72,6 +75,7 @@ impl Control {
             policies,
             workers: 0,
             slots: 0,
+            judged_last: None,
             limits,
             breaker: own.or_else(|| breaker_without.clone()),
             breaker_without,
@@ -89,6 +93,16 @@ impl Control {
             self.breaker_without.clone()
         } else {
             self.breaker.clone()
+        }
+    }
+
+    /// Whether the host tells how long an opening of a destination's circuit takes.
+    #[must_use]
+    pub fn asks_cooldown(&self, destination: u32) -> bool {
+        if destination == NONE || self.limits.breaker.is_none() {
+            self.policies.asks_cooldown
+        } else {
+            self.limits.asks_cooldown
         }
     }
 
@@ -245,4 +259,5 @@ static NO_LIMITS: PerDestination = PerDestination {
     concurrency: None,
     rate: None,
     breaker: None,
+    asks_cooldown: false,
 };

@@ -38,6 +38,8 @@ pub struct PerDestination {
     pub rate: Option<Rate>,
     /// Instead of the worker's.
     pub breaker: Option<BreakerOptions>,
+    /// The host is asked how long each opening of that breaker takes.
+    pub asks_cooldown: bool,
 }
 
 /// What becomes of messages whose circuit is open.
@@ -63,6 +65,8 @@ pub struct Policies {
     pub per_destination: Option<PerDestination>,
     /// A circuit for messages without a destination, and one for each destination.
     pub breaker: Option<BreakerOptions>,
+    /// The host is asked how long each opening of that breaker takes.
+    pub asks_cooldown: bool,
     /// The number of a gate of the host in front of all messages: see [`super::sluice`].
     pub sluice: Option<u32>,
     /// What becomes of messages whose circuit is open.

@@ -14,7 +14,7 @@ use crate::consumer::circuit::Circuit;
 use crate::consumer::control::NONE;
 use crate::consumer::lease::Passage;
 use crate::consumer::policies::WhenOpen;
-use crate::effect::{CircuitInfo, Event, EventKind, Object};
+use crate::effect::{CircuitInfo, Effect, Event, EventKind, Notice, Object, Recipient};
 use crate::error::{ErrorCode, Failure};
 use crate::hash;
 use crate::journal::Record;
@@ -83,6 +83,10 @@ impl Engine {
             return verdict;
         };
         let (queue, took_ms) = (lease.queue, now.since(lease.delivered_at));
+        let worker = match lease.to {
+            Recipient::Worker(id) => Some(id),
+            Recipient::Dequeue(_) => None,
+        };
         let Some(passage) = &mut lease.passage else {
             return verdict;
         };
@@ -92,6 +96,7 @@ impl Engine {
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return verdict;
         };
+        control.judged_last = worker;
         let slots = control.slots;
         if let (Some(permit), Some(circuit)) = (permit, control.circuit_mut(destination)) {
             circuit.report(permit, outcome_of(verdict), took_ms, slots, now);
@@ -154,6 +159,19 @@ impl Engine {
         let Some(control) = controls.get_mut(&key) else {
             return;
         };
+        if control.asks_cooldown(destination)
+            && let Some(circuit) = control.circuit_mut(destination)
+        {
+            if circuit.begins_to_ask(now) {
+                self.ask_cooldown(queue, key, destination);
+            }
+            let control = &self.desks[queue as usize].controls[&key];
+            if control.circuit(destination).is_some_and(Circuit::asks) {
+                return;
+            }
+        }
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&key).expect("looked up above");
         let changes = control.take_changes(destination);
         let Some(last) = changes.last().copied() else {
             return;
@@ -175,6 +193,63 @@ impl Engine {
         }
         if matches!(last.to, State::Open | State::Isolated) {
             self.take_back_from_destination(queue, key, destination);
+        }
+    }
+
+    /// A circuit has opened, and its host wants to say for how long: it is saved and told of after that.
+    fn ask_cooldown(&mut self, queue: u32, key: u32, destination: u32) {
+        self.take_back_from_destination(queue, key, destination);
+        let text = self.ledger.destination_text(destination);
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&key).expect("its circuit has opened");
+        let worker = control.judged_last;
+        let Some(circuit) = control.circuit_mut(destination) else {
+            return;
+        };
+        match worker.filter(|id| self.workers.contains_key(id)) {
+            Some(worker) => self.output.push_back(Effect::Notice(Notice::Cooldown {
+                worker,
+                destination: text.to_string(),
+                openings: circuit.breaker().stats(self.now).openings,
+            })),
+            None => circuit.stop_asking(),
+        }
+    }
+
+    /// The host says how long a circuit stays open. Nothing of that matters once it is not.
+    pub(super) fn cool_down(
+        &mut self,
+        id: WorkerId,
+        destination: &str,
+        ms: u64,
+    ) -> Result<Object, Failure> {
+        let now = self.now;
+        let (queue, Some(key)) = self.control_of(id)? else {
+            return Ok(Object::None);
+        };
+        let number = self.ledger.acquire_destination(destination);
+        let controls = &mut self.desks[queue as usize].controls;
+        let circuit = controls.get_mut(&key).and_then(|it| it.circuit_mut(number));
+        if let Some(circuit) = circuit.filter(|circuit| circuit.asks()) {
+            circuit.cool_down_for(ms, now);
+            self.refresh_lane(queue, key, number);
+        }
+        self.ledger.release_destination(number);
+        Ok(Object::None)
+    }
+
+    /// The last worker of a name goes: what its host was asked is not answered any more.
+    pub(super) fn stop_asking(&mut self, queue: u32, key: u32) {
+        let control = &self.desks[queue as usize].controls[&key];
+        let asks = |of: &u32| control.circuit(*of).is_some_and(Circuit::asks);
+        let asking: Vec<u32> = control.destinations().filter(asks).collect();
+        for destination in asking {
+            let controls = &mut self.desks[queue as usize].controls;
+            let control = controls.get_mut(&key).expect("looked up above");
+            if let Some(circuit) = control.circuit_mut(destination) {
+                circuit.stop_asking();
+            }
+            self.tell_circuit(queue, key, destination);
         }
     }
 

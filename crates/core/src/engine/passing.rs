@@ -109,6 +109,7 @@ impl Engine {
         if shared.workers > 0 {
             return;
         }
+        self.stop_asking(queue, key);
         self.keep_holds_of(queue, key);
         let desk = &mut self.desks[queue as usize];
         let forgotten = desk.controls.remove(&key).expect("looked up just now");

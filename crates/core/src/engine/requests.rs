@@ -90,6 +90,11 @@ impl Engine {
                 let forced = self.force_circuit(worker, &destination, isolate);
                 forced.map(Some)
             }
+            Request::CoolDown {
+                worker,
+                destination,
+                ms,
+            } => self.cool_down(worker, &destination, ms).map(Some),
             Request::SetSluice { sluice, state } => {
                 self.set_sluice(sluice, state);
                 Ok(Some(Object::None))

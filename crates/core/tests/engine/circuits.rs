@@ -51,14 +51,14 @@ fn bodies(deliveries: &[Delivery]) -> Vec<String> {
     deliveries.iter().map(body).collect()
 }
 
-fn reject_next(world: &mut World) -> (String, u32) {
+pub fn reject_next(world: &mut World) -> (String, u32) {
     let delivery = world.delivery();
     world.reject(delivery.token);
     (body(&delivery), delivery.attempt)
 }
 
 /// A world whose destination `a` fails: its circuit is open, `first` waits with two attempts behind it.
-fn broken(policies: Policies) -> (World, QueueId, WorkerId) {
+pub fn broken(policies: Policies) -> (World, QueueId, WorkerId) {
     let mut world = World::new();
     let orders = queue(&mut world);
     let worker = world.worker_with(orders, 1, policies);

@@ -8,6 +8,7 @@ use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Delivery;
 use ackbox_core::meter::looks;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
+use ackbox_core::policy::breaker::State;
 use ackbox_core::policy::rate::Rate;
 use ackbox_core::time::Timestamp;
 
@@ -387,4 +388,25 @@ fn valves_of_ten_thousand_destinations_are_kept_and_no_more() {
         ["forgotten"],
         "as if nothing had gone there"
     );
+}
+
+#[test]
+fn a_destination_that_fails_is_remembered_longer_than_those_that_do_not() {
+    let mut world = World::new();
+    let orders = crate::circuits::queue(&mut world);
+    let worker = world.worker_with(orders, 1, crate::circuits::guarded());
+    world.send(orders, "broken", "x");
+    for _ in 0..2 {
+        let delivery = world.delivery();
+        world.reject(delivery.token);
+    }
+    for destination in 0..10_050 {
+        world.send(orders, &destination.to_string(), "y");
+        world.work_off();
+    }
+    let circuits = world.circuits(worker);
+    assert!(circuits.len() <= 10_001, "{} circuits", circuits.len());
+    assert_eq!(circuits["broken"], State::Open, "though it is the oldest");
+    assert!(!circuits.contains_key("0"), "used least recently");
+    assert!(circuits.contains_key("10049"));
 }

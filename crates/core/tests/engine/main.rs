@@ -20,6 +20,7 @@ mod closing;
 mod cold_backlog;
 mod compensation;
 mod compensation_hindered;
+mod cooldowns_told;
 mod corruption;
 mod crash_points;
 mod dead_pages;

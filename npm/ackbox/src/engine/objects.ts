@@ -105,6 +105,8 @@ export type Request =
   // At once: CircuitInfo[]. Empty: messages without a destination.
   | { op: 'circuits'; worker: number; destination?: string | undefined }
   | { op: 'forceCircuit'; worker: number; destination: string; isolate: boolean } // at once
+  // At once. The answer to the notice: how long a circuit stays open, from when it opened.
+  | { op: 'coolDown'; worker: number; destination: string; ms: number }
   // At once. How a gate of the host stands, in front of workers whose policies name it.
   | { op: 'setSluice'; sluice: number; state: SluiceState }
   | { op: 'pauseWorker' | 'resumeWorker'; worker: number } // at once
@@ -150,8 +152,15 @@ export interface Policies {
   name: string
   breaker?: BreakerOptions | undefined
   perDestination?:
-    | { concurrency?: number | undefined; rate?: Rate | undefined; breaker?: BreakerOptions | undefined }
+    | {
+        concurrency?: number | undefined
+        rate?: Rate | undefined
+        breaker?: BreakerOptions | undefined
+        asksCooldown?: boolean
+      }
     | undefined
+  /** How long each opening of that breaker takes is asked by a notice. */
+  asksCooldown?: boolean
   rate?: { rate: Rate; scope: 'queue' | 'worker' } | undefined
   /** The number of a gate of the host. */
   sluice?: number | undefined
@@ -358,3 +367,5 @@ export interface QueueSummary {
 export type Notice =
   | { notice: 'failed'; failure: Failure }
   | { notice: 'warning'; message: string; queue?: string }
+  // The circuit of a destination (empty: messages without one) has opened: for how long?
+  | { notice: 'cooldown'; worker: number; destination: string; openings: number }
