@@ -2,8 +2,9 @@
 //!
 //! An index stores nothing but slot numbers, about 6 to 11 bytes each; the caller compares keys and
 //! tells hashes again when a table grows. It is cut into [`SHARDS`] tables, so one insert moves at
-//! most 1/256 of a large index. It cannot be iterated: no decision can depend on the order in
-//! which a table keeps its entries.
+//! most 1/192 of a large index; and some tables get twice as much as others, so that they do not all
+//! grow while the same few messages are accepted. It cannot be iterated: no decision can depend on the
+//! order in which a table keeps its entries.
 
 use hashbrown::HashTable;
 
@@ -86,11 +87,19 @@ pub const fn spread(number: u64) -> u64 {
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// Bits 48 to 55: high ones, but not those that a table uses itself. It takes its buckets from the
+/// Which table: from the bits 32 to 55, which a table does not use itself. It takes its buckets from the
 /// low bits and its one-byte tags from the highest seven of a machine word (57 to 63, or 25 to 31
 /// where words have 32 bits). Equal tags throughout a shard would make every probe compare keys.
+///
+/// Of a fraction `u`, which is spread evenly, it takes `sqrt(1 + 3u) - 1`: the last tables get twice as
+/// much as the first ones, and in between it grows evenly, so each of them is full at another size of
+/// the index.
 const fn shard(hash: u64) -> usize {
-    (hash >> 48) as usize % SHARDS
+    const ONE: u32 = 1 << 24;
+    let fraction = (hash >> 32) as u32 % ONE;
+    // SHARDS² is 2^16, of which the root is SHARDS.
+    let root = ((ONE + 3 * fraction) >> 8).isqrt();
+    root as usize - SHARDS
 }
 
 #[cfg(test)]
@@ -152,6 +161,29 @@ mod tests {
             most_moved <= 2 * shard_on_average,
             "one insert moved {most_moved} slots"
         );
+    }
+
+    #[test]
+    fn shards_grow_one_after_the_other() {
+        let mut index = Index::new();
+        let mut most = 0.0_f64;
+        let mut moved_before = 0;
+        let moved = std::cell::Cell::new(0);
+        for slot in 0..400_000 {
+            index.insert(spread(slot), slot, |slot| {
+                moved.set(moved.get() + 1);
+                spread(slot)
+            });
+            if slot % 5_000 == 0 && slot >= 100_000 {
+                let share = f64::from(moved.get() - moved_before) / f64::from(slot);
+                most = most.max(share);
+            }
+            if slot % 5_000 == 0 {
+                moved_before = moved.get();
+            }
+        }
+        assert!(most > 0.0, "some shard has grown");
+        assert!(most < 0.2, "5,000 inserts moved {most} of all slots");
     }
 
     #[test]

@@ -34,8 +34,8 @@ const RESOLVED = Promise.resolve()
 /** Ticket of requests that are answered at once: no reply comes to it, and no waiter has it. */
 const AT_ONCE = 2 ** 32
 
-/** Commands that wait for the microtask; beyond this they are handed over at once, so that the engine's limits hold. */
-const INPUT_BYTES_MAX = 16 << 20
+/** Commands that wait for the microtask; beyond this they are handed over at once, so that no step has too much to do. */
+const INPUT_BYTES_MAX = 4 << 20
 
 /** Steps of one input, each of a few milliseconds at most, after which the event loop has its turn. */
 const STEPS_IN_A_ROW = 4

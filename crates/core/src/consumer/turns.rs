@@ -17,6 +17,12 @@ impl Turns {
         }
     }
 
+    /// Whether none waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     /// Takes the first one out.
     pub fn take(&mut self) -> Option<u32> {
         let queue = self.order.pop_front()?;

@@ -5,18 +5,23 @@ use crate::time::Timestamp;
 
 impl Engine {
     /// Lets time do its work in every queue where something is due, unless the storage must catch up
-    /// first.
+    /// first. Many queues share a slice.
     pub(super) fn run_agenda(&mut self) {
         if self.is_stage_full() {
             return;
         }
+        let mut left = super::SLICE;
         while let Some((at, queue)) = self.agenda.first().copied() {
             if at > self.now {
                 break;
             }
+            if left == 0 {
+                self.more = true;
+                break;
+            }
             self.agenda.remove(&(at, queue));
             self.wakes[queue as usize] = Timestamp::NEVER;
-            if self.pass_time(queue) {
+            if self.pass_time(queue, &mut left) {
                 self.more = true;
             }
             self.ledger.touch(queue);

@@ -33,22 +33,26 @@ impl Engine {
         if self.suspects.expire(self.now) {
             self.release_held_back();
         }
-        while self.may_claim()
+        let mut left = super::SLICE;
+        while left > 0
+            && self.may_claim()
             && let Some(queue) = self.stalled.take()
         {
             self.ledger.touch(queue);
-            self.dispatch_changed();
+            self.dispatch_changed(&mut left);
         }
-        self.dispatch_changed();
-        if self.ledger.has_dirty() {
+        self.dispatch_changed(&mut left);
+        if left > 0 && self.ledger.has_dirty() {
             // Claims change their own queue, and the end of the suspects' turns all that waited.
-            self.dispatch_changed();
+            self.dispatch_changed(&mut left);
         }
         let is_released = self.released && !self.held_back.is_empty();
-        self.more |= self.ledger.has_dirty() || is_released;
+        let may_go_on = self.may_claim() && !self.stalled.is_empty();
+        self.more |= self.ledger.has_dirty() || is_released || may_go_on;
     }
 
-    fn dispatch_changed(&mut self) {
+    /// Claims `left` messages at most of all queues that changed; the others stay changed.
+    fn dispatch_changed(&mut self, left: &mut usize) {
         let mut touched = Vec::new();
         while let Some(queue) = self.ledger.take_dirty() {
             look();
@@ -62,7 +66,11 @@ impl Engine {
             }
         }
         for queue in touched {
-            if self.pump(queue) {
+            if *left == 0 {
+                self.ledger.touch(queue);
+                continue;
+            }
+            if self.pump(queue, left) {
                 self.answer_waiters(queue);
             }
             self.rearm(queue);
@@ -141,9 +149,10 @@ impl Engine {
         self.suspects.next_change() > self.now && self.suspects.next_change() != Timestamp::NEVER
     }
 
-    /// Claims as much of a queue as its consumers take, or a slice of that; true if that was all.
-    fn pump(&mut self, queue: u32) -> bool {
-        for _ in 0..super::SLICE {
+    /// Claims as much of a queue as its consumers take, or what is left of a slice; true if that was all.
+    fn pump(&mut self, queue: u32, left: &mut usize) -> bool {
+        while *left > 0 {
+            *left -= 1;
             if self.is_held_back() {
                 self.held_back.insert(queue);
                 return true;

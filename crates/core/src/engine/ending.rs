@@ -7,12 +7,15 @@ use crate::effect::{AbortReason, Effect, Event, EventKind, Recipient};
 use crate::id_text::IdText;
 
 impl Engine {
-    /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due.
-    pub(super) fn pass_time(&mut self, queue: u32) -> bool {
+    /// Time passes in a queue: what is due becomes claimable, what is over ends. True if more is due. What it
+    /// did is taken from what is `left` of a slice.
+    pub(super) fn pass_time(&mut self, queue: u32, left: &mut usize) -> bool {
         let now = self.now;
-        let mut more = self.ledger.advance(queue, now, super::SLICE);
+        let moved = self.ledger.advance(queue, now, super::SLICE);
+        let mut more = moved == super::SLICE;
         more |= self.pass_valves(queue);
         self.pass_alarms(queue);
+        let mut done = moved + 1;
         for _ in 0..super::SLICE {
             match self.desks[queue as usize].lease_ends.first().copied() {
                 Some((until, token)) if until <= now && !bug!("lease-without-end") => {
@@ -20,6 +23,7 @@ impl Engine {
                 }
                 _ => break,
             }
+            done += 1;
         }
         for _ in 0..super::SLICE {
             match self.ledger.next_expired(queue, now) {
@@ -27,6 +31,7 @@ impl Engine {
                 Some(slot) => self.expire(slot),
                 None => break,
             }
+            done += 1;
         }
         if !self.dead_jobs.is_redriving(queue) {
             for _ in 0..super::SLICE {
@@ -34,8 +39,10 @@ impl Engine {
                     Some(slot) => self.ledger.remove_dead(slot, now, &mut self.commit),
                     None => break,
                 }
+                done += 1;
             }
         }
+        *left = left.saturating_sub(done);
         self.ledger.trim_histories(queue, super::SLICE);
         more |= self.ledger.has_excess_history(queue);
         more |= self.ledger.expire_entries(queue, now, super::SLICE);

@@ -159,19 +159,19 @@ impl Ledger {
         }
     }
 
-    /// Moves what is due at `now` among the claimable, at most `limit` messages; true if more is due.
-    pub fn advance(&mut self, queue: u32, now: Timestamp, limit: usize) -> bool {
-        for _ in 0..limit {
+    /// Moves what is due at `now` among the claimable, at most `limit` messages; how many it were.
+    pub fn advance(&mut self, queue: u32, now: Timestamp, limit: usize) -> usize {
+        for moved in 0..limit {
             let first = self.queues[queue as usize].scheduled.first_key_value();
             match first.map(|((due, _), slot)| (*due, *slot)) {
                 Some((due, slot)) if due <= now => {
                     self.leave(slot);
                     self.enter(slot, now);
                 }
-                _ => return false,
+                _ => return moved,
             }
         }
-        true
+        limit
     }
 
     /// Adds at most `limit` of a queue's claimable messages to its lanes, if somebody looks at those;

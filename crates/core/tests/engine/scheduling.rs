@@ -113,6 +113,41 @@ fn retry_now_makes_a_scheduled_message_ready_durably() {
 }
 
 #[test]
+fn queues_that_have_something_to_do_at_once_share_slices() {
+    const QUEUES: usize = 3000;
+    let mut world = World::new();
+    let queues: Vec<QueueId> = (0..QUEUES)
+        .map(|number| world.define(&format!("queue-{number}"), QueueOptions::default()))
+        .collect();
+    let at = Some(Timestamp(T0 + 10));
+    for &queue in &queues {
+        world.worker(queue, 1);
+        world.command(Command::Enqueue(Enqueue {
+            at,
+            ..message(queue, "x")
+        }));
+    }
+    world.now += 10;
+    let started = |world: &mut World| {
+        let stats = queues.iter().map(|queue| world.stats_now(*queue));
+        stats.fold((0, 0), |(scheduled, leased), stats| {
+            (scheduled + stats.scheduled, leased + stats.leased)
+        })
+    };
+    world.engine.handle_timeout(Timestamp(world.now));
+    assert!(world.engine.has_more());
+    let (scheduled, leased) = started(&mut world);
+    assert!(
+        scheduled >= 1900,
+        "{scheduled} queues wait for a later slice"
+    );
+    assert!(leased <= 1000, "{leased} messages were claimed");
+    world.run();
+    assert_eq!(started(&mut world), (0, QUEUES as u64));
+    world.audit();
+}
+
+#[test]
 fn a_backlog_that_falls_due_at_once_is_moved_in_slices() {
     let mut world = World::new();
     let orders = world.define("orders", QueueOptions::default());
