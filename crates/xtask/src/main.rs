@@ -42,7 +42,8 @@ usage: cargo xtask <command>
                    the options go to the demo: --orders, --kills, --seed
   test             build everything and run every test; the last line counts them
   bench [options]  build everything, then measure it against a plain reference; the options go to
-                   the benchmark: --rounds, --orders, --backlog, --ids, --check
+                   the benchmark: --rounds, --orders, --backlog, --ids, --calls, --limits,
+                   --check
   simulate [options]
                    the engine in seeded worlds of crashes and faults: --seed, --seeds, --seconds,
                    --keep (some operations of one world)

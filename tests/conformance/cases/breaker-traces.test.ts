@@ -10,7 +10,7 @@ const folder = new URL('../../../crates/core/testdata/breaker/', import.meta.url
 /** Instant 0 of every trace. */
 const START = 1_600_000_000_000
 /** In all files together. */
-const CASES_MIN = 130
+const CASES_MIN = 140
 
 type Result = 'ok' | 'fail' | 'timeout' | 'ignored' | 'cancelled' | { readonly throttledMs: number }
 
