@@ -1,15 +1,16 @@
 // One measured run of circuit breakers in a process of its own; prints
-// `{ successNs, mixedNs, failureNs, growth, timers, engine }`.
+// `{ successNs, mixedNs, successRatio, mixedRatio, failureNs, growth, timers, engine }`.
 //
 //   node breaker-child.mjs <ackbox | cockatiel | opossum> <calls>
 //
 // Times are what a call costs beyond the bare call, in nanoseconds of this process (not of the clock on the wall, which
-// counts others too). The bare call takes turns with the guarded one.
+// counts others too). The bare call takes turns with the guarded one, and with one that cockatiel guards, of which the
+// ratios are.
 
 import { median } from './numbers.mjs'
 
 /** Calls of one turn. */
-const TURN = 10_000
+const TURN = 5_000
 /** Failures inside one window. */
 const FAILURES = 20_000
 /** Breakers that nobody calls. */
@@ -30,6 +31,7 @@ const turns = Math.max(3, Math.round(Number(text) / TURN))
 
 const makers = { ackbox: makeAckbox, cockatiel: makeCockatiel, opossum: makeOpossum }
 const maker = await makers[name]()
+const rival = await makeCockatiel()
 
 const succeed = async () => 1
 const failure = new Error('it failed')
@@ -42,22 +44,33 @@ const fail = async () => {
   throw failure
 }
 
-const successNs = await overhead(succeed)
-const mixedNs = await overhead(mixed)
+const success = await overhead(succeed)
+const some = await overhead(mixed)
 const { failureNs, growth } = await failures()
 const timers = await idleTimers()
-process.stdout.write(JSON.stringify({ successNs, mixedNs, failureNs, growth, timers, engine: maker.engine }))
+process.stdout.write(JSON.stringify({
+  successNs: success.ns,
+  successRatio: success.ratio,
+  mixedNs: some.ns,
+  mixedRatio: some.ratio,
+  failureNs,
+  growth,
+  timers,
+  engine: maker.engine,
+}))
 process.exit()
 
+/** What the guard adds to a call, and how many times what cockatiel adds. */
 async function overhead(fn) {
-  const guarded = maker.make(fn)
-  const costs = []
+  const guarded = [maker.make(fn), rival.make(fn)]
+  const costs = guarded.map(() => [])
   for (let turn = 0; turn < turns; turn++) {
     const bare = await cost(fn, TURN)
-    costs.push((await cost(guarded, TURN)) - bare)
+    for (const [index, call] of guarded.entries()) costs[index].push((await cost(call, TURN)) - bare)
   }
   // The first turns are those of the just-in-time compiler.
-  return median(costs.slice(Math.ceil(turns / 3)))
+  const [ns, rivalNs] = costs.map((all) => median(all.slice(Math.ceil(turns / 3))))
+  return { ns, ratio: ns / rivalNs }
 }
 
 /** What one failure costs, and how much more the last quarter of the failures than the first. */

@@ -16,7 +16,7 @@ export const TARGET_GROWTH = 2
 
 /**
  * `[{ name, successNs, mixedNs, failureNs, growth, timers, ratios, target, met }]`: medians over the rounds, in nanoseconds beyond
- * the bare call. `ratios` compares success and mixed with cockatiel.
+ * the bare call. `ratios` compares success and mixed with cockatiel, which takes turns with each in its process.
  */
 export async function measureBreakers({ rounds, calls, say }) {
   const runs = new Map(CONTESTANTS.map(({ name }) => [name, []]))
@@ -31,7 +31,7 @@ export async function measureBreakers({ rounds, calls, say }) {
   return CONTESTANTS.map(({ name, target }) => {
     const [successNs, mixedNs, failureNs, growth, timers] = ['successNs', 'mixedNs', 'failureNs', 'growth', 'timers']
       .map((field) => middle(name, field))
-    const ratios = { success: successNs / middle('cockatiel', 'successNs'), mixed: mixedNs / middle('cockatiel', 'mixedNs') }
+    const ratios = { success: middle(name, 'successRatio'), mixed: middle(name, 'mixedRatio') }
     const met = target === undefined
       ? undefined
       : ratios.success <= target && ratios.mixed <= target && growth <= TARGET_GROWTH && timers === 0

@@ -1,6 +1,7 @@
 // Measures ackbox against a plain reference and against its targets.
 //
-//   node main.mjs [--rounds 5] [--orders 200000] [--backlog 1000000] [--ids 1000000] [--calls 100000] [--check]
+//   node main.mjs [--rounds 5] [--orders 200000] [--backlog 1000000] [--ids 1000000] [--calls 100000]
+//                 [--limits 1000000] [--check]
 //
 // Prints Markdown on standard output, progress on standard error, and writes target/bench/bench.md
 // and bench.json. With --check a missed target is exit code 1.
@@ -12,6 +13,8 @@ import { measureBacklog } from './backlog.mjs'
 import { measureBreakers } from './breakers.mjs'
 import { RESULTS } from './directories.mjs'
 import { measureIds } from './ids.mjs'
+import { measureLimits } from './limits.mjs'
+import { measurePolicies } from './policies.mjs'
 import { describeMachine, toMarkdown } from './report.mjs'
 import { measureSteps } from './steps.mjs'
 import { measureThroughput } from './throughput.mjs'
@@ -23,6 +26,7 @@ const { values } = parseArgs({
     backlog: { type: 'string', default: '1000000' },
     ids: { type: 'string', default: '1000000' },
     calls: { type: 'string', default: '100000' },
+    limits: { type: 'string', default: '1000000' },
     check: { type: 'boolean', default: false },
   },
 })
@@ -32,6 +36,7 @@ const options = {
   backlog: whole('backlog'),
   ids: whole('ids'),
   calls: whole('calls'),
+  limits: whole('limits'),
 }
 const say = (line) => process.stderr.write(`${line}\n`)
 
@@ -40,14 +45,16 @@ const backlog = await measureBacklog({ rounds: options.rounds, orders: options.b
 const ids = await measureIds({ ...options, say })
 const steps = await measureSteps({ rounds: options.rounds, say })
 const breakers = await measureBreakers({ ...options, say })
+const policies = await measurePolicies({ ...options, say })
+const limits = await measureLimits({ ...options, say })
 
-const measured = { throughput, backlog, ids, steps, breakers }
+const measured = { throughput, backlog, ids, steps, breakers, policies, limits }
 const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, ...measured }
 const markdown = toMarkdown(result)
 await writeFile(join(RESULTS, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`)
 await writeFile(join(RESULTS, 'bench.md'), markdown)
 process.stdout.write(markdown)
-const all = [...throughput, ...backlog, ...ids.enqueue, ids.memory, ...breakers]
+const all = [...throughput, ...backlog, ...ids.enqueue, ids.memory, ...breakers, ...policies.throughput, ...policies.destinations, ...limits]
 if (values.check && all.some(({ met }) => met === false)) process.exitCode = 1
 
 function whole(name) {

@@ -4,6 +4,9 @@ import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { TARGET_BYTES, TARGET_SECONDS } from './backlog.mjs'
 import { TARGET_GROWTH } from './breakers.mjs'
 import { TARGET_ENTRY_BYTES, TARGET_RATIO } from './ids.mjs'
+import { limitsSection } from './limits-report.mjs'
+import { policiesSection } from './policies-report.mjs'
+import { count, table, verdict } from './markdown.mjs'
 import { ORDER_BYTES } from './orders.mjs'
 
 /** Where it was measured. */
@@ -16,7 +19,7 @@ export function describeMachine() {
   }
 }
 
-export function toMarkdown({ machine, options, throughput, backlog, ids, steps, breakers }) {
+export function toMarkdown({ machine, options, throughput, backlog, ids, steps, breakers, policies, limits }) {
   return [
     '# Bench',
     '',
@@ -79,10 +82,12 @@ export function toMarkdown({ machine, options, throughput, backlog, ids, steps, 
     'which none leaves the window. Growth: what one of the last of 20,000 failures costs, against one of the first. Timers: those',
     'of 1,000 idle breakers.',
     '',
-    table(['', 'success', 'mixed', 'failure', 'growth', 'timers', 'target'], breakers.map((breaker) => [
+    table(['', 'success', 'of cockatiel', 'mixed', 'of cockatiel', 'failure', 'growth', 'timers', 'target'], breakers.map((breaker) => [
       breaker.name,
       count(breaker.successNs),
+      breaker.ratios.success.toFixed(2),
       count(breaker.mixedNs),
+      breaker.ratios.mixed.toFixed(2),
       count(breaker.failureNs),
       breaker.growth.toFixed(1),
       count(breaker.timers),
@@ -91,20 +96,7 @@ export function toMarkdown({ machine, options, throughput, backlog, ids, steps, 
         : `<= ${breaker.target} of cockatiel, growth <= ${TARGET_GROWTH}, no timers: ${verdict(breaker.met)}`,
     ])),
     '',
+    ...policiesSection(policies),
+    ...limitsSection(limits),
   ].join('\n')
-}
-
-function table(head, rows) {
-  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column].length)))
-  const line = (cells) => `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join(' | ')} |`
-  const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
-  return [line(head), line(rule), ...rows.map(line)].join('\n')
-}
-
-function count(number) {
-  return Math.round(number).toLocaleString('en')
-}
-
-function verdict(met) {
-  return met ? 'met' : 'MISSED'
 }

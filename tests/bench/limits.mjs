@@ -1,0 +1,36 @@
+// What a box does where there is very much of something: how long the engine holds the thread, and what memory does.
+
+import { measure } from './child.mjs'
+import { inFreshDirectory } from './directories.mjs'
+
+/** No call into the engine takes longer. */
+export const TARGET_STEP_MS = 50
+
+const MEBIBYTE = 1 << 20
+/** What garbage and pools of the platform move by, whatever happens. */
+const NOISE_BYTES = 64 * MEBIBYTE
+
+/** `flat`: later rounds take no more memory than the first one; else what each thing may keep, in bytes. */
+const LINES = [
+  { task: 'failing', name: 'messages whose handler always fails', share: 1, bytesEach: 400 },
+  { task: 'groups', name: 'messages, each with a group of its own', share: 1, flat: true },
+  { task: 'delayed', name: 'messages due in the same millisecond', share: 1, flat: true },
+  { task: 'queues', name: 'queues with a worker each', share: 1 / 100, flat: true },
+  { task: 'bodies', name: 'bodies of 1 MiB at every limit', share: 1 / 2_000, flat: true },
+]
+
+/** `[{ name, engine, count, seconds, longestMs, heapGrowth, residentGrowth, bytesEach, peakBytes, allowed, met }]`, of one run each. */
+export async function measureLimits({ limits, say }) {
+  const results = []
+  for (const { task, name, share, flat, bytesEach } of LINES) {
+    const count = 4 * Math.ceil((limits * share) / 4)
+    for (const engine of ['native', 'wasm']) {
+      const run = await inFreshDirectory((directory) => measure('limits-child.mjs', [task, directory, count], { engine, flags: ['--expose-gc'] }))
+      say(`${count.toLocaleString('en')} ${name}, ${engine}: ${run.seconds.toFixed(1)} s, longest step ${run.longestMs.toFixed(1)} ms`)
+      const allowed = flat ? NOISE_BYTES : NOISE_BYTES + bytesEach * count
+      const met = run.longestMs <= TARGET_STEP_MS && run.heapGrowth <= NOISE_BYTES && run.residentGrowth <= allowed
+      results.push({ name, count, allowed, met, ...run })
+    }
+  }
+  return results
+}
