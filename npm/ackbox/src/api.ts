@@ -132,12 +132,18 @@ export interface Queue<T = unknown, R = void, Out = T> {
   /**
    * Waits until the message has ended, and tells how; at once if it has. No end is missed, whenever this is called: an
    * id that was never seen is waited for, and a dead letter that was redriven is waited for again. So is an id that was
-   * freed (`cancel`, `purge`, `forget`, `dead.remove`): nothing is known of it any more. At-most-once: a
-   * message is completed, without a result, once its handler is done, however that fared.
+   * freed by `forget` or `dead.remove`: nothing is known of it any more. At-most-once: a message is completed, without a
+   * result, once its handler is done, however that fared.
    *
-   * Rejects with `ERR_NOT_FOUND` if the message had a generated id and ended before: then nobody knows how; with
-   * `ERR_TIMEOUT` after `timeoutMs`; with `ERR_CLOSED` when the box is closed before the end; with `ERR_QUEUE_FULL` if
-   * 100,000 calls wait; with `ERR_CORRUPT` if the stored result is damaged. An open call keeps the process alive.
+   * Of ids that the index does not keep, the last ends of this run are kept in memory: of generated ids, of ids with a
+   * `dedup.windowMs` of 0, and of what `cancel` and `purge` withdrew, `cancelled` until the id is enqueued anew. They are
+   * the last 4,096 of the box, with at most 1 MiB of results. So `finished` of an id that `enqueue` gave just now
+   * tells how its message ended, however fast that was. Later, or in another run, a generated id rejects with
+   * `ERR_NOT_FOUND`, and one that was withdrawn is waited for like one that was never seen.
+   *
+   * Rejects with `ERR_NOT_FOUND` if the message had a generated id and ended too long ago to be told; with `ERR_TIMEOUT`
+   * after `timeoutMs`; with `ERR_CLOSED` when the box is closed before the end; with `ERR_QUEUE_FULL` if 100,000 calls wait;
+   * with `ERR_CORRUPT` if the stored result is damaged. An open call keeps the process alive.
    */
   finished(id: string, options?: FinishedOptions): Promise<Outcome<R>>
   /** Looks at messages without claiming them, in the order of delivery. */

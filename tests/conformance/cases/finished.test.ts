@@ -27,6 +27,41 @@ eachStorage('finished [A2 finished]', (make) => {
     expect(all).toEqual(Array.from({ length: 200 }, (_, number) => Array(4).fill(number * 2)))
   })
 
+  it('misses no end of a generated id, though its handler was done before anybody asked', async () => {
+    for (const guarantee of ['at-least-once', 'at-most-once'] as const) {
+      const { box } = await make()
+      const queue = box.queue<number, number>('jobs', { guarantee })
+      queue.process(({ body }) => body * 2, { concurrency: 10 })
+      for (let number = 0; number < 20; number += 1) {
+        const { id } = await queue.enqueue(number)
+        await queue.idle()
+        const result = guarantee === 'at-most-once' ? undefined : number * 2
+        expect(await queue.finished(id)).toMatchObject({ state: 'completed', result, attempt: 1 })
+      }
+      const receipts = await queue.enqueueMany(Array.from({ length: 100 }, (_, body) => ({ body })))
+      const ended = await Promise.all(receipts.map(({ id }) => queue.finished(id)))
+      expect(new Set(ended.map(({ state }) => state))).toEqual(new Set(['completed']))
+    }
+  })
+
+  it('tells what was withdrawn as cancelled, until its id is enqueued anew', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<number, string>('jobs')
+    const { id } = await queue.enqueue(1)
+    await queue.enqueue(1, { id: 'a' })
+    await queue.cancel(id)
+    await queue.cancel('a')
+    const cancelled = { state: 'cancelled', finishedAt: clock.now() }
+    expect(await Promise.all([queue.finished(id), queue.finished('a')])).toEqual([cancelled, cancelled])
+    await queue.enqueue(2, { id: 'a' })
+    expect(await isPending(queue.finished('a'))).toBe(true)
+    await queue.purge()
+    expect(await queue.finished('a')).toEqual(cancelled)
+    await queue.enqueue(3, { id: 'a' })
+    await (await queue.dequeue())!.ack('done')
+    expect(await queue.finished('a')).toMatchObject({ state: 'completed', result: 'done' })
+  })
+
   it('waits for an id that was never seen', async () => {
     const { box } = await make()
     const queue = box.queue<number, string>('jobs')

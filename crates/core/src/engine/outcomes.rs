@@ -13,6 +13,7 @@ use super::waits::{Subject, Wait};
 use crate::command::{MessageState, Ticket};
 use crate::effect::{Answer, Content, Effect, MessageInfo, Object};
 use crate::error::{ErrorCode, Failure};
+use crate::ledger::RecentEnd;
 use crate::ledger::message::Standing;
 
 /// An end that somebody waits for.
@@ -51,9 +52,12 @@ impl Engine {
                 if self.inspect_end(ticket, queue, id, Question::Finished) {
                     return;
                 }
+                if let Some(end) = self.ledger.recent_end(queue, id, self.now) {
+                    return self.tell_recent_end(ticket, queue, id, end);
+                }
                 if self.ledger.is_past(queue, id) {
                     let message = format!(
-                        "message '{id}' has ended: how is kept for ids of the caller's only (queue '{}')",
+                        "message '{id}' ended long ago or in another run: how is kept for ids of the caller's only (queue '{}')",
                         self.ledger.queues[queue as usize].name
                     );
                     return self.reply(ticket, Err(Failure::new(ErrorCode::NotFound, message)));
@@ -62,6 +66,27 @@ impl Engine {
             }
         };
         self.await_end(ticket, subject, queue, id);
+    }
+
+    /// Tells of an end that is behind, like any other once it is durable.
+    fn tell_recent_end(&mut self, ticket: Ticket, queue: u32, id: &str, end: RecentEnd) {
+        let attempt = (end.state == MessageState::Completed).then_some(end.attempt);
+        let wait = Wait {
+            ticket,
+            queue,
+            id: Box::from(id),
+        };
+        let info = MessageInfo {
+            state: end.state,
+            attempt,
+            ..self.ledger.cancelled_info(queue, id, end.at)
+        };
+        self.tell_end(Some(Ended {
+            number: end.number,
+            waits: vec![wait],
+            info,
+            result: Rc::from(end.result),
+        }));
     }
 
     fn await_end(&mut self, ticket: Ticket, subject: Subject, queue: u32, id: &str) {
@@ -119,6 +144,9 @@ impl Engine {
         state: MessageState,
         result: &[u8],
     ) -> Option<Ended> {
+        if state != MessageState::Dead {
+            self.ledger.note_end(slot, state, result, self.now);
+        }
         let number = self.ledger.messages[slot].number;
         if !self.waits.has(Subject::Message(number)) {
             return None;
@@ -149,6 +177,7 @@ impl Engine {
     /// A message that was handed over has ended, which is told only now that it cannot be taken back any
     /// more: completed, however its handler fared, or withdrawn.
     pub(super) fn tell_hand_over_end(&mut self, number: u64, state: MessageState) {
+        self.ledger.note_hand_over_end(number, state, self.now);
         if self.waits.has(Subject::Message(number))
             && let Some(info) = self.ledger.handed_over_info(number)
         {

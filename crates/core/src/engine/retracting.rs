@@ -52,6 +52,9 @@ impl Engine {
                 self.ledger.retract(slot, self.now);
             }
         }
+        if !gone.is_empty() {
+            self.ledger.retract_ends(|number| gone.contains(&number));
+        }
         self.cleaning.wait_for_room();
         if refuses_nothing && frames[0].is_awaited() {
             self.retract_claims(&mut frames);

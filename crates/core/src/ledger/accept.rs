@@ -265,6 +265,7 @@ impl Ledger {
         };
         let slot = self.insert(message);
         if let Some(identity) = identity {
+            self.forget_recent_end(identity.hash);
             let entry =
                 self.dedup
                     .insert_live(enqueue.queue.0, identity.hash, identity.fingerprint, slot);

@@ -35,6 +35,18 @@ pub struct HandedOver {
     is_remembered: bool,
 }
 
+impl HandedOver {
+    /// Whether its end is remembered under its id.
+    pub(super) const fn is_remembered(&self) -> bool {
+        self.is_remembered
+    }
+
+    /// The hash of the id that it had taken.
+    pub(super) fn id_hash(&self) -> Option<u128> {
+        self.identity.map(|id| id.hash)
+    }
+}
+
 impl Ledger {
     /// Settles a claimed message before its delivery `token` starts.
     pub fn hand_over(&mut self, slot: u32, token: Token, now: Timestamp, out: &mut impl Recorder) {

@@ -13,6 +13,7 @@ mod compensation;
 mod dead;
 pub mod dedup;
 mod describe;
+mod ends;
 mod finish;
 mod groups;
 mod handing_over;
@@ -47,6 +48,7 @@ mod transfer;
 pub use accept::Accepted;
 pub use compensation::Compensation;
 pub use dead::DeadQuery;
+pub use ends::RecentEnd;
 pub use finish::Failed;
 pub use kept::ValveKey;
 pub use moving::{Edit, Live};
@@ -68,6 +70,7 @@ use crate::time::Timestamp;
 use chain::Chain;
 use circuits::Circuits;
 use dedup::Dedup;
+use ends::RecentEnds;
 use handing_over::HandedOver;
 use holds::Holds;
 use message::{Message, NONE, Standing};
@@ -108,6 +111,7 @@ pub struct Ledger {
     pub cached_bytes: u64,
     /// Messages that were handed over and whose deliveries are not over, by number.
     handed_over: BTreeMap<u64, HandedOver>,
+    recent_ends: RecentEnds,
     opens: Opens,
     names: BTreeMap<Rc<str>, u32>,
     numbers: Index,
@@ -145,6 +149,7 @@ impl Ledger {
             live_bytes: 0,
             cached_bytes: 0,
             handed_over: BTreeMap::new(),
+            recent_ends: RecentEnds::default(),
             opens: Opens::default(),
             names: BTreeMap::new(),
             numbers: Index::default(),

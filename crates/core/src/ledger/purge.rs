@@ -14,6 +14,7 @@ use super::message::{Message, NONE, Standing};
 use super::rank::Rank;
 use super::recorder::{Note, Recorder};
 use super::replay::Replayed;
+use crate::command::MessageState;
 use crate::journal::Record;
 use crate::time::Timestamp;
 
@@ -98,7 +99,7 @@ impl Ledger {
         while let Some(slot) = cursor {
             cursor = self.chain.next(&self.messages, slot);
             if self.is_purged(slot) {
-                self.erase_purged(slot, time);
+                self.drop_purged(slot, time);
             }
         }
     }
@@ -160,8 +161,13 @@ impl Ledger {
         waits && message.epoch < self.queues[message.queue as usize].purges
     }
 
-    /// Frees a purged message that is in no set.
+    /// Frees a purged message that is in no set; who asks for its end lately is still told.
     pub(super) fn erase_purged(&mut self, slot: u32, now: Timestamp) {
+        self.note_end(slot, MessageState::Cancelled, b"", now);
+        self.drop_purged(slot, now);
+    }
+
+    fn drop_purged(&mut self, slot: u32, now: Timestamp) {
         let entry = self.messages[slot].entry;
         self.drop_entry(entry);
         self.free(slot, now);

@@ -95,6 +95,7 @@ impl Ledger {
                 // Replay finds one whose window was over.
                 self.forget_entry(old);
             }
+            self.forget_recent_end(hash);
             let entry = self.dedup.insert_live(to.queue, hash, to.fingerprint, slot);
             self.messages[slot].entry = entry;
         }

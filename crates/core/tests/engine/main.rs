@@ -48,6 +48,7 @@ mod options;
 mod outcomes;
 mod outcomes_awaited;
 mod outcomes_random;
+mod outcomes_recent;
 mod overrunning;
 mod paced_redrives;
 mod pausing;

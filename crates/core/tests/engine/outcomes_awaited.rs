@@ -130,10 +130,11 @@ fn a_message_that_is_withdrawn_is_cancelled() {
     for ticket in waits {
         assert_eq!(state_of(world.end(ticket)), Some(MessageState::Cancelled));
     }
+    let mut world = world.reopen();
     let again = world.finished(orders, "waiting");
     assert!(
         world.end(again).is_none(),
-        "its id is free: it was never seen"
+        "its id is free: in this run it was never seen"
     );
 }
 
@@ -252,7 +253,7 @@ fn a_redriven_message_is_waited_for_again() {
 }
 
 #[test]
-fn generated_ids_are_told_while_somebody_waits_and_known_to_be_over_afterwards() {
+fn generated_ids_are_told_while_somebody_waits_and_known_to_be_over_in_later_runs() {
     let (mut world, orders) = world();
     let id = world.enqueue(orders, "x");
     let waiting = world.finished(orders, &id);
@@ -260,10 +261,10 @@ fn generated_ids_are_told_while_somebody_waits_and_known_to_be_over_afterwards()
     let (info, result) = world.end(waiting).expect("told");
     assert_eq!((info.id, result.as_deref()), (id.clone(), Some("result")));
     for _ in 0..2 {
+        world = world.reopen();
         assert!(world.get(orders, &id).is_none());
         let late = world.finished(orders, &id);
         assert_eq!(refusal(&mut world, late), ErrorCode::NotFound);
-        world = world.reopen();
     }
     let dead = world.enqueue(orders, "y");
     end_next(&mut world, orders, Verdict::Dead(Reason::Permanent));

@@ -63,7 +63,12 @@ enum Known {
     Waiting,
     Leased(Token),
     Dead,
-    Done { result: String, at: u64 },
+    Done {
+        result: String,
+        at: u64,
+    },
+    /// Withdrawn in this run: its id is free.
+    Withdrawn,
 }
 
 /// How a message ended, and with what result.
@@ -177,7 +182,7 @@ impl Test {
                     ..message(queue, "body")
                 };
                 self.world.command(Command::Enqueue(enqueue));
-                if self.known(id).is_none() {
+                if matches!(self.known(id), None | Some(Known::Withdrawn)) {
                     self.known.insert(id, Known::Waiting);
                 }
             }
@@ -194,7 +199,7 @@ impl Test {
             Step::Cancel(id) => {
                 if let Some(Known::Waiting | Known::Leased(_)) = self.known(id) {
                     self.end(id, &(MessageState::Cancelled, None));
-                    self.known.remove(&id);
+                    self.known.insert(id, Known::Withdrawn);
                 }
                 let id = IDS[id].to_owned();
                 self.request(Request::Cancel { queue, id });
@@ -202,7 +207,7 @@ impl Test {
             Step::Purge => {
                 for id in self.ids_that(|known| *known == Known::Waiting) {
                     self.end(id, &(MessageState::Cancelled, None));
-                    self.known.remove(&id);
+                    self.known.insert(id, Known::Withdrawn);
                 }
                 self.request(Request::Purge { queue });
             }
@@ -238,6 +243,9 @@ impl Test {
                         self.owed.push((ticket, end));
                     }
                     Some(Known::Dead) => self.owed.push((ticket, (MessageState::Dead, None))),
+                    Some(Known::Withdrawn) => {
+                        self.owed.push((ticket, (MessageState::Cancelled, None)));
+                    }
                     _ => self.waits.push((ticket, id)),
                 }
             }
@@ -273,6 +281,7 @@ impl Test {
                 for id in self.ids_that(|known| matches!(known, Known::Leased(_))) {
                     self.known.insert(id, Known::Waiting);
                 }
+                self.known.retain(|_, known| *known != Known::Withdrawn);
             }
             _ => {}
         }
@@ -304,11 +313,12 @@ impl Test {
         }
         for (id, text) in IDS.into_iter().enumerate() {
             let shown = self.world.outcome(self.orders, text);
-            let expected = self.known(id).cloned().map(|known| match known {
-                Known::Done { result, .. } => (MessageState::Completed, Some(result)),
-                Known::Dead => (MessageState::Dead, None),
-                Known::Leased(_) => (MessageState::Leased, None),
-                Known::Waiting => (MessageState::Ready, None),
+            let expected = self.known(id).cloned().and_then(|known| match known {
+                Known::Done { result, .. } => Some((MessageState::Completed, Some(result))),
+                Known::Dead => Some((MessageState::Dead, None)),
+                Known::Leased(_) => Some((MessageState::Leased, None)),
+                Known::Waiting => Some((MessageState::Ready, None)),
+                Known::Withdrawn => None,
             });
             match (shown, expected) {
                 (Some((state, _)), Some((expected, None))) => assert_eq!(state, expected),
