@@ -9,7 +9,7 @@ import { IS_FULL } from '../support/tier.mjs'
 import { buildShim, PLAN, underShim, whyNoShim } from './shim.mjs'
 
 /** How long the lives are. */
-const ROUNDS = IS_FULL ? { fresh: 4, inherited: 8 } : { fresh: 1, inherited: 2 }
+const ROUNDS = IS_FULL ? { fresh: 3, inherited: 8 } : { fresh: 1, inherited: 2 }
 const DURABILITIES = ['power-loss', 'process-crash']
 /** What a killed owner leaves behind an append that was cut off. */
 const TORN_TAIL = Buffer.alloc(100, 0xa5)

@@ -18,7 +18,7 @@ import { takeStock } from '../support/told/stock.mjs'
 
 const DISK_BYTES = 8 << 20
 const SEGMENT_BYTES = 64 << 10
-const FILLS = IS_FULL ? 12 : 2
+const FILLS = IS_FULL ? 6 : 2
 /** Enqueues at once: few beside the reserve, so that they all fit in when the first is refused. */
 const AT_ONCE = 20
 /** So often a box that should have room is asked before it is given up. */

@@ -53,7 +53,9 @@ class Bench {
     const { reported, complaints } = await this.#liveOnce(directory, history, rounds)
     const { fired, place } = this.#control.disarm()
     const violations = [...complaints, ...misreported(fault, call, fired, place, reported)]
-    violations.push(...(await this.#reopen(directory, history)), ...history.violations)
+    // A box whose very first write is torn never was.
+    const isTorn = fault === 'torn' && fired > 0 && place.endsWith('.ackbox') && history.reports > 0
+    violations.push(...(await this.#reopen(directory, history, isTorn)), ...history.violations)
     return { fired, place, reported, reports: history.reports, violations }
   }
 
@@ -81,9 +83,12 @@ class Bench {
       return { reported: error, complaints }
     }
     let reported
+    // Who inherits finds a torn tail.
+    const untold = history.ids.length > 0 ? untoldCut(box) : () => []
     box.on('error', (error) => (reported = error))
     box.on('warning', () => {})
     await live(box, (...fact) => history.say(...fact), { prefix: 'now', rounds })
+    complaints.push(...untold())
     if (history.failed) complaints.push(...(await refusals(box)))
     if (history.failed && reported === undefined) complaints.push('the failure was not told by an event')
     await box.close().catch((error) => (reported ??= error))
@@ -91,13 +96,14 @@ class Bench {
   }
 
   /** Opens once more, without a fault; what was belied. */
-  async #reopen(directory, history) {
+  async #reopen(directory, history, isTorn) {
     try {
       const box = await this.#open(directory)
       box.on('error', () => {})
+      const untold = isTorn ? untoldCut(box) : () => []
       const stock = await takeStock(box, history)
       await box.close()
-      return history.belied(stock)
+      return [...untold(), ...history.belied(stock)]
     } catch (error) {
       return [`cannot be opened again and emptied: ${error.stack}`]
     }
@@ -106,6 +112,13 @@ class Bench {
   #open(directory) {
     return open(fileStorage({ directory, durability: this.durability }), { segmentBytes: SEGMENT_BYTES })
   }
+}
+
+/** A torn tail is cut, and told to whoever listens: what is wrong with that, some turns later. */
+function untoldCut(box) {
+  let told
+  box.on('recovered', ({ cut }) => (told = cut))
+  return () => (told === undefined ? ['the torn tail was not told'] : [])
 }
 
 /** What a box that failed takes all the same. */
