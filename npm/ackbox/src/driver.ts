@@ -200,6 +200,16 @@ export class Driver {
     return ok as T
   }
 
+  /** A cold request that matters only to a box that works: one that is ending says so itself, and refuses it unheard. */
+  inform(request: Request): void {
+    if (this.#ended !== undefined) return
+    try {
+      this.#call(AT_ONCE, request)
+    } catch {
+      // Whoever waits for anything is told why.
+    }
+  }
+
   /**
    * A cold request that is answered by a reply; `body` gets the contents that come before it, `opened` the ticket under
    * which it can be stopped.

@@ -58,7 +58,7 @@ export class Sluice {
     // The engine counts places that are taken; when one is free again it has to be told.
     if (standing.level !== 'probing' && isSame(standing, this.#told)) return
     this.#told = standing
-    this.#driver.call({ op: 'setSluice', sluice: this.number, state: standing })
+    this.#driver.inform({ op: 'setSluice', sluice: this.number, state: standing })
   }
 
   #wait(until: number | undefined): void {

@@ -212,8 +212,8 @@ export class ActiveWorker implements Worker {
     return new Readiness(options, {
       clock: driver.clock,
       changed: (isHeld) => {
-        if (this.#paused || this.#closing !== undefined || driver.isEnded) return
-        this.#tellEngine(isHeld ? 'pauseWorker' : 'resumeWorker')
+        if (this.#paused || this.#closing !== undefined) return
+        driver.inform({ op: isHeld ? 'pauseWorker' : 'resumeWorker', worker: this.#parts.number })
       },
       failed: (cause) => driver.warn({ message: `${this.#where}: ready failed`, queue: source.name, cause }),
     })
@@ -247,7 +247,7 @@ export class ActiveWorker implements Worker {
   coolDown(destination: string, openings: number): void {
     const { driver, number } = this.#parts
     const ms = this.#cooldowns?.ask(destination, openings)
-    if (ms !== undefined && !driver.isEnded) driver.call({ op: 'coolDown', worker: number, destination, ms })
+    if (ms !== undefined) driver.inform({ op: 'coolDown', worker: number, destination, ms })
   }
 
   /** One that is wrong must not hide a failure. */

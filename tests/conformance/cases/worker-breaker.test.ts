@@ -2,10 +2,11 @@
 import { CircuitBreaker, constant, type Delivery, PermanentError, type Queue, RetryAfterError, type WorkerOptions } from 'ackbox'
 import { describe, expect, it } from 'vitest'
 
-import { eachStorage, makeInMemory } from '../support/boxes.ts'
-import { gate, type Gate } from '../support/clock.ts'
+import { eachStorage, makeInMemory, openOn } from '../support/boxes.ts'
+import { gate, type Gate, manualClock } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
+import { InjectedStorage } from '../support/injected-storage.ts'
 
 const OPTIONS = { backoff: constant(0), destination: (body: string): string => body.split('-')[0]! }
 const COOLDOWN_MS = 10_000
@@ -255,6 +256,33 @@ describe('a breaker of the user in front of workers', () => {
     await queue.enqueue('a-1')
     await queue.idle()
     expect(outside.calls).toEqual(['a-1 1'])
+  })
+
+  it('hears nothing of a box that fails, at whatever moment it changes', async () => {
+    for (let turns = 0; turns < 12; turns += 1) {
+      const clock = manualClock()
+      const breaker = new CircuitBreaker({ clock })
+      const changed = gate()
+      const change = async (): Promise<void> => {
+        for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+        breaker.isolate()
+      }
+      const storage = new InjectedStorage()
+      const append = storage.append.bind(storage)
+      storage.append = (segment, bytes) => {
+        const appended = append(segment, bytes)
+        appended.catch(() => change().then(changed.open, changed.fail))
+        return appended
+      }
+      const box = await openOn(storage, { clock })
+      box.on('error', () => {})
+      const queue = box.queue<string>('jobs')
+      queue.process(() => {}, { breaker })
+      storage.failNext(new Error('no space left on device'))
+      await refusal(queue.enqueue('a'), 'ERR_STORAGE_FAILED')
+      await changed.promise
+      expect(breaker.state).toBe('isolated')
+    }
   })
 
   it('is no breaker for each destination', async () => {
