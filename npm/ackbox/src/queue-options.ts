@@ -33,7 +33,10 @@ export interface QueueOptions<T = unknown, Out = T> {
    * it is not there to be asked: after a lease that ran out, and in a run that does not name it.
    */
   readonly backoff?: Backoff | BackoffFunction | undefined
-  /** Exclusive claim of a delivery, 1 or more; extended while a handler runs, not for `dequeue`. Default 30,000. */
+  /**
+   * Exclusive claim of a delivery, 1 or more; extended while a handler runs, not for `dequeue`. One that runs out ends its
+   * attempt like any that failed: the backoff follows. Default 30,000.
+   */
   readonly leaseMs?: number | undefined
   /**
    * The id of a message, so that all producers agree; the `id` of an enqueue goes first. A body from which it gives none
