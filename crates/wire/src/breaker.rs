@@ -10,7 +10,7 @@ use ackbox_core::policy::breaker::{
 use serde_json::Value;
 
 use crate::cold;
-use crate::number::{duration, exact, instant, now, to_host};
+use crate::number::{duration, exact, instant, now, to_host, trusted};
 
 /// Stands for a call that is not let through.
 const REFUSED: f64 = -1.0;
@@ -104,7 +104,7 @@ impl BreakerHost {
 
     /// Tells that the callee asked for a pause. Whether there are changes to take.
     pub fn throttle(&mut self, permit: f64, until_ms: f64, now_ms: f64) -> bool {
-        let until = instant(until_ms, "until");
+        let until = trusted(instant(until_ms, "until"));
         self.end(permit, Outcome::Throttled { until }, 0.0, now_ms)
     }
 
@@ -130,7 +130,8 @@ impl BreakerHost {
 
     /// Sets how long the present cooldown takes, from its beginning.
     pub fn cool_down_for(&mut self, ms: f64) {
-        self.breaker.cool_down_for(duration(ms, "cooldown"));
+        self.breaker
+            .cool_down_for(trusted(duration(ms, "cooldown")));
     }
 
     /// When the next permit can be had: -1 for now, infinite for never.
@@ -163,14 +164,14 @@ impl BreakerHost {
     }
 
     fn succeed(&mut self, permit: f64, times: u32, now_ms: f64) {
-        let permit = Permit::of(exact(permit, "permit"));
+        let permit = Permit::of(trusted(exact(permit, "permit")));
         let change = self.breaker.report_successes(permit, times, now(now_ms));
         self.changes.extend(change);
     }
 
     fn end(&mut self, permit: f64, outcome: Outcome, took_ms: f64, now_ms: f64) -> bool {
-        let permit = Permit::of(exact(permit, "permit"));
-        let took = duration(took_ms, "took");
+        let permit = Permit::of(trusted(exact(permit, "permit")));
+        let took = trusted(duration(took_ms, "took"));
         let change = self.breaker.report(permit, outcome, took, now(now_ms));
         self.changes.extend(change);
         change.is_some()

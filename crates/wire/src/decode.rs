@@ -1,4 +1,6 @@
 //! From input records to what the core takes.
+//!
+//! Any bytes are messages or [`BadInput`]: nothing here panics, and nothing is allocated beyond what the bytes hold.
 
 use ackbox_core::command::{
     Command, Completion, EditDead, Enqueue, Produce, QueueId, ReadId, RecordStep, Settle, Ticket,
@@ -7,147 +9,171 @@ use ackbox_core::command::{
 
 use crate::codes;
 use crate::input::{self, Input};
-use crate::number::{duration, exact, instant, limit};
+pub use crate::number::BadInput;
+use crate::number::{Checked, duration, exact, instant, limit};
 
 /// What one or, for a batch, several records say.
 #[derive(Clone, Debug)]
-pub(crate) enum Message<'a> {
+pub enum Message<'a> {
+    /// A command, and the ticket under which it is answered.
     Command(Ticket, Command<'a>),
+    /// How the host fared with an effect.
     Completion(Completion<'a>),
 }
 
-/// Iterates over the messages of one input area.
-pub(crate) struct Messages<'a> {
+/// Iterates over the messages of one input area, up to the first bad one.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Messages<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Those of these bytes.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    fn record(&mut self) -> Option<Input<'a>> {
+    fn record(&mut self) -> Checked<Option<Input<'a>>> {
         let bytes = &self.bytes[self.at..];
         if bytes.is_empty() {
-            return None;
+            return Ok(None);
         }
-        match Input::decode(bytes) {
-            Ok((record, size)) => {
-                self.at += size;
-                Some(record)
-            }
-            Err(why) => panic!("input record at byte {}: {why}", self.at),
-        }
+        let (record, size) = Input::decode(bytes)
+            .map_err(|why| BadInput(format!("input record at byte {}: {why}", self.at)))?;
+        self.at += size;
+        Ok(Some(record))
     }
 
     /// What `read` makes of the next `count` records, none of which is smaller than `smallest`.
-    fn unit<T>(&mut self, count: u32, smallest: usize, read: impl Fn(Input<'a>) -> T) -> Vec<T> {
+    fn unit<T>(
+        &mut self,
+        count: u32,
+        smallest: usize,
+        read: impl Fn(Input<'a>) -> Checked<T>,
+    ) -> Checked<Vec<T>> {
         let possible = (self.bytes.len() - self.at) / smallest;
         let mut items = Vec::with_capacity(possible.min(count as usize));
         for index in 0..count {
-            match self.record() {
-                Some(record) => items.push(read(record)),
-                None => panic!("unit of {count}: expected a record at {index}, got none"),
-            }
+            let record = self.record()?.ok_or_else(|| {
+                BadInput(format!(
+                    "unit of {count}: expected a record at {index}, got none"
+                ))
+            })?;
+            items.push(read(record)?);
         }
-        items
+        Ok(items)
     }
 
-    fn enqueues(&mut self, count: u32) -> Vec<Enqueue<'a>> {
+    fn enqueues(&mut self, count: u32) -> Checked<Vec<Enqueue<'a>>> {
         let smallest = input::Enqueue::LAYOUT.fixed_bytes();
         self.unit(count, smallest, |record| match record {
             Input::Enqueue(record) => enqueue(record),
-            other => panic!("unit of {count}: expected an enqueue, got {other:?}"),
+            other => Err(BadInput(format!(
+                "unit of {count}: expected an enqueue, got {other:?}"
+            ))),
         })
     }
 
-    fn settles(&mut self, count: u32) -> Vec<Settle<'a>> {
+    fn settles(&mut self, count: u32) -> Checked<Vec<Settle<'a>>> {
         let smallest = input::Settle::LAYOUT.fixed_bytes();
         self.unit(count, smallest, |record| match record {
             Input::Settle(record) => settle(record),
-            other => panic!("unit of {count}: expected a settlement, got {other:?}"),
+            other => Err(BadInput(format!(
+                "unit of {count}: expected a settlement, got {other:?}"
+            ))),
         })
     }
 }
 
 impl<'a> Iterator for Messages<'a> {
-    type Item = Message<'a>;
+    type Item = Checked<Message<'a>>;
 
-    fn next(&mut self) -> Option<Message<'a>> {
-        let command = |key, command| Message::Command(ticket(key), command);
-        Some(match self.record()? {
-            Input::Enqueue(record) => command(record.ticket, Command::Enqueue(enqueue(record))),
+    fn next(&mut self) -> Option<Checked<Message<'a>>> {
+        let record = match self.record() {
+            Ok(record) => record?,
+            Err(why) => return Some(Err(self.stop(why))),
+        };
+        let message = self.message(record);
+        Some(message.map_err(|why| self.stop(why)))
+    }
+}
+
+impl<'a> Messages<'a> {
+    /// Nothing is read behind a bad record.
+    fn stop(&mut self, why: BadInput) -> BadInput {
+        self.at = self.bytes.len();
+        why
+    }
+
+    fn message(&mut self, record: Input<'a>) -> Checked<Message<'a>> {
+        let command = |key, command| Ok(Message::Command(ticket(key)?, command));
+        let done = |completion| Ok(Message::Completion(completion));
+        match record {
+            Input::Enqueue(record) => command(record.ticket, Command::Enqueue(enqueue(record)?)),
             Input::Batch(record) => {
-                let items = self.enqueues(record.count);
+                let items = self.enqueues(record.count)?;
                 command(record.ticket, Command::EnqueueMany(items))
             }
             Input::Transaction(record) => {
-                let settles = self.settles(record.settles);
-                let enqueues = self.enqueues(record.enqueues);
+                let settles = self.settles(record.settles)?;
+                let enqueues = self.enqueues(record.enqueues)?;
                 let unit = Transaction { settles, enqueues };
                 command(record.ticket, Command::Transaction(unit))
             }
             Input::Settle(record) => {
                 // Nothing is answered under ticket 0: a handler that returned.
-                Message::Command(
-                    Ticket(exact(record.ticket, "ticket")),
-                    Command::Settle(settle(record)),
-                )
+                Ok(Message::Command(
+                    Ticket(exact(record.ticket, "ticket")?),
+                    Command::Settle(settle(record)?),
+                ))
             }
             Input::Produce(record) => {
-                let enqueue = self.enqueues(1).pop().expect("one");
+                let enqueue = self.enqueues(1)?.pop().expect("one");
                 let produce = Produce {
                     producer: record.producer,
-                    epoch: exact(record.epoch, "epoch"),
-                    sequence: exact(record.sequence, "sequence"),
+                    epoch: exact(record.epoch, "epoch")?,
+                    sequence: exact(record.sequence, "sequence")?,
                     enqueue,
                 };
                 command(record.ticket, Command::Produce(produce))
             }
-            Input::Returned(record) => Message::Command(
-                Ticket(0),
-                Command::Returned {
-                    token: token(record.token),
-                },
-            ),
-            Input::Abandoned(record) => Message::Command(
-                Ticket(0),
-                Command::Abandoned {
-                    token: token(record.token),
-                },
-            ),
-            Input::Declined(record) => Message::Command(
-                Ticket(0),
-                Command::Declined {
-                    token: token(record.token),
-                },
-            ),
-            Input::Began(record) => Message::Command(
-                Ticket(0),
-                Command::Began {
-                    token: token(record.token),
-                },
-            ),
-            Input::Excused(record) => Message::Command(
-                Ticket(0),
-                Command::Excused {
-                    token: token(record.token),
+            Input::Returned(record) => {
+                let token = token(record.token)?;
+                Ok(Message::Command(Ticket(0), Command::Returned { token }))
+            }
+            Input::Abandoned(record) => {
+                let token = token(record.token)?;
+                Ok(Message::Command(Ticket(0), Command::Abandoned { token }))
+            }
+            Input::Declined(record) => {
+                let token = token(record.token)?;
+                Ok(Message::Command(Ticket(0), Command::Declined { token }))
+            }
+            Input::Began(record) => {
+                let token = token(record.token)?;
+                Ok(Message::Command(Ticket(0), Command::Began { token }))
+            }
+            Input::Excused(record) => {
+                let excused = Command::Excused {
+                    token: token(record.token)?,
                     blameless: record.blameless,
                     free: record.free,
-                },
-            ),
+                };
+                Ok(Message::Command(Ticket(0), excused))
+            }
             Input::Extend(record) => {
-                let ms = duration(record.ms, "ms");
+                let ms = duration(record.ms, "ms")?;
                 command(
                     record.ticket,
                     Command::Extend {
-                        token: token(record.token),
+                        token: token(record.token)?,
                         ms,
                     },
                 )
             }
-            Input::Dequeue(record) => command(record.ticket, dequeue(record)),
+            Input::Dequeue(record) => command(record.ticket, dequeue(record)?),
             Input::Finished(record) => command(
                 record.ticket,
                 Command::Finished {
@@ -173,7 +199,7 @@ impl<'a> Iterator for Messages<'a> {
             Input::RecordStep(record) => command(
                 record.ticket,
                 Command::RecordStep(RecordStep {
-                    token: token(record.token),
+                    token: token(record.token)?,
                     name: record.name,
                     result: record.has_result.then_some(record.result),
                 }),
@@ -181,103 +207,117 @@ impl<'a> Iterator for Messages<'a> {
             Input::RecallStep(record) => command(
                 record.ticket,
                 Command::RecallStep {
-                    token: token(record.token),
+                    token: token(record.token)?,
                     name: record.name,
                 },
             ),
             Input::StopWaiting(record) => command(record.ticket, Command::StopWaiting),
-            Input::Appended(_) => Message::Completion(Completion::Appended),
-            Input::AppendFailed(record) => Message::Completion(Completion::AppendFailed {
+            Input::Appended(_) => done(Completion::Appended),
+            Input::AppendFailed(record) => done(Completion::AppendFailed {
                 clean: record.clean,
             }),
-            Input::Chunk(record) => Message::Completion(Completion::Chunk {
-                read: read(record.read),
+            Input::Chunk(record) => done(Completion::Chunk {
+                read: read(record.read)?,
                 bytes: record.bytes,
             }),
-            Input::ReadFailed(record) => Message::Completion(Completion::ReadFailed {
-                read: read(record.read),
+            Input::ReadFailed(record) => done(Completion::ReadFailed {
+                read: read(record.read)?,
             }),
-            Input::Truncated(_) => Message::Completion(Completion::Truncated),
-            Input::Removed(record) => Message::Completion(Completion::Removed {
+            Input::Truncated(_) => done(Completion::Truncated),
+            Input::Removed(record) => done(Completion::Removed {
                 segment: record.segment,
             }),
-            Input::MaintenanceFailed(_) => Message::Completion(Completion::MaintenanceFailed),
-        })
+            Input::MaintenanceFailed(_) => done(Completion::MaintenanceFailed),
+        }
     }
 }
 
 /// A ticket that something is answered under.
-pub(crate) fn ticket(key: f64) -> Ticket {
-    let ticket = exact(key, "ticket");
-    assert!(ticket != 0, "ticket: expected an integer from 1, got 0");
-    Ticket(ticket)
+pub(crate) fn ticket(key: f64) -> Checked<Ticket> {
+    match exact(key, "ticket")? {
+        0 => Err(BadInput(
+            "ticket: expected an integer from 1, got 0".to_owned(),
+        )),
+        ticket => Ok(Ticket(ticket)),
+    }
 }
 
-fn token(value: f64) -> Token {
-    Token(exact(value, "token"))
+fn token(value: f64) -> Checked<Token> {
+    exact(value, "token").map(Token)
 }
 
-fn read(key: f64) -> ReadId {
-    ReadId(exact(key, "read"))
+fn read(key: f64) -> Checked<ReadId> {
+    exact(key, "read").map(ReadId)
 }
 
-fn enqueue(record: input::Enqueue<'_>) -> Enqueue<'_> {
-    Enqueue {
+fn enqueue(record: input::Enqueue<'_>) -> Checked<Enqueue<'_>> {
+    let optional = |value: Option<f64>, what| value.map(|value| duration(value, what)).transpose();
+    let priority = u8::try_from(record.priority).map_err(|_| {
+        let priority = record.priority;
+        BadInput(format!("priority: expected 0 to 255, got {priority}"))
+    })?;
+    let max_attempts = record.max_attempts.map(|value| limit(value, "maxAttempts"));
+    Ok(Enqueue {
         queue: QueueId(record.queue),
         id: filled(record.id),
-        delay_ms: record.delay_ms.map(|value| duration(value, "delayMs")),
-        at: record.at.map(|value| instant(value, "at")),
-        ttl_ms: record.ttl_ms.map(|value| duration(value, "ttlMs")),
-        priority: u8::try_from(record.priority)
-            .unwrap_or_else(|_| panic!("priority: expected 0 to 255, got {}", record.priority)),
-        max_attempts: record.max_attempts.map(|value| limit(value, "maxAttempts")),
+        delay_ms: optional(record.delay_ms, "delayMs")?,
+        at: record.at.map(|value| instant(value, "at")).transpose()?,
+        ttl_ms: optional(record.ttl_ms, "ttlMs")?,
+        priority,
+        max_attempts: max_attempts.transpose()?,
         group: filled(record.group),
         destination: filled(record.destination),
         headers: record.headers,
         body: record.body,
-    }
+    })
 }
 
 fn filled(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn settle(record: input::Settle<'_>) -> Settle<'_> {
-    Settle {
-        token: token(record.token),
-        verdict: verdict(&record),
+fn settle(record: input::Settle<'_>) -> Checked<Settle<'_>> {
+    Ok(Settle {
+        token: token(record.token)?,
+        verdict: verdict(&record)?,
         returned: record.returned,
         result: record.result,
         error: record.error,
-    }
+    })
 }
 
-fn verdict(record: &input::Settle<'_>) -> Verdict {
+fn verdict(record: &input::Settle<'_>) -> Checked<Verdict> {
     use codes::Verdict as Code;
-    match record.verdict {
+    let unknown =
+        |what: &str, code: u32| BadInput(format!("{what}: expected a known one, got {code}"));
+    Ok(match record.verdict {
         code if code == Code::Ack as u32 => Verdict::Ack,
-        code if code == Code::Reject as u32 => Verdict::Reject {
-            delay_ms: record.when.map(|value| duration(value, "delayMs")),
-        },
-        code if code == Code::Dead as u32 => Verdict::Dead(
-            codes::reason(record.reason)
-                .unwrap_or_else(|| panic!("reason: expected a known one, got {}", record.reason)),
-        ),
+        code if code == Code::Reject as u32 => {
+            let delay = record.when.map(|value| duration(value, "delayMs"));
+            Verdict::Reject {
+                delay_ms: delay.transpose()?,
+            }
+        }
+        code if code == Code::Dead as u32 => {
+            let reason = codes::reason(record.reason);
+            Verdict::Dead(reason.ok_or_else(|| unknown("reason", record.reason))?)
+        }
         code if code == Code::RetryAt as u32 => Verdict::RetryAt {
-            at: instant(record.when.unwrap_or(f64::NAN), "when"),
+            at: instant(record.when.unwrap_or(f64::NAN), "when")?,
             costs_attempt: record.costs_attempt,
             counts_as_failure: record.counts_as_failure,
         },
         code if code == Code::Return as u32 => Verdict::Return,
-        code => panic!("verdict: expected a known one, got {code}"),
-    }
+        code => return Err(unknown("verdict", code)),
+    })
 }
 
-fn dequeue<'a>(record: input::Dequeue) -> Command<'a> {
-    Command::Dequeue {
+fn dequeue<'a>(record: input::Dequeue) -> Checked<Command<'a>> {
+    let lease = record.lease_ms.map(|value| duration(value, "leaseMs"));
+    Ok(Command::Dequeue {
         queue: QueueId(record.queue),
         max: record.max,
-        lease_ms: record.lease_ms.map(|value| duration(value, "leaseMs")),
-        wait_ms: duration(record.wait_ms, "waitMs"),
-    }
+        lease_ms: lease.transpose()?,
+        wait_ms: duration(record.wait_ms, "waitMs")?,
+    })
 }

@@ -11,7 +11,7 @@ use ackbox_core::time::Timestamp;
 use serde_json::Value;
 
 use crate::decode::{Message, Messages, ticket};
-use crate::number::{exact, now, to_host};
+use crate::number::{exact, now, to_host, trusted};
 use crate::{cold, encode};
 
 /// Notices are kept under numbers from here, above every ticket that a host counts up to.
@@ -107,7 +107,7 @@ impl Host {
         );
         let result = cold::read::<Request>(request, "request").and_then(|request| {
             self.engine
-                .handle_request(now(now_ms), ticket(key), request)
+                .handle_request(now(now_ms), trusted(ticket(key)), request)
         });
         cold::result(&result)
     }
@@ -117,7 +117,7 @@ impl Host {
     /// # Panics
     /// When there is none.
     pub fn take(&mut self, key: f64) -> Value {
-        match self.objects.remove(&exact(key, "key")) {
+        match self.objects.remove(&trusted(exact(key, "key"))) {
             Some(object) => cold::write(&object),
             None => panic!("nothing to take under {key}"),
         }
@@ -133,7 +133,7 @@ impl Host {
 
     fn handle(&mut self, now: Timestamp, input: &[u8]) {
         for message in Messages::new(input) {
-            match message {
+            match trusted(message) {
                 Message::Command(ticket, command) => {
                     self.engine.handle_command(now, ticket, command)
                 }

@@ -15,7 +15,7 @@ mod breaker;
 mod bytes;
 pub mod codes;
 mod cold;
-mod decode;
+pub mod decode;
 mod encode;
 mod host;
 pub mod input;

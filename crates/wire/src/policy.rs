@@ -7,7 +7,7 @@ use ackbox_core::policy::delay;
 use serde_json::Value;
 
 use crate::cold;
-use crate::number::duration;
+use crate::number::{duration, trusted};
 
 /// How long to wait after attempt number `attempt`, from 1, in ms: what a box that was created with this
 /// seed waits before it delivers the message with this id again.
@@ -28,7 +28,13 @@ pub fn backoff_delay(
     backoff.check().map_err(refused)?;
     let (seed, id) = (hash::seed_from_text(seed), id.as_bytes());
     let ms = match floor_ms {
-        Some(floor_ms) => delay::above(&backoff, duration(floor_ms, "floor"), &seed, id, attempt),
+        Some(floor_ms) => delay::above(
+            &backoff,
+            trusted(duration(floor_ms, "floor")),
+            &seed,
+            id,
+            attempt,
+        ),
         None => delay::after(&backoff, &seed, id, attempt),
     };
     Ok(ms as f64)
