@@ -4,7 +4,7 @@ mod journal_support;
 
 use ackbox_core::effect::Cut;
 use ackbox_core::journal::{JournalError, Position, Record};
-use journal_support::records::{Parts, parts};
+use journal_support::records::{Parts, reachable_parts as parts};
 use journal_support::{Disk, Seen, Writer, expect_torn};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -4,7 +4,7 @@ mod journal_support;
 
 use ackbox_core::command::SegmentInfo;
 use ackbox_core::journal::{JournalError, Position, READ_BYTES, Record, Recovery, RecoveryReport};
-use journal_support::records::{Parts, parts, plain_message};
+use journal_support::records::{Parts, plain_message, reachable_parts as parts};
 use journal_support::{Disk, Seen, Writer, expect_frames, expect_whole};
 use proptest::collection::vec;
 use proptest::prelude::*;

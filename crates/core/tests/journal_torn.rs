@@ -4,7 +4,7 @@ mod journal_support;
 
 use ackbox_core::effect::Cut;
 use ackbox_core::journal::{JournalError, Position, READ_BYTES, Record};
-use journal_support::records::{Parts, parts, plain_message};
+use journal_support::records::{Parts, plain_message, reachable_parts as parts};
 use journal_support::{Disk, Seen, Writer, expect_frames, expect_torn, expect_whole};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -211,6 +211,10 @@ impl Engine {
     pub fn handle_command(&mut self, now: Timestamp, ticket: Ticket, command: Command<'_>) {
         self.advance_to(now);
         if let Err(failure) = self.accepting().and_then(|()| self.owned()) {
+            if matches!(command, Command::StopWaiting) {
+                // Whoever waited was answered when that happened.
+                return;
+            }
             return self.refuse_command(ticket, &command, failure);
         }
         match command {

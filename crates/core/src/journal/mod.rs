@@ -25,6 +25,7 @@ mod header;
 mod intact;
 mod message;
 mod place;
+mod plausible;
 mod record;
 mod recovery;
 mod replay;

@@ -248,6 +248,8 @@ impl Recovery {
             .is_some_and(|number| number != header.first_frame)
         {
             "frames are missing before this segment"
+        } else if let Err(what) = header.check_numbers() {
+            what
         } else {
             return Ok(());
         };
@@ -330,7 +332,10 @@ impl Recovery {
                 length: payload.len() as u32,
             };
             Record::decode(payload)
-                .and_then(|record| replay.record(record, place, payload))
+                .and_then(|record| {
+                    record.check_numbers()?;
+                    replay.record(record, place, payload)
+                })
                 .map_err(|what| corrupt(place.offset, what))?;
         }
         self.next_frame = Some(number.wrapping_add(1));

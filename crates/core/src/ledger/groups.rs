@@ -77,6 +77,12 @@ impl Groups {
             .map(|(_, slot)| slot)
     }
 
+    /// Who stands at this place of a group.
+    #[must_use]
+    pub fn member(&self, group: u32, order: u64) -> Option<u32> {
+        self.groups[group].members.get(&order).copied()
+    }
+
     /// Removes a message.
     pub fn part(&mut self, group: u32, order: u64) {
         self.groups[group].members.remove(&order);

@@ -276,7 +276,11 @@ impl Ledger {
             result,
             ..
         } = *record;
-        let (state, is_damaged) = parse_end(record.state).ok_or("an entry of an unknown state")?;
+        let end = parse_end(record.state).filter(|(state, _)| {
+            use MessageState::{Cancelled, Completed, Dead};
+            matches!(state, Completed | Dead | Cancelled)
+        });
+        let (state, is_damaged) = end.ok_or("an entry of a state that is no end")?;
         self.queue_known(key.queue)?;
         if let Some(old) = self.dedup.find(key.queue, key.hash) {
             if self

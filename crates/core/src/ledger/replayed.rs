@@ -71,6 +71,8 @@ impl Ledger {
 
     /// What is never written, because it follows from what is.
     pub(super) fn finish_what_time_did(&mut self, now: Timestamp) {
+        // Each death ended a life that took a number; a journal that says otherwise has taken it now.
+        self.last_number = self.last_number.max(self.last_death);
         self.free_replayed_purges(now);
         self.forget_all_strays();
         self.dedup.cut_ends(now);

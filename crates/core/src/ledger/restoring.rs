@@ -48,9 +48,16 @@ impl Ledger {
         self.queue_known(record.queue)?;
         let moved = self.by_number(record.number);
         let slot = match moved {
-            Some(slot) => slot,
+            Some(slot) => self.check_moved(slot, record)?,
             None => self.replay_new(record),
         };
+        let (queue, group) = (record.queue as usize, self.messages[slot].group);
+        if group != NONE {
+            let member = self.queues[queue].groups.member(group, record.order);
+            if member.is_some_and(|member| member != slot) {
+                return Err("two messages at one place of a group");
+            }
+        }
         let dies = record.state == StoredState::Dead && self.messages[slot].death.is_none();
         if dies && moved.is_some() {
             self.leave_to_die(slot);
@@ -78,6 +85,24 @@ impl Ledger {
             self.forget_details(slot);
         }
         self.last_number = self.last_number.max(record.number).max(record.order);
+        Ok(slot)
+    }
+
+    /// A record that was moved tells what the records before it have led to.
+    fn check_moved(&self, slot: u32, record: &MessageRecord<'_>) -> Result<u32, &'static str> {
+        let message = &self.messages[slot];
+        if message.queue != record.queue {
+            return Err("a message that was moved is in another queue");
+        }
+        if message.group == NONE {
+            return Ok(slot);
+        }
+        let name = self.queues[record.queue as usize]
+            .groups
+            .name(message.group);
+        if *name != *record.group || message.order != record.order {
+            return Err("a message that was moved is at another place of its group");
+        }
         Ok(slot)
     }
 

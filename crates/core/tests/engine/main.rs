@@ -39,6 +39,7 @@ mod groups;
 mod histories;
 mod holds_kept;
 mod idle;
+mod implausible;
 mod inspection;
 mod lifecycle;
 mod limits;

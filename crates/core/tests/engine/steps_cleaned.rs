@@ -312,3 +312,30 @@ fn a_move_that_finds_no_room_leaves_a_step_where_it_was() {
     world.settle(token, Verdict::Return).unwrap();
     world.audit();
 }
+
+#[test]
+fn steps_in_front_of_their_messages_outlive_a_reopening_and_cleaning() {
+    for letters in (10..100).step_by(6) {
+        let mut world = small(1000);
+        let churned = world.define("churned", QueueOptions::default());
+        let kept = world.define("kept", QueueOptions::default());
+        for letter in 0..letters {
+            let body = "b".repeat(40 + 7 * letter);
+            world.enqueue_id(kept, &letter.to_string(), &body);
+            let token = world.dequeue(kept, 1).remove(0).token;
+            world.record(token, "step 0", Some("gave")).unwrap();
+            world
+                .settle(token, Verdict::Dead(Reason::Permanent))
+                .unwrap();
+            // Cleaning moves a message and its step each by itself.
+            churn(&mut world, churned, letter as u64 % 2);
+        }
+        let mut world = world.reopen();
+        churn(&mut world, churned, 30);
+        for letter in 0..letters {
+            let id = letter.to_string();
+            assert_eq!(names_of(&mut world, kept, &id), ["step 0"], "{id}");
+        }
+        world.audit();
+    }
+}

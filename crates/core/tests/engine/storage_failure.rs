@@ -509,3 +509,21 @@ fn a_clean_failure_of_a_segments_first_frame_is_undone_whole() {
     world.audit();
     assert_eq!(world.reopen().box_stats().messages, 3);
 }
+
+#[test]
+fn who_gives_up_waiting_after_the_end_is_not_answered_again() {
+    let mut world = World::new();
+    let queue = world.define("orders", QueueOptions::default());
+    let waiting = world.command(Command::Dequeue {
+        queue,
+        max: 1,
+        lease_ms: None,
+        wait_ms: 1000,
+    });
+    world.hold_appends = true;
+    world.command(Command::Enqueue(message(queue, "never")));
+    world.fail_append(false);
+    assert!(matches!(world.replies.get(&waiting), Some(Err(_))));
+    // Said in the same turn as the failure; the world refuses a second answer.
+    world.unanswered_as(Ticket(waiting), Command::StopWaiting);
+}

@@ -43,6 +43,24 @@ fn small() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), Just(u32::MAX), 0..100_u32, any::<u32>()]
 }
 
+/// As [`parts`], but of numbers that a box may reach.
+#[allow(
+    dead_code,
+    reason = "not every test that includes this file reads a journal"
+)]
+pub fn reachable_parts(size: usize) -> impl Strategy<Value = Parts> {
+    const NUMBER: u64 = (1 << 48) - 1;
+    const SMALL: u32 = (1 << 30) - 1;
+    parts(size).prop_map(|mut parts| {
+        parts.numbers = parts.numbers.map(|number| number & NUMBER);
+        parts.small = parts.small.map(|number| number & SMALL);
+        for (run, number) in &mut parts.opens {
+            (*run, *number) = (*run & SMALL, *number & NUMBER);
+        }
+        parts
+    })
+}
+
 /// Any record with byte strings of up to `size` bytes.
 pub fn parts(size: usize) -> impl Strategy<Value = Parts> {
     let blob = move || prop_oneof![Just(Vec::new()), vec(any::<u8>(), 0..=size)];
