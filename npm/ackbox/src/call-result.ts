@@ -27,5 +27,10 @@ export function resultOf(error: unknown, isFailure: ((error: unknown) => boolean
 /** That of `AbortSignal.timeout`, and ours. */
 function isTimeout(error: unknown): boolean {
   if (AckboxError.is(error, 'ERR_TIMEOUT')) return true
-  return error instanceof Error && error.name === 'TimeoutError'
+  try {
+    return error instanceof Error && error.name === 'TimeoutError'
+  } catch {
+    // What cannot be looked at is a failure like any other.
+    return false
+  }
 }

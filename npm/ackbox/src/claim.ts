@@ -76,7 +76,7 @@ async function wait(core: BoxCore, wanted: Claim, signal: AbortSignal | undefine
         refused: reject,
       }
       const ticket = driver.send(waiter, (ticket, input) => input.dequeue({ ticket, ...wanted }))
-      stop = () => driver.post((input) => input.stopWaiting({ ticket }))
+      stop = () => driver.stopWaiting(ticket, waiter)
       inbox.waiting.add(stop)
       signal?.addEventListener('abort', stop)
     })

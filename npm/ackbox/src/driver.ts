@@ -193,6 +193,11 @@ export class Driver {
     this.#schedule()
   }
 
+  /** Gives up waiting. A ticket that was answered may be somebody else's by now, who waits on. */
+  stopWaiting(ticket: number, waiter: Waiter | undefined): void {
+    if (waiter !== undefined && this.tickets.at(ticket) === waiter) this.post((input) => input.stopWaiting({ ticket }))
+  }
+
   /** A cold request that is answered at once. */
   call<T>(request: Request): T {
     const { ok, failure } = this.#call(AT_ONCE, request)

@@ -1,5 +1,6 @@
 /** What the engine refuses or fails with, as errors of the contract. */
 import type { Failure } from './engine/engine.js'
+import { messageOf } from './error-info.js'
 import { AckboxError, type ErrorCode } from './errors.js'
 
 /** A refusal; `storageError` is what the storage last failed with. */
@@ -16,6 +17,5 @@ export function refusal({ code, message, id, ids, segment, offset }: Failure, st
 /** The end of an engine. */
 export function engineFailure(cause: unknown): AckboxError {
   if (AckboxError.is(cause, 'ERR_ENGINE')) return cause
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return new AckboxError('ERR_ENGINE', `the engine failed and its box is unusable: ${message}`, { cause })
+  return new AckboxError('ERR_ENGINE', `the engine failed and its box is unusable: ${messageOf(cause)}`, { cause })
 }

@@ -6,6 +6,7 @@ import { EmbeddedBox } from './box.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
 import { checkWasmSource } from './engine/wasm-source.js'
+import { messageOf } from './error-info.js'
 import { AckboxError, invalidOption } from './errors.js'
 import { GuardedClock } from './guarded-clock.js'
 import { openWhenFree } from './lock-wait.js'
@@ -189,6 +190,5 @@ async function openNow(storage: Storage): Promise<SegmentInfo[]> {
 /** What the storage says in codes of the contract stays; everything else is a failure of the storage. */
 function storageError(error: unknown, signal: AbortSignal | undefined): unknown {
   if (AckboxError.is(error) || (signal?.aborted === true && error === signal.reason)) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new AckboxError('ERR_STORAGE_FAILED', `open: the storage cannot be opened: ${message}`, { cause: error })
+  return new AckboxError('ERR_STORAGE_FAILED', `open: the storage cannot be opened: ${messageOf(error)}`, { cause: error })
 }

@@ -61,26 +61,19 @@ interface Wait {
 }
 
 function ask(driver: Driver, queue: number, id: string): Wait {
-  let isAnswered = false
   let stop = (): void => {}
   const outcome = new Promise<Outcome<never>>((resolve, reject) => {
     let result = ''
     const waiter: Waiter = {
       body: (view) => void (result = view.bodyText()),
       answered: (answer) => {
-        isAnswered = true
         // A number says that the waiting was stopped.
         if (typeof answer !== 'number') resolve(toOutcome((answer as EngineInfo[])[0]!, result))
       },
-      refused: (error) => {
-        isAnswered = true
-        reject(error)
-      },
+      refused: reject,
     }
     const ticket = driver.send(waiter, (ticket, input) => input.finished({ ticket, queue, id }))
-    stop = () => {
-      if (!isAnswered) driver.post((input) => input.stopWaiting({ ticket }))
-    }
+    stop = () => driver.stopWaiting(ticket, waiter)
   })
   return { outcome, stop }
 }

@@ -63,7 +63,8 @@ async function redriveAtPace(
   inbox.keepAlive.hold()
   try {
     const report = await driver.request<RedriveReport>({ op: 'redrive', ...wanted }, undefined, (ticket) => {
-      stop = () => driver.post((input) => input.stopWaiting({ ticket }))
+      const waiter = driver.tickets.at(ticket)
+      stop = () => driver.stopWaiting(ticket, waiter)
       inbox.waiting.add(close)
       signal?.addEventListener('abort', stop)
     })

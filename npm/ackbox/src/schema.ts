@@ -2,6 +2,7 @@
  * The schema of a queue at work: it looks at a body when it is enqueued, and gives handlers its output when it is
  * delivered. What it finds wrong is an `AckboxError` with its issues; what it throws stays what it is.
  */
+import { messageOf } from './error-info.js'
 import { AckboxError, describe, invalidOption } from './errors.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
 import type { SchemaIssue } from './types.js'
@@ -87,8 +88,7 @@ function inWords(issues: readonly unknown[]): string {
 
 function refusal(error: unknown, where: string): unknown {
   if (AckboxError.is(error, 'ERR_INVALID_BODY')) return error
-  const message = error instanceof Error ? error.message : describe(error)
-  return new AckboxError('ERR_INVALID_BODY', `${where}: the schema failed: ${message}`, { cause: error })
+  return new AckboxError('ERR_INVALID_BODY', `${where}: the schema failed: ${messageOf(error)}`, { cause: error })
 }
 
 function plainKey(segment: unknown): string | number {

@@ -6,7 +6,8 @@ import type { BodyView } from './engine/wire.gen.js'
 import { messageOf } from './error-info.js'
 import { AckboxError } from './errors.js'
 import type { LocalOptions } from './queue-options.js'
-import { callable, text } from './validate.js'
+import { callable, isThenable, text } from './validate.js'
+import { unlessEnded } from './waiting.js'
 
 /** Bytes of a step's name. */
 const NAME_BYTES_MAX = 256
@@ -100,7 +101,8 @@ export class Steps {
   }
 
   async #runAndRecord(name: string, step: (context: StepContext) => unknown, where: string): Promise<unknown> {
-    const given = await step(new Context(this.#delivery, name))
+    const called = step(new Context(this.#delivery, name))
+    const given = isThenable(called) ? await unlessEnded(this.#driver, called) : called
     const { codec } = this.#queue.local
     const result = given === undefined ? undefined : encodeBody(given, codec, this.#queue.maxBodyBytes, where, 'result')
     // In front of the record: what could not be read back must not be one.

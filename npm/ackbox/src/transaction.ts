@@ -9,6 +9,7 @@ import { inside, isInside } from './open-transactions.js'
 import { Staging } from './staging.js'
 import type { Receipt, StagedEnqueueOptions } from './types.js'
 import { callable, isThenable } from './validate.js'
+import { unlessEnded } from './waiting.js'
 
 /** Calls `fn` with a transaction and commits what it staged; whatever fails takes all of it back. */
 export async function transact<R>(core: BoxCore, fn: (tx: Transaction) => R | Promise<R>, where: string): Promise<R> {
@@ -21,7 +22,7 @@ export async function transact<R>(core: BoxCore, fn: (tx: Transaction) => R | Pr
   try {
     const called = inside(core, tx, () => fn(tx))
     // What waits for nothing is sent at once: a handler that returns in the same turn counts on it.
-    const result = isThenable(called) ? await called : called
+    const result = isThenable(called) ? await unlessEnded(core.driver, called) : called
     await tx.commit()
     return result
   } catch (error) {

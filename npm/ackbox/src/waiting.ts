@@ -1,5 +1,6 @@
 /** Calls that wait for the engine, until it answers or their signal aborts. */
 import type { BoxCore } from './box.js'
+import type { Driver } from './driver.js'
 import type { Writer } from './engine/wire.gen.js'
 
 /**
@@ -16,19 +17,11 @@ export async function waitFor<T>(
   inbox.keepAlive.hold()
   try {
     return await new Promise<T>((resolve, reject) => {
-      let isAnswered = false
-      const answered = (answer: unknown): void => {
-        isAnswered = true
-        resolve(answer as T)
-      }
-      const refused = (error: Error): void => {
-        isAnswered = true
-        reject(error)
-      }
-      const ticket = driver.send({ answered, refused }, write)
+      const waiter = { answered: (answer: unknown) => resolve(answer as T), refused: reject }
+      const ticket = driver.send(waiter, write)
       abort = () => {
         reject(signal?.reason)
-        if (!isAnswered) driver.post((input) => input.stopWaiting({ ticket }))
+        driver.stopWaiting(ticket, waiter)
       }
       signal?.addEventListener('abort', abort)
     })
@@ -36,4 +29,22 @@ export async function waitFor<T>(
     if (abort !== undefined) signal?.removeEventListener('abort', abort)
     inbox.keepAlive.release()
   }
+}
+
+/** Waits for code of the user, which may take for ever: the end of the box refuses whoever waits for it. */
+export function unlessEnded<T>(driver: Driver, promise: PromiseLike<T>): Promise<T> {
+  const { tickets } = driver
+  return new Promise((resolve, reject) => {
+    driver.check()
+    const ticket = tickets.open({ answered() {}, refused: reject })
+    const ended = (settle: () => void): void => {
+      tickets.close(ticket)
+      settle()
+    }
+    // Made a promise of its own, it settles once at most.
+    Promise.resolve(promise).then(
+      (value) => ended(() => resolve(value)),
+      (error: unknown) => ended(() => reject(error as Error)),
+    )
+  })
 }

@@ -44,6 +44,24 @@ eachStorage('dequeue [A3 dequeue]', (make) => {
     expect((await waiting)?.body).toBe(1)
   })
 
+  it('waits on while another one, which got its message in this turn, is given up', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<number>('jobs')
+    const other = box.queue<number>('other')
+    const stop = new AbortController()
+    let waiting: Promise<unknown> | undefined
+    queue.on('enqueued', () => {
+      waiting = other.dequeue({ waitMs: 60_000 })
+      stop.abort(new Error('no more'))
+    })
+    const first = queue.dequeue({ waitMs: 60_000, signal: stop.signal })
+    await queue.enqueue(1)
+    await expect(first).rejects.toThrow('no more')
+    expect(await isPending(waiting!)).toBe(true)
+    await clock.advance(60_000)
+    expect(await waiting).toBeUndefined()
+  })
+
   it('stops waiting when its signal aborts, with the reason, and takes nothing', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')

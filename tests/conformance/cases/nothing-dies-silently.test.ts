@@ -30,6 +30,13 @@ const boom = (): never => {
 }
 const rejecting = async (): Promise<never> => boom()
 
+/** What nobody can look at. */
+const revoked = (): object => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}
+
 /** A box with a queue of one worker, whose first message meets what fails. */
 interface Scene {
   readonly box: Box
@@ -64,11 +71,6 @@ const warned = (message: RegExp) => expect.objectContaining({ message: expect.st
 
 describe('the error of the handler', () => {
   const then = { get then() { return boom() } }
-  const revoked = (): object => {
-    const { proxy, revoke } = Proxy.revocable({}, {})
-    revoke()
-    return proxy
-  }
   it.each<[string, (message: never) => unknown, object]>([
     ['that throws', boom, { message: 'boom' }],
     ['that rejects', rejecting, { message: 'boom' }],
@@ -152,6 +154,7 @@ describe('what is called for an enqueue rejects it', () => {
     ['codec.encode that gives no bytes', { codec: { encode: () => 'text' as never, decode: boom } }],
     ['a schema that throws', { schema: standard(boom) }],
     ['a schema that rejects', { schema: standard(rejecting) }],
+    ['a schema that throws what cannot be looked at', { schema: standard(() => { throw revoked() }) }],
     ['id that throws', { id: boom }],
     ['group that throws', { group: boom }],
     ['destination that throws', { destination: boom }],

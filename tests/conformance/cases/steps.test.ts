@@ -252,3 +252,11 @@ it('a key is fit for a header, and different for every name, message and box [A3
   }
   expect(keys.size).toBe(8)
 })
+
+it('a step that never ends is refused when the box closes', async () => {
+  const { box } = await makeInMemory()
+  const message = await claimed(box.queue<number>('orders'))
+  const endless = message.step('charge', () => new Promise(() => {}))
+  await box.close()
+  await refusal(endless, 'ERR_CLOSED')
+})

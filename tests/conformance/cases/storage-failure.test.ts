@@ -206,3 +206,22 @@ it('a clean failure of a claim or a pause loses nothing: both wait for room, wit
   expect(await queue.get('a')).toMatchObject({ state: 'completed', attempt: 1 })
   await worker.close()
 })
+
+it('who gives up waiting in the turn of the failure changes nothing of it', async () => {
+  for (let jobs = 0; jobs < 8; jobs++) {
+    const { storage, box } = await setUp()
+    const queue = box.queue<number>('jobs')
+    const stop = new AbortController()
+    const waiting = queue.dequeue({ waitMs: 60_000, signal: stop.signal })
+    storage.hold()
+    const sent = refusal(queue.enqueue(1), 'ERR_STORAGE_FAILED')
+    await turns()
+    storage.failHeld(diskError())
+    for (let job = 0; job < jobs; job++) await Promise.resolve()
+    stop.abort(new Error('enough'))
+    await expect(waiting).rejects.toThrow()
+    await sent
+    await expect(box.closed).rejects.toMatchObject({ code: 'ERR_STORAGE_FAILED' })
+    await refusal(queue.enqueue(2), 'ERR_STORAGE_FAILED')
+  }
+})

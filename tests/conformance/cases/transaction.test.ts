@@ -330,3 +330,10 @@ it('goes on while the box closes, for the handlers that it waits for', async () 
   expect(await closed).toEqual({ returned: 0 })
   await refusal(() => box.transaction(() => {}), 'ERR_CLOSED')
 })
+
+it('is refused when the box closes over a function that never ends', async () => {
+  const { box } = await makeInMemory()
+  const endless = box.transaction(() => new Promise(() => {}))
+  await box.close()
+  await refusal(endless, 'ERR_CLOSED')
+})
