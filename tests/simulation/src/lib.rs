@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actors;
+pub mod chance;
 pub mod clock;
 pub mod digest;
 mod ending;

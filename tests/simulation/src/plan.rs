@@ -7,8 +7,8 @@ use ackbox_core::config::{
     Config, DeadOptions, DedupOptions, Durability, GroupOnDead, Guarantee, QueueOptions,
 };
 use ackbox_core::policy::backoff::{Backoff, Jitter};
-use fastrand::Rng;
 
+use crate::chance::Rng;
 use crate::op::{Care, Item, Op, Say};
 use crate::storage::{Fault, Tear};
 
@@ -51,7 +51,16 @@ impl Plan {
     /// The world of a seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let mut rng = Rng::with_seed(seed);
+        Self::drawn(Rng::with_seed(seed), seed)
+    }
+
+    /// The world in which these bytes are all the chance there is.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Self {
+        Self::drawn(Rng::of_bytes(bytes), 0)
+    }
+
+    fn drawn(mut rng: Rng, seed: u64) -> Self {
         let count = rng.usize(1..=3);
         let queues: Vec<QueueOptions> = (0..count).map(|_| queue(&mut rng)).collect();
         let workers = (0..count).map(|_| workers(&mut rng)).collect();
@@ -66,7 +75,10 @@ impl Plan {
         let drift_milli = *pick(&mut rng, &[0, 0, 1, -1, 300]);
         let length = *pick(&mut rng, &[30, 100, 100, 200, 400]);
         let mut mix = Mix::draw(&mut rng, prompt);
-        let ops = (0..length).map(|_| mix.op(&mut rng)).collect();
+        let mut ops = Vec::new();
+        while ops.len() < length && !rng.is_spent() {
+            ops.push(mix.op(&mut rng));
+        }
         Self {
             seed,
             config,
