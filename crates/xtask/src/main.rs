@@ -7,9 +7,11 @@
 mod cargo;
 mod codegen;
 mod debian;
+mod driver;
 mod enumeration;
 mod faults;
 mod files;
+mod fuzzing;
 mod guarantees;
 mod kills;
 mod mutation;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{enumeration, faults, guarantees, kills, mutation, native, peers};
+use crate::{driver, enumeration, faults, fuzzing, guarantees, kills, mutation, native, peers};
 use crate::{simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
@@ -63,6 +63,18 @@ pub(crate) const TIERS: &[Tier] = &[
         full_seconds: 1_800,
         programs: peers::programs,
     },
+    Tier {
+        name: "fuzzing",
+        short_seconds: 20,
+        full_seconds: 900,
+        programs: fuzzing::programs,
+    },
+    Tier {
+        name: "driver",
+        short_seconds: 60,
+        full_seconds: 1_800,
+        programs: driver::programs,
+    },
 ];
 
 /// How much of a tier runs.
@@ -99,7 +111,6 @@ pub(crate) enum Report {
     /// Lines `test result: ok. 3 passed; 0 failed; 1 ignored` on its output.
     Cargo,
     /// A vitest suite: started with `--outputFile.json`.
-    #[expect(dead_code, reason = "no tier is a suite of vitest yet")]
     Vitest,
 }
 
