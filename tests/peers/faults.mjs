@@ -34,7 +34,7 @@ export const FAULTS = [
   {
     id: 'power-cut',
     fault: 'Power cut while it enqueues',
-    what: 'The queue lies on an ext4 in a file, which is copied as it is while the process stands still; the next process runs on the copy.',
+    what: 'The queue lies on an ext4 in a file, which is copied as it is while the process stands still; the next process runs on the copy. The file system writes nothing back by itself within a round.',
     mounts: true,
     round: powerCut,
   },

@@ -12,7 +12,7 @@ import { FAULTS } from './faults.mjs'
 import { sum } from './judge.mjs'
 import * as workbox from './workbox.mjs'
 
-const ROUNDS = IS_FULL ? 30 : 2
+const ROUNDS = IS_FULL ? 6 : 2
 const NODE_SUBJECTS = ['ackbox', 'better-queue', 'plainjob']
 
 const seed = Number(process.env['ACKBOX_SEED'] ?? Date.now() % 2 ** 31)
@@ -35,10 +35,9 @@ async function run() {
     const browser = workbox.ROUNDS[id]
     results[workbox.about.name] = browser ? await repeat(workbox.about, id, browser) : { note: workbox.about.notes[id] }
     faults.push({ fault, what, runs: ROUNDS, results })
-    const { lost, repeated } = results['ackbox']
+    const { lost } = results['ackbox']
     tier.check(`${fault}: ackbox loses nothing`, lost > 0 ? [`${lost} lost`] : [])
     tier.check(`${fault}: others were measured`, Object.values(results).some(({ accepted }) => accepted === 0) ? ['nothing was accepted'] : [])
-    tier.figure(`ackbox, ${fault}: handled again (messages)`, repeated)
   }
   const subjects = [...abouts, workbox.about].map(({ name, version, setup, links }) => ({ name, version, setup, links }))
   tier.finish({ peers: { subjects, faults } })

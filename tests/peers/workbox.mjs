@@ -22,7 +22,7 @@ export const about = {
     'full-disk': 'needs a browser',
     'kill-handle': 'a request leaves the store before it is sent',
     outage: 'an answer is an answer: 500 counts as delivered',
-    'outage-kill': 'as above',
+    'outage-kill': 'with the first answer the requests are gone',
   },
 }
 

@@ -194,7 +194,7 @@ impl Tier {
         );
     }
 
-    /// Runs all programs, one that fails too; what those say that wrote evidence.
+    /// Runs all programs, one that fails too; what each has seen, or that it broke.
     fn run(
         &self,
         progress: &Progress,
@@ -208,7 +208,7 @@ impl Tier {
         };
         let programs = programs.into_iter();
         programs
-            .filter_map(|program| program.run(progress, tally, length, budget))
+            .map(|program| program.run(progress, tally, length, budget))
             .collect()
     }
 }
@@ -232,10 +232,10 @@ impl Program {
         tally: &mut Tally,
         length: Length,
         budget_seconds: u64,
-    ) -> Option<Evidence> {
+    ) -> Evidence {
         let started = Instant::now();
         let mut counts = Counts::default();
-        let mut evidence = None;
+        let mut evidence = Value::Null;
         let title = std::mem::take(&mut self.title);
         let outcome = progress.step(self.name, &title, |step| {
             let file = fresh(step.report_path("evidence.json"))?;
@@ -251,7 +251,7 @@ impl Program {
             let ended = self.attempt(step, limit, &mut counts);
             step.outcome(counts.to_string());
             if let Ok(text) = fs::read(&file) {
-                evidence = Some(serde_json::from_slice(&text).context("the evidence is no JSON")?);
+                evidence = serde_json::from_slice(&text).context("the evidence is no JSON")?;
             }
             ended?;
             if counts.passed + counts.skipped == 0 {
@@ -259,14 +259,18 @@ impl Program {
             }
             Ok(())
         });
+        // One that broke has a failure, whatever it counted, and takes the place of what it saw before.
+        if outcome.is_err() {
+            counts.failed = counts.failed.max(1);
+        }
         tally.suite(outcome, counts);
-        evidence.map(|value| Evidence {
+        Evidence {
             program: self.name,
             title,
             counts,
             seconds: started.elapsed().as_secs(),
-            value,
-        })
+            value: evidence,
+        }
     }
 
     fn attempt(&mut self, step: &Step, limit: Duration, counts: &mut Counts) -> Result<()> {

@@ -25,7 +25,7 @@ const LENGTHS = {
   /** For a test that spoils it. */
   brief: { worlds: [NATIVE], strokes: 12 },
   short: { worlds: [NATIVE, MIXED], strokes: 30 },
-  full: { worlds: Array.from({ length: 12 }, (_, world) => [NATIVE, MIXED, WASM][world % 3]), strokes: 100 },
+  full: { worlds: Array.from({ length: 6 }, (_, world) => [NATIVE, MIXED, WASM][world % 3]), strokes: 50 },
 }
 
 /** Between two strokes the owner writes down up to so much: some 20 deliveries. */

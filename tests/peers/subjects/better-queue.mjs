@@ -14,7 +14,10 @@ export const about = {
   version: versionOf('better-queue'),
   setup: `with better-queue-sql ${versionOf('better-queue-sql')} over sqlite3 ${versionOf('sqlite3')}, \`store: { type: 'sql', dialect: 'sqlite', path, acquireConnectionTimeout: 60_000 }\`, \`concurrent: 5\`, \`maxRetries: 10\`, \`retryDelay: 1_000\`; a task counts as accepted when its ticket says \`queued\`.`,
   links: [{ says: 'storage and retries', url: 'https://github.com/diamondio/better-queue#storage' }],
-  notes: { 'outage-kill': 'between a failure and its retry a task is in memory only' },
+  notes: {
+    outage: 'tasks that came back to be tried again at one time were started several times, or not at all',
+    'outage-kill': 'between a failure and its retry a task is in memory only',
+  },
 }
 
 /** Between a failure and its retry a task is in memory only: so long nothing must have happened before the queue counts as idle. */

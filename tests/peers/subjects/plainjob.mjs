@@ -16,7 +16,11 @@ export const about = {
   version: versionOf('plainjob'),
   setup: `over better-sqlite3 ${versionOf('better-sqlite3')}, \`defineQueue({ connection: better(new Database(file)) })\`, five workers; a job counts as accepted when \`add\` returns. Jobs whose worker died come again after \`timeout\`, 30 minutes: instead of waiting that long the program calls \`requeueTimedOutJobs\` when it starts.`,
   links: [{ says: 'queue and workers', url: 'https://github.com/justplainstuff/plainjob#usage' }],
-  notes: { outage: KEPT, 'outage-kill': KEPT },
+  notes: {
+    'power-cut': 'its SQLite runs with `synchronous = NORMAL`, which flushes at a checkpoint; a round is shorter than one',
+    outage: KEPT,
+    'outage-kill': KEPT,
+  },
 }
 
 export async function openQueue(folder, handle) {
