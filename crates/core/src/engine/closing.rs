@@ -49,7 +49,8 @@ impl Engine {
         self.closing = Some(Closing {
             tickets: vec![ticket],
             returned,
-            paces_kept: false,
+            // Who only looks has nothing to keep.
+            paces_kept: self.config.read_only,
         });
         for queue in 0..self.desks.len() as u32 {
             self.answer_waiters(queue);

@@ -138,7 +138,8 @@ fn nothing_is_written_and_no_time_passes() {
         assert_eq!(looker.state(jobs, "short"), Some(MessageState::Leased));
         assert_eq!(looker.state(jobs, "leased"), Some(MessageState::Leased));
         assert_eq!(looker.engine.poll_timeout(), None);
-        looker.request(Request::Close {}).expect("it can be closed");
+        let closed = looker.request(Request::Close {}).expect("it can be closed");
+        assert!(looker.answer(closed).is_some(), "it is closed");
         assert_eq!((looker.appends, &looker.disk), (0, &disk));
     }
 }
