@@ -55,7 +55,7 @@ async function live(engine: EngineKind, storage: InjectedStorage, seed: number):
   const note = (value: unknown): void => void objects.push(structuredClone(value))
   const failing = (attempt: number): void => {
     // A real stack differs from call to call, and it is journaled.
-    if (random() < 0.3) throw Object.assign(new Error(`failed ${attempt} – ä€🧾`), { stack: 'fixed' })
+    if (random() < 0.4) throw Object.assign(new Error(`failed ${attempt} – ä€🧾`), { stack: 'fixed' })
   }
   queue.process(async (message) => {
     const { id, attempt } = message
