@@ -56,12 +56,11 @@ fn main() -> Result<ExitCode> {
     if let Some(name) = named.iter().find(|name| !known.contains(&name.as_str())) {
         bail!("no such bug: `{name}`");
     }
+    let is_wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
     let started = Instant::now();
-    let lab = Lab::build()?;
-    lab.check_released()?;
+    let lab = Lab::build(BUGS.iter().any(|bug| is_wanted(bug.name)))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
     let mut sum = Sum::default();
-    let is_wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
     let mut calm: Vec<String> = Vec::new();
     for bug in BUGS.iter().filter(|bug| is_wanted(bug.name)) {
         let caught_by = match lab.watches(bug.tier)? {
@@ -122,7 +121,8 @@ impl Sum {
 }
 
 impl Lab {
-    fn build() -> Result<Self> {
+    /// Builds what a bug of the engine is looked for with, if one is to be planted.
+    fn build(plants_engine: bool) -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let root = root.canonicalize().context("no repository")?;
         let folder = root.join("target/xtask/mutation");
@@ -136,18 +136,27 @@ impl Lab {
             "-p",
             "ackbox-enumeration",
         ];
-        let mut programs = building::build(&root, &folder, &tiers)?;
-        if is_full {
+        let mut programs = Vec::new();
+        if plants_engine {
+            programs.extend(building::build(&root, &folder, &tiers)?);
+        }
+        if plants_engine && is_full {
             let mut tests = vec!["test", "--no-run", "-p", "ackbox-core"];
             tests.extend(TESTS.iter().flat_map(|target| ["--test", target]));
             programs.extend(building::build(&root, &folder, &tests)?);
         }
-        Ok(Self {
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let lab = Self {
             root,
             folder,
             programs,
             is_full,
-        })
+        };
+        if plants_engine {
+            lab.check_released()?;
+        }
+        Ok(lab)
     }
 
     /// No bug is in what is released, and every one is in what is tested here.

@@ -49,6 +49,7 @@ impl Watch {
             .current_dir(&self.directory)
             .env_remove("ACKBOX_EVIDENCE")
             .env_remove(VARIABLE)
+            .env_remove("FORCE_COLOR")
             .env("ACKBOX_LENGTH", "short")
             .env("NO_COLOR", "1")
             .env("RUST_BACKTRACE", "0")

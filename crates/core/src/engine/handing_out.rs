@@ -84,6 +84,7 @@ impl Engine {
     fn is_overdue(&self, token: Token) -> bool {
         let slot = self.leases.get(token).and_then(|lease| lease.slot);
         slot.is_some_and(|slot| self.ledger.messages[slot].deadline < self.now)
+            && !bug!("start-after-ttl")
     }
 
     /// Takes all overdue claims of a worker back, which then expire; hands out what is behind them.
