@@ -153,6 +153,7 @@ fn fresh(queue: usize) -> Item {
         bytes: 10,
         group: None,
         priority: 0,
+        destination: None,
         delay_ms: 0,
         ttl_ms: None,
     }

@@ -1,8 +1,9 @@
 //! Short stories of a box: each of them is crashed at every moment.
 
 use ackbox_core::config::{Config, DedupOptions, Durability, GroupOnDead, Guarantee, QueueOptions};
+use ackbox_core::consumer::policies::Policies;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
-use ackbox_simulation::op::{Care, Item, Op, Say};
+use ackbox_simulation::op::{Care, Effort, Item, Op, Say};
 use ackbox_simulation::plan::Plan;
 use ackbox_simulation::storage::{Fault, Tear};
 
@@ -103,6 +104,7 @@ fn script(name: &str, queues: Vec<QueueOptions>, acts: Vec<Act>, least: u64) -> 
                 durability: Durability::PowerLoss,
                 ..Config::default()
             },
+            policies: queues.iter().map(|_| Policies::default()).collect(),
             queues,
             workers,
             prompt: false,
@@ -148,6 +150,7 @@ fn item(serial: u32, bytes: u16) -> Item {
         bytes,
         group: None,
         priority: 0,
+        destination: None,
         delay_ms: 0,
         ttl_ms: None,
     }
@@ -240,7 +243,11 @@ fn retried_and_dead() -> Script {
         }),
         advance(10),
         settle(Say::Return),
-        care(Care::Redrive { limit: None }),
+        care(Care::Redrive {
+            limit: None,
+            to: None,
+            forget_steps: false,
+        }),
         settle(Say::Dead),
         care(Care::RemoveDead { limit: 1 }),
     ]);
@@ -329,7 +336,11 @@ fn groups() -> Script {
         settle(Say::Reject { delay_ms: Some(10) }),
         advance(10),
         settle(Say::Dead),
-        care(Care::Redrive { limit: None }),
+        care(Care::Redrive {
+            limit: None,
+            to: None,
+            forget_steps: false,
+        }),
         settle(Say::Ack),
         settle(Say::Ack),
     ];
@@ -415,7 +426,11 @@ fn dead_letters_cleaned() -> Script {
             returned: true,
         }));
     }
-    acts.push(care(Care::Redrive { limit: None }));
+    acts.push(care(Care::Redrive {
+        limit: None,
+        to: None,
+        forget_steps: false,
+    }));
     script("dead-letters-cleaned", vec![queue()], acts, 1800)
 }
 
@@ -516,20 +531,36 @@ fn swept() -> Script {
     script("swept", vec![queue()], acts, 700)
 }
 
+/// A handler does a step, or finds that it has done it.
+fn working(name: u8) -> Op {
+    Op::Step {
+        pick: 0,
+        effort: Effort {
+            name,
+            gives: Some(20),
+            cut_off: false,
+        },
+    }
+}
+
 /// Handlers record what they have done, fail, and find it again; steps are moved by cleaning.
 fn steps() -> Script {
-    let step = |name| Act::Do(Op::Step { pick: 0, name });
+    let step = |name| Act::Do(working(name));
     let mut acts = vec![
         enqueue(named(1, 1)),
         step(1),
-        Act::Leave(Op::Step { pick: 0, name: 2 }),
+        Act::Leave(working(2)),
         step(3),
         settle(Say::Reject { delay_ms: Some(5) }),
         advance(5),
         step(1),
         step(4),
         settle(Say::Dead),
-        care(Care::Redrive { limit: None }),
+        care(Care::Redrive {
+            limit: None,
+            to: None,
+            forget_steps: false,
+        }),
         step(2),
         settle(Say::Reject {
             delay_ms: Some(3_600_000),

@@ -4,9 +4,9 @@ use ackbox_core::command::{QueueId, Request};
 use ackbox_core::effect::Object;
 
 use crate::invariants::Violation;
-use crate::model::Asked;
+use crate::model::{Asked, End};
 use crate::must;
-use crate::op::Say;
+use crate::op::{DESTINATIONS, Say};
 use crate::storage::Tear;
 use crate::world::{Phase, Stop, World};
 
@@ -15,7 +15,7 @@ const CLOSING_ROUNDS: usize = 500;
 /// Rounds within which everything finishes: far more than there are messages and retries.
 const ROUNDS: usize = 20_000;
 /// Redrives within which everything finishes.
-const REDRIVES: usize = 5;
+const REDRIVES: usize = 12;
 
 impl World {
     /// Closes the box, handlers and all, and opens it again.
@@ -41,6 +41,12 @@ impl World {
     fn close_box(&mut self) -> Result<(), Stop> {
         let sequence = self.next_sequence() + 1;
         self.closing = Some(sequence);
+        // Who closes a box takes back what was claimed by hand.
+        let held = self.model.held.iter();
+        for held in held.filter(|held| !held.handler && !held.settled) {
+            let starts = &mut self.model.messages[held.message].starts;
+            starts.0 = starts.0.saturating_sub(1);
+        }
         self.request(Request::Close {}, Asked::Other)?;
         for _ in 0..CLOSING_ROUNDS {
             if self.closed || self.phase != Phase::Open {
@@ -80,7 +86,11 @@ impl World {
             .model
             .messages
             .iter()
-            .find(|message| message.end != crate::model::End::Told);
+            .find(|message| match message.end {
+                End::Told => false,
+                End::Maybe => !self.model.retires(message),
+                End::No | End::Asked(_) => true,
+            });
         match left {
             Some(message) => Err(Violation(format!("I1: never finished: {message:?}"))),
             None => Ok(()),
@@ -89,6 +99,7 @@ impl World {
 
     fn finish_everything(&mut self) -> Result<(), Stop> {
         for worker in self.workers.clone() {
+            let worker = worker.id;
             self.at_once(Request::ResumeWorker { worker })?;
         }
         for queue in 0..self.model.queues.len() {
@@ -96,6 +107,7 @@ impl World {
             self.request(Request::ResumeQueue { queue: id }, Asked::Other)?;
             self.open_worker(queue, 2)?;
         }
+        self.close_circuits()?;
         // What waits behind a dead letter waits for its redrive.
         let mut depth = (0, 0);
         for _ in 0..REDRIVES {
@@ -104,14 +116,27 @@ impl World {
             if depth == (0, 0) {
                 return Ok(());
             }
+            // What met an open circuit may have died of it.
+            self.clock.advance(60_000);
+            self.run()?;
             for queue in 0..self.model.queues.len() {
-                self.redrive(queue, None)?;
+                self.redrive(queue, None, None, false)?;
             }
         }
         must!(
             false,
             "liveness: {depth:?} messages and dead letters never finish"
         );
+        Ok(())
+    }
+
+    /// Lets every destination be tried again.
+    fn close_circuits(&mut self) -> Result<(), Stop> {
+        for pick in 0..self.workers.len() as u32 {
+            for destination in 0..=DESTINATIONS {
+                self.force_circuit(pick, destination, false)?;
+            }
+        }
         Ok(())
     }
 

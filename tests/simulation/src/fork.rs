@@ -1,15 +1,18 @@
 //! Worlds that go on from another state of the storage than their own: what else a crash could have left.
 
+use std::collections::BTreeMap;
+
 use ackbox_core::engine::Engine;
 use ackbox_core::time::Timestamp;
 
 use crate::digest::Digest;
+use crate::figures::Figures;
 use crate::invariants::Violation;
 use crate::model::{Model, Sent, Sure};
 use crate::plan::Plan;
 use crate::probe::{Finding, entropy};
 use crate::storage::{Disk, Storage, Tear};
-use crate::world::{Figures, Phase, Stop, World};
+use crate::world::{Phase, Stop, World};
 
 impl World {
     /// The storage, with what was asked of it and not answered.
@@ -47,6 +50,7 @@ impl World {
             clock: self.clock.clone(),
             model: self.model.clone(),
             workers: Vec::new(),
+            starts: BTreeMap::new(),
             phase: Phase::Opening,
             prompt: true,
             closing: self.closing,
@@ -55,7 +59,7 @@ impl World {
             tear: Tear::Nothing,
             digest: Digest::new(self.plan.echoes),
             figures: Figures::default(),
-            body: None,
+            bodies: BTreeMap::new(),
             plan: self.plan.clone(),
             ..*self
         };
@@ -99,6 +103,7 @@ impl Model {
                     body: one.body.clone(),
                     group: info.group.clone(),
                     priority: info.priority.unwrap_or(0),
+                    destination: info.destination.clone(),
                     not_before: 0,
                     deadline: None,
                     at: 0,

@@ -1,5 +1,6 @@
 //! What the engine tells, and what follows from it for what is known.
 
+use ackbox_core::config::QueueOptions;
 use ackbox_core::effect::{Answer, Effect, Event, EventKind, Notice};
 use ackbox_core::error::{ErrorCode, Failure};
 
@@ -7,31 +8,15 @@ use crate::invariants::{Told, Violation};
 use crate::model::{Asked, End, Message, Sent, Sure};
 use crate::must;
 use crate::op::Say;
-use crate::storage::Job;
 use crate::world::{Phase, Stop, World};
 
 impl World {
     pub(crate) fn perform(&mut self, effect: Effect) -> Result<(), Stop> {
         let is_failed = matches!(self.phase, Phase::Failed(_));
+        let Some(effect) = self.take_effect(effect)? else {
+            return Ok(());
+        };
         match effect {
-            Effect::Append { segment, bytes } => self.take_job(Job::Append { segment, bytes })?,
-            Effect::Read {
-                read,
-                segment,
-                offset,
-                length,
-            } => {
-                self.take_job(Job::Read {
-                    read,
-                    segment,
-                    offset,
-                    length,
-                })?;
-            }
-            Effect::Truncate { segment, bytes } => {
-                self.take_job(Job::Truncate { segment, bytes })?
-            }
-            Effect::Remove { segment } => self.take_job(Job::Remove { segment })?,
             Effect::Deliver(delivery) => {
                 must!(
                     !is_failed,
@@ -39,7 +24,8 @@ impl World {
                 );
                 self.figures.deliveries += 1;
                 let now = self.clock.engine_now();
-                self.model.delivery(&delivery, now)?;
+                let passage = self.check_passage(&delivery)?;
+                self.model.delivery(&delivery, passage, now)?;
             }
             Effect::Abort { token, .. } => {
                 let held = self
@@ -61,6 +47,7 @@ impl World {
             } => {
                 must!(!is_failed, "I9: accepted by a box that failed: {}", id);
                 self.figures.messages += u64::from(!duplicate);
+                self.figures.duplicates += u64::from(duplicate);
                 self.model.receipt(&Told {
                     sequence: ticket.0,
                     index: index as usize,
@@ -78,21 +65,19 @@ impl World {
                 ..
             } => {
                 must!(intact, "I2: sound bytes are shown as damaged");
-                self.body = Some((ticket.0, content.body().to_vec()));
+                if let Some(Asked::Recall(_)) = self.model.asked.get(&ticket.0) {
+                    self.bodies.insert(ticket.0, content.body().to_vec());
+                }
             }
             Effect::Event(event) => self.note_event(&event),
             Effect::Notice(Notice::Failed { .. }) => self.phase = Phase::Failed(0),
             // Who is asked for a cooldown need not answer.
             Effect::Notice(Notice::Warning { .. } | Notice::Cooldown { .. }) => {}
+            Effect::Append { .. }
+            | Effect::Read { .. }
+            | Effect::Truncate { .. }
+            | Effect::Remove { .. } => unreachable!("the storage took it"),
         }
-        Ok(())
-    }
-
-    fn take_job(&mut self, job: Job) -> Result<(), Stop> {
-        let appends = |job: &Job| matches!(job, Job::Append { .. });
-        let second = appends(&job) && self.storage.jobs.iter().any(appends);
-        must!(!second, "two appends in flight");
-        self.storage.jobs.push(job);
         Ok(())
     }
 
@@ -100,7 +85,11 @@ impl World {
         if event.kind != EventKind::Dead {
             return;
         }
-        if let Some(index) = self.model.live(event.queue.0 as usize, &event.id) {
+        let queue = event.queue.0 as usize;
+        if self.model.is_ambiguous(queue, &event.id) {
+            return;
+        }
+        if let Some(index) = self.model.live(queue, &event.id) {
             let message = &mut self.model.messages[index];
             if message.dead == Sure::No {
                 message.dead = Sure::Yes;
@@ -126,7 +115,7 @@ impl World {
                 self.model.asked.insert(sequence, asked);
                 Ok(())
             }
-            Err(failure) => self.refused(asked, &failure),
+            Err(failure) => self.refused(sequence, asked, &failure),
         }
     }
 
@@ -150,7 +139,7 @@ impl World {
                 self.model.durable = self.model.durable.max(sequence);
                 for (say, (index, ..)) in ends.iter().zip(before) {
                     if !sure {
-                        self.model.say(index, *say, at, sequence);
+                        self.model.say(index, *say, at, sequence, Sure::Maybe);
                     }
                     if self.model.messages[index].end == End::Asked(sequence) {
                         self.model.complete(index, now, true);
@@ -161,6 +150,38 @@ impl World {
                 }
             }
             Asked::Stale => must!(false, "I4: a stale token settled something"),
+            Asked::Recall(call) => self.recalled(sequence, call, answer)?,
+            Asked::Record { message, name, .. } => {
+                must!(!is_failed, "I9: recorded by a box that failed");
+                self.model.durable = self.model.durable.max(sequence);
+                let steps = &mut self.model.messages[message].steps;
+                steps.entry(name).or_default().confirm(sequence);
+            }
+            Asked::Edit { message } => {
+                must!(!is_failed, "I9: edited by a box that failed");
+                let bodies = &mut self.model.messages[message].bodies;
+                if matches!(answer, Answer::Value(1)) {
+                    self.model.durable = self.model.durable.max(sequence);
+                    bodies.retain(|(asked, _)| *asked >= sequence);
+                } else {
+                    bodies.retain(|(asked, _)| *asked != sequence);
+                }
+            }
+            Asked::OpenProducer { producer } => self.producer_opened(producer, answer)?,
+            Asked::Produce {
+                producer,
+                sent,
+                number,
+            } => {
+                must!(!is_failed, "I9: accepted by a box that failed");
+                must!(sent.is_none(), "I2: number {number} without its receipt");
+                let Answer::Value(next) = answer else {
+                    return Err(Violation("no number to go on with".to_owned()).into());
+                };
+                let known = self.model.producers.entry(producer).or_default();
+                known.check_next(*next)?;
+            }
+            Asked::Fenced => must!(false, "I7: a fenced handle was heard"),
             Asked::Cancel { message } => {
                 must!(!is_failed, "I9: cancelled by a box that failed");
                 if matches!(answer, Answer::Value(1)) {
@@ -174,23 +195,6 @@ impl World {
                     self.model.entries.remove(&(queue, id));
                 }
             }
-            Asked::Step { message, name } => {
-                must!(!is_failed, "I9: a step recorded by a box that failed");
-                self.model.durable = self.model.durable.max(sequence);
-                self.model.messages[message].steps.insert(name, Sure::Yes);
-            }
-            Asked::Recall {
-                message,
-                name,
-                sure,
-            } => {
-                let Answer::Value(value) = answer else {
-                    return Err(Violation(format!("a recall is answered by {answer:?}")).into());
-                };
-                let body = self.body.take().filter(|(ticket, _)| *ticket == sequence);
-                let body = body.as_ref().map(|(_, body)| &**body);
-                self.recalled(message, name, sure, *value, body)?;
-            }
             Asked::Enqueue { .. } => must!(false, "an enqueue is answered by receipts"),
             Asked::Sweep { .. } | Asked::Redrive { .. } | Asked::Other => {}
         }
@@ -203,8 +207,30 @@ impl World {
         Ok(())
     }
 
-    fn refused(&mut self, asked: Asked, failure: &Failure) -> Result<(), Stop> {
+    fn refused(&mut self, sequence: u64, asked: Asked, failure: &Failure) -> Result<(), Stop> {
         match asked {
+            Asked::Recall(call) => self.step_refused(call.token, failure)?,
+            Asked::Record {
+                message,
+                token,
+                name,
+            } => {
+                self.step_refused(token, failure)?;
+                let steps = &mut self.model.messages[message].steps;
+                steps.entry(name).or_default().refuse(sequence);
+            }
+            Asked::Edit { message } => {
+                let bodies = &mut self.model.messages[message].bodies;
+                bodies.retain(|(asked, _)| *asked != sequence);
+            }
+            Asked::Fenced => {
+                let fenced = matches!(failure.code, ErrorCode::Fenced | ErrorCode::Closed);
+                must!(fenced, "I7: expected a fenced handle, got {failure:?}");
+                return Ok(());
+            }
+            Asked::Produce {
+                producer, number, ..
+            } => self.produce_refused(producer, number, failure)?,
             Asked::Stale => {
                 let fenced = matches!(
                     failure.code,
@@ -240,9 +266,6 @@ impl World {
                 }
             }
             Asked::Enqueue { items } => self.check_refused(&items, failure)?,
-            Asked::Step { message, name } => {
-                self.model.messages[message].steps.remove(&name);
-            }
             _ => {}
         }
         self.check_refusal(failure)
@@ -272,7 +295,15 @@ impl World {
                 .model
                 .queues
                 .iter()
-                .any(|queue| queue.max_depth.is_some()),
+                .any(|queue| queue.max_depth.is_some() || queue.max_bytes.is_some()),
+            ErrorCode::BodyTooLarge => {
+                let mut queues = self.model.queues.iter();
+                queues.any(|queue| queue.max_body_bytes.is_some())
+            }
+            ErrorCode::DedupFull => {
+                let dedup = |queue: &QueueOptions| queue.dedup.as_ref()?.max_entries;
+                self.model.queues.iter().any(|queue| dedup(queue).is_some())
+            }
             ErrorCode::NotFound | ErrorCode::IdConflict => true,
             ErrorCode::LeaseLost | ErrorCode::AlreadySettled => true,
             _ => false,

@@ -13,24 +13,28 @@ pub mod chance;
 pub mod clock;
 pub mod digest;
 mod ending;
+pub mod figures;
 mod fork;
 mod hearing;
 pub mod invariants;
 pub mod model;
 pub mod op;
+pub mod passing;
 pub mod plan;
 pub mod probe;
 pub mod recovery;
 mod rot;
+mod serving;
 pub mod shrink;
 pub mod storage;
 pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use figures::Figures;
 use invariants::Violation;
 use plan::Plan;
-use world::{Figures, Stop, World};
+use world::{Stop, World};
 
 /// How a world went.
 #[derive(Clone, PartialEq, Eq, Debug)]

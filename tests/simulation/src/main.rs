@@ -7,13 +7,18 @@
     reason = "the program counts seconds, the worlds do not"
 )]
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+mod evidence;
+
+use ackbox_simulation::figures::Figures;
 use ackbox_simulation::plan::Plan;
 use ackbox_simulation::shrink::shrink;
 use ackbox_simulation::{Report, run, run_twice};
 use anyhow::{Context, Result, bail};
+use evidence::Sum;
 
 /// Failures that are shown in full; more tell little.
 const SHOWN_MAX: u64 = 3;
@@ -27,14 +32,6 @@ struct Arguments {
     first: bool,
 }
 
-#[derive(Default)]
-struct Sum {
-    passed: u64,
-    failed: u64,
-    crashes: u64,
-    deliveries: u64,
-}
-
 fn main() -> Result<ExitCode> {
     let arguments = parse(std::env::args().skip(1))?;
     // What a world panics with is in its report.
@@ -44,7 +41,12 @@ fn main() -> Result<ExitCode> {
     }
     let started = Instant::now();
     let limit = arguments.seconds.map(Duration::from_secs);
-    let mut sum = Sum::default();
+    let mut sum = Sum {
+        passed: 0,
+        failed: 0,
+        figures: Figures::default(),
+        seconds: 0.0,
+    };
     for seed in (0..arguments.seeds).map(|index| arguments.seed.wrapping_add(index)) {
         if limit.is_some_and(|limit| started.elapsed() >= limit) {
             break;
@@ -54,16 +56,19 @@ fn main() -> Result<ExitCode> {
             break;
         }
     }
-    let seconds = started.elapsed().as_secs_f64();
-    let Sum {
-        passed,
-        failed,
-        crashes,
-        deliveries,
-    } = sum;
+    sum.seconds = started.elapsed().as_secs_f64();
+    for (name, count) in sum.figures.named() {
+        println!("{count:>12} {name}");
+    }
+    if let Some(path) = std::env::var_os("ACKBOX_EVIDENCE") {
+        sum.write(Path::new(&path))?;
+    }
+    let Sum { passed, failed, .. } = sum;
     println!(
-        "{crashes} crashes and {deliveries} deliveries in {seconds:.1} s: {:.0} crashes a second",
-        crashes as f64 / seconds
+        "{} crashes in {:.1} s: {:.0} crashes a second",
+        sum.figures.crashes,
+        sum.seconds,
+        sum.speed()
     );
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
     println!("test result: {verdict}. {passed} passed; {failed} failed; 0 ignored");
@@ -78,8 +83,8 @@ fn simulate(seed: u64, sum: &mut Sum, first: bool) {
     let plan = Plan::of(seed);
     let report = run_twice(&plan);
     // Both runs count.
-    sum.crashes += 2 * report.figures.crashes;
-    sum.deliveries += 2 * report.figures.deliveries;
+    sum.figures.add(&report.figures);
+    sum.figures.add(&report.figures);
     if report.violation.is_none() {
         sum.passed += 1;
         return;
@@ -101,7 +106,10 @@ fn simulate(seed: u64, sum: &mut Sum, first: bool) {
 fn replay(seed: u64, kept: &[usize]) -> ExitCode {
     let mut plan = Plan::of(seed);
     plan.echoes = true;
-    println!("{:#?}\n{:?}", plan.config, plan.queues);
+    println!("{:#?}", plan.config);
+    for (queue, policies) in plan.queues.iter().zip(&plan.policies) {
+        println!("{queue:?}\n{policies:?}");
+    }
     print_operations(&plan, kept);
     let report = run(&plan, kept);
     show(seed, &report);

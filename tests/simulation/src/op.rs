@@ -5,6 +5,9 @@
 
 use crate::storage::{Fault, Tear};
 
+/// How many destinations there are.
+pub const DESTINATIONS: u8 = 3;
+
 /// One message that a producer sends.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -22,6 +25,8 @@ pub struct Item {
     pub group: Option<u8>,
     /// Priority.
     pub priority: u8,
+    /// One of a few destinations.
+    pub destination: Option<u8>,
     /// Delay in ms.
     pub delay_ms: u64,
     /// Time to live in ms.
@@ -56,8 +61,14 @@ pub enum Care {
     Forget { id: u8 },
     /// Drop all that wait.
     Purge,
-    /// Give dead letters another chance.
-    Redrive { limit: Option<u32> },
+    /// Give dead letters another chance, perhaps in another queue or without their steps.
+    Redrive {
+        limit: Option<u32>,
+        to: Option<usize>,
+        forget_steps: bool,
+    },
+    /// Give a dead letter another body.
+    Edit { pick: u32, bytes: u16 },
     /// Remove dead letters.
     RemoveDead { limit: u32 },
     /// Look at what is there.
@@ -68,6 +79,36 @@ pub enum Care {
     CloseWorker { pick: u32 },
     /// Pause one, or resume it.
     PauseWorker { pick: u32, paused: bool },
+    /// Let one end when nothing is ready any more.
+    DrainWorker { pick: u32 },
+    /// Isolate a destination, or let it be tried again.
+    Circuit {
+        pick: u32,
+        destination: u8,
+        isolate: bool,
+    },
+}
+
+/// How a handler goes about a step of its message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effort {
+    /// One of a few names.
+    pub name: u8,
+    /// Bytes that the step gives; none: it gives nothing.
+    pub gives: Option<u16>,
+    /// It is cut off between its effect and the record of it.
+    pub cut_off: bool,
+}
+
+/// Which of its numbers a producer sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// The next one, or one that leaves a gap.
+    Next { gap: u64 },
+    /// One that it has sent before.
+    Again { pick: u32 },
+    /// One from a handle that is not the latest.
+    Fenced { pick: u32 },
 }
 
 /// One thing that happens.
@@ -99,12 +140,22 @@ pub enum Op {
     Abandon { pick: u32 },
     /// A consumer prolongs its lease.
     Extend { pick: u32, ms: u64 },
-    /// A handler has done a step of its work, or asks what one gave that was done before.
-    Step { pick: u32, name: u8 },
     /// Ends and messages, all or none.
     Transaction {
         ends: Vec<(u32, Say)>,
         items: Vec<Item>,
+    },
+    /// A handler comes to a step of its message.
+    Step { pick: u32, effort: Effort },
+    /// A consumer records a step of a delivery that is not its own any more.
+    StaleStep { pick: u32, name: u8 },
+    /// A producer that numbers what it sends is opened.
+    OpenProducer { producer: u8 },
+    /// It sends something.
+    Produce {
+        producer: u8,
+        which: Which,
+        item: Item,
     },
     /// Somebody looks after a queue.
     Care { queue: usize, care: Care },

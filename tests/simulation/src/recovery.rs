@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use ackbox_core::command::MessageState;
 
 use crate::invariants::Violation;
+use crate::model::steps::Step;
 use crate::model::{Asked, End, Model, Sent, Sure};
 use crate::must;
 use crate::probe::Seen;
@@ -17,8 +18,6 @@ type Checked<T = ()> = Result<T, Violation>;
 pub struct Ended {
     /// The box was closed: nothing is in doubt.
     pub clean: bool,
-    /// It was being closed.
-    pub closing: bool,
     /// The latest instant of that run.
     pub last: u64,
     /// The first one of the next.
@@ -62,6 +61,14 @@ impl Model {
         self.check_prefix(&doubts, &seen, &blurred)?;
         self.bury_the_missing(&seen, &blurred, ended)?;
         self.remember_doubts(&doubts, ended);
+        let messages = &self.messages;
+        for producer in self.producers.values_mut() {
+            let is_there = |sent: &Sent| {
+                let mut sents = messages.iter().map(|message| &message.sent);
+                sents.any(|other| other.headers == sent.headers)
+            };
+            producer.end_run(is_there);
+        }
         self.begin_run(ended);
         Ok(())
     }
@@ -97,6 +104,13 @@ impl Model {
                         blurred.insert(*message);
                     }
                 }
+                Asked::Produce {
+                    sent: Some(sent), ..
+                } => doubts.push(Doubt::Sent {
+                    sequence: *sequence,
+                    sent: sent.clone(),
+                    found: false,
+                }),
                 Asked::Enqueue { items, .. } | Asked::Unit { items, .. } => {
                     let sent = items.iter().flatten().cloned();
                     doubts.extend(sent.map(|sent| Doubt::Sent {
@@ -121,15 +135,6 @@ impl Model {
             })
             .flatten()
             .collect();
-        for held in self
-            .held
-            .iter()
-            .filter(|held| ended.closing && !held.handler && !held.settled)
-        {
-            // Who closes a box takes back what was claimed by hand.
-            let starts = &mut self.messages[held.message].starts;
-            starts.0 = starts.0.saturating_sub(1);
-        }
         let held: BTreeSet<usize> = self.held.iter().map(|held| held.message).collect();
         for (index, message) in self.messages.iter_mut().enumerate() {
             if !ended.clean {
@@ -170,13 +175,18 @@ impl Model {
 
     /// Which message this is.
     fn find(&mut self, queue: usize, one: &Seen, doubts: &mut [Doubt]) -> Checked<usize> {
-        let is_it = |sent: &Sent| sent.queue == queue && sent.headers.as_bytes() == one.headers;
+        let is_it = |sent: &Sent| sent.headers.as_bytes() == one.headers;
         if let Some(index) = self
             .messages
             .iter()
             .position(|message| is_it(&message.sent))
         {
-            let message = &self.messages[index];
+            let message = &mut self.messages[index];
+            must!(
+                message.may_be_in(queue),
+                "I2: in queue {queue}: {message:?}"
+            );
+            message.seen_in(queue);
             must!(
                 message.end != End::Told,
                 "I3: back after its end was told: {message:?}"
@@ -206,21 +216,28 @@ impl Model {
         // Its start may have come with it, and a redrive behind it.
         self.messages[index].starts.1 = 1;
         self.messages[index].not_before = 0;
-        let redriven = |asked: &Asked| matches!(asked, Asked::Redrive { queue: redriven } if *redriven == queue);
-        if self.asked.values().any(redriven) {
-            self.messages[index].redrive();
+        let redriven = self.asked.values().find_map(|asked| match asked {
+            Asked::Redrive {
+                queue: redriven,
+                to,
+                forget_steps,
+            } if *redriven == queue || *to == Some(queue) => Some((*to, *forget_steps)),
+            _ => None,
+        });
+        if let Some((to, forget_steps)) = redriven {
+            self.messages[index].redrive(to, forget_steps);
         }
         Ok(index)
     }
 
     fn look_at(&mut self, index: usize, one: &Seen) -> Checked {
-        let is_bounded = self.queues[self.messages[index].sent.queue]
-            .max_retry_ms
-            .is_some();
+        let queue = self.messages[index].sent.queue;
+        let is_bounded = self.queues[queue].max_retry_ms.is_some();
+        let turns_away = self.turns_away(queue);
         let message = &mut self.messages[index];
         must!(one.intact, "I2: damaged after a crash: {message:?}");
         must!(
-            one.body == message.sent.body,
+            message.seen_with(&one.body),
             "I2: another body than was sent: {message:?}"
         );
         must!(
@@ -231,9 +248,10 @@ impl Model {
         message.dead = if is_dead { Sure::Yes } else { Sure::No };
         let attempt = one.info.attempt.unwrap_or(0);
         // A suspect may be too late by the time at which the box is open.
-        message.may_die = attempt > 0 && is_bounded;
+        message.may_die = (attempt > 0 && is_bounded) || turns_away;
         if !is_dead {
             let (least, most) = message.starts;
+            let most = if turns_away { u32::MAX } else { most };
             must!(
                 (least..=most).contains(&attempt),
                 "I5: expected {least} to {most} attempts, found {attempt}: {message:?}"
@@ -287,8 +305,10 @@ impl Model {
             .asked
             .values()
             .any(|asked| matches!(asked, Asked::Sweep { .. } | Asked::Cancel { .. }));
+        let moved = |asked: &Asked| matches!(asked, Asked::Redrive { to: Some(_), .. });
         let retains = self.queues[sent.queue].dead.is_some();
-        self.at_most_once(sent.queue) || swept || retains
+        let moved = self.asked.values().any(moved);
+        self.at_most_once(sent.queue) || swept || retains || moved
     }
 
     fn bury_the_missing(
@@ -302,18 +322,28 @@ impl Model {
             let queue = message.sent.queue;
             match message.end {
                 End::Told => {}
-                End::Asked(_) => self.complete(index, ended.last, !blurred.contains(&index)),
-                End::Maybe => self.complete(index, ended.last, false),
+                End::Asked(_) => {
+                    // Or its owner's death was its last attempt, and nobody keeps dead letters.
+                    let may_have_died = self.retires(message) && !ended.clean;
+                    let sure = !blurred.contains(&index) && !may_have_died;
+                    self.complete(index, ended.last, sure);
+                    self.keep_in_doubt(index, may_have_died);
+                }
+                End::Maybe => {
+                    let may_have_died = self.retires(message);
+                    self.complete(index, ended.last, false);
+                    self.keep_in_doubt(index, may_have_died);
+                }
                 End::No => {
                     let cancelled = self.asked.values().any(
                         |asked| matches!(asked, Asked::Cancel { message } if *message == index),
                     );
-                    let retired = self.queues[queue].dead.is_some()
-                        && (message.may_be_dead() || !ended.clean);
-                    let lost = self.at_most_once(queue) && !ended.clean;
+                    let retired = self.retires(message) && (message.may_be_dead() || !ended.clean);
+                    let lost = self.may_be_given_away(message) && !ended.clean;
                     must!(cancelled || retired || lost, "I1: lost: {message:?}");
                     let (sent, sequence) = (message.sent.clone(), message.sequence);
                     self.messages[index].end = End::Told;
+                    self.keep_in_doubt(index, retired && !cancelled);
                     if let (Some(id), true) = (sent.id, lost) {
                         self.remember(queue, id, sequence, (0, ended.last), false);
                     }
@@ -325,6 +355,13 @@ impl Model {
             self.messages[*index].acked_at = None;
         }
         Ok(())
+    }
+
+    /// Time alone removes a dead letter, as long as nobody sets the clock back: it may be there again.
+    fn keep_in_doubt(&mut self, index: usize, may_have_retired: bool) {
+        if may_have_retired {
+            self.messages[index].end = End::Maybe;
+        }
     }
 
     /// What may have been accepted and finished without anybody having been told.
@@ -357,9 +394,14 @@ impl Model {
         self.stale.extend(held.iter().map(|held| held.token));
         self.asked.clear();
         self.durable = 0;
+        self.holds.clear();
         self.was_full = false;
         for message in &mut self.messages {
             message.refunded = false;
+            for (asked, _) in &mut message.bodies {
+                *asked = 0;
+            }
+            message.steps.values_mut().for_each(Step::end_run);
         }
         let windows: Vec<u64> = (0..self.queues.len())
             .map(|queue| self.window_ms(queue))

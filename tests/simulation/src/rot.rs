@@ -26,6 +26,8 @@ impl World {
         }
         let now = self.clock.engine_now();
         let was_stable = self.storage.last_append.is_some_and(|begin| at < begin);
+        self.figures.bit_flips += 1;
+        self.figures.bit_flips_in_stable += u64::from(was_stable);
         match probe(&disk, now, &self.plan.config, self.plan.seed) {
             Ok(found) => {
                 let cut = found.report.cut;

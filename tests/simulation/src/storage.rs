@@ -48,6 +48,17 @@ pub enum Tear {
     Sectors { size: u16, noise: bool, seed: u64 },
 }
 
+/// What a crash left of what was under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Left {
+    /// All of it, or there was nothing.
+    Everything,
+    /// None of it.
+    Nothing,
+    /// A part of an append.
+    Part,
+}
+
 /// What goes wrong next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -141,15 +152,24 @@ impl Storage {
     }
 
     /// A crash: what was not answered is carried out in part.
-    pub fn crash(&mut self, tear: Tear) {
+    pub fn crash(&mut self, tear: Tear) -> Left {
         self.last_append = None;
+        let mut left = Left::Everything;
         for job in std::mem::take(&mut self.jobs) {
             match &job {
-                Job::Append { segment, bytes } => self.tear(*segment, bytes, tear),
+                Job::Append { segment, bytes } => {
+                    let is_torn = self.tear(*segment, bytes, tear);
+                    left = match tear {
+                        _ if is_torn => Left::Part,
+                        Tear::Everything => Left::Everything,
+                        _ => Left::Nothing,
+                    };
+                }
                 _ if tear == Tear::Nothing => {}
                 _ => Self::apply(&mut self.disk, &job),
             }
         }
+        left
     }
 
     /// A journal whose very first bytes are noise passes for somebody else's file, and is refused. Nothing
@@ -165,10 +185,10 @@ impl Storage {
         }
     }
 
-    /// Leaves a part of an append behind.
-    pub fn tear(&mut self, segment: u32, bytes: &[u8], tear: Tear) {
+    /// Leaves a part of an append behind; true if that is neither nothing nor all of it.
+    pub fn tear(&mut self, segment: u32, bytes: &[u8], tear: Tear) -> bool {
         let written = match tear {
-            Tear::Nothing => return,
+            Tear::Nothing => return false,
             Tear::Everything => bytes.to_vec(),
             Tear::Prefix(milli) => bytes[..bytes.len() * usize::from(milli) / 1000].to_vec(),
             Tear::Sectors { size, noise, seed } => {
@@ -176,7 +196,9 @@ impl Storage {
                 sectors(begin, bytes, usize::from(size), noise, seed)
             }
         };
+        let is_torn = !written.is_empty() && written != bytes;
         self.disk.entry(segment).or_default().extend(written);
+        is_torn
     }
 }
 

@@ -1,6 +1,8 @@
 //! One engine, its storage, its clock, and everything that happens to them.
 
-use ackbox_core::command::{Command, Completion, QueueId, Request, Ticket, WorkerId};
+use std::collections::BTreeMap;
+
+use ackbox_core::command::{Command, QueueId, Request, Ticket, WorkerId};
 use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{Answer, EventKind, Object};
 use ackbox_core::engine::Engine;
@@ -9,6 +11,7 @@ use ackbox_core::time::Timestamp;
 
 use crate::clock::Clock;
 use crate::digest::Digest;
+use crate::figures::Figures;
 use crate::invariants::Violation;
 use crate::model::{Asked, Model};
 use crate::must;
@@ -16,7 +19,7 @@ use crate::op::Op;
 use crate::plan::Plan;
 use crate::probe::{entropy, probe};
 use crate::recovery::Ended;
-use crate::storage::{Fault, Job, Storage, Tear};
+use crate::storage::{Left, Storage, Tear};
 
 /// Steps without rest that are no rest any more.
 const STEPS_MAX: u32 = 100_000;
@@ -49,15 +52,15 @@ pub(crate) enum Phase {
     Failed(u32),
 }
 
-/// What happened, in figures.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Figures {
-    /// Crashes, and openings after a failure.
-    pub crashes: u64,
-    /// Deliveries.
-    pub deliveries: u64,
-    /// Messages that were accepted.
-    pub messages: u64,
+/// A worker that is open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Working {
+    /// Its number in this run.
+    pub(crate) id: WorkerId,
+    /// Of which queue.
+    pub(crate) queue: usize,
+    /// Handlers at once.
+    pub(crate) concurrency: u32,
 }
 
 /// The world.
@@ -67,7 +70,11 @@ pub struct World {
     pub(crate) storage: Storage,
     pub(crate) clock: Clock,
     pub(crate) model: Model,
-    pub(crate) workers: Vec<WorkerId>,
+    pub(crate) workers: Vec<Working>,
+    /// Starts of this run that a rate counts: of a queue, and of one worker or destination of it.
+    pub(crate) starts: BTreeMap<(usize, Option<u32>, Option<String>), u64>,
+    /// When this run began.
+    pub(crate) began_at: u64,
     pub(crate) phase: Phase,
     pub(crate) prompt: bool,
     /// The request to open it.
@@ -81,8 +88,8 @@ pub struct World {
     pub(crate) tear: Tear,
     pub(crate) digest: Digest,
     pub(crate) figures: Figures,
-    /// What was shown last, and to which command.
-    pub(crate) body: Option<(u64, Vec<u8>)>,
+    /// What was shown of steps, by the question.
+    pub(crate) bodies: BTreeMap<u64, Vec<u8>>,
     pub(crate) sequence: u64,
     pub(crate) run: u64,
 }
@@ -98,9 +105,12 @@ impl World {
             storage: Storage::default(),
             model: Model {
                 queues: plan.queues.clone(),
+                policies: plan.policies.clone(),
                 ..Model::default()
             },
             workers: Vec::new(),
+            starts: BTreeMap::new(),
+            began_at: now.0,
             phase: Phase::Opening,
             prompt: plan.prompt,
             opening: 0,
@@ -110,7 +120,7 @@ impl World {
             tear: Tear::Nothing,
             digest: Digest::new(plan.echoes),
             figures: Figures::default(),
-            body: None,
+            bodies: BTreeMap::new(),
             sequence: 0,
             run: 0,
             clock,
@@ -154,6 +164,7 @@ impl World {
                 return self.run();
             }
             Op::Jump { ms } => {
+                self.figures.clock_jumps += u64::from(*ms != 0);
                 self.clock.jump(*ms);
                 return self.run();
             }
@@ -196,8 +207,15 @@ impl World {
             Op::Returned { pick } => self.handler_returns(*pick),
             Op::Abandon { pick } => self.abandon(*pick),
             Op::Extend { pick, ms } => self.extend(*pick, *ms),
-            Op::Step { pick, name } => self.take_step(*pick, *name),
             Op::Transaction { ends, items } => self.transact(ends, items),
+            Op::Step { pick, effort } => self.come_to_step(*pick, *effort),
+            Op::StaleStep { pick, name } => self.record_stale_step(*pick, *name),
+            Op::OpenProducer { producer } => self.open_producer(*producer),
+            Op::Produce {
+                producer,
+                which,
+                item,
+            } => self.produce(*producer, *which, item),
             Op::Care { queue, care } => self.care(*queue, care),
             Op::Flip { place, bit } => self.flip(*place, *bit),
             Op::Close => self.close(),
@@ -210,7 +228,7 @@ impl World {
         self.sequence
     }
 
-    fn now(&mut self) -> Timestamp {
+    pub(crate) fn now(&mut self) -> Timestamp {
         let now = self.clock.read();
         self.model.latest = self.model.latest.max(now);
         Timestamp(now)
@@ -267,15 +285,10 @@ impl World {
 
     fn drain(&mut self) -> Result<(), Stop> {
         for _ in 0..STEPS_MAX {
+            let mut idle = self.poll()?;
             let now = self.now();
             self.engine.handle_timeout(now);
-            let mut idle = true;
-            while let Some(effect) = self.engine.poll_effect() {
-                idle = false;
-                self.burn()?;
-                self.digest.effect(&effect);
-                self.perform(effect)?;
-            }
+            idle &= self.poll()?;
             if idle && !self.engine.has_more() {
                 return Ok(());
             }
@@ -283,8 +296,20 @@ impl World {
         Err(Violation("liveness: the engine never comes to rest".to_owned()).into())
     }
 
+    /// Performs what the engine asks for and tells; true if that is nothing.
+    fn poll(&mut self) -> Result<bool, Stop> {
+        let mut idle = true;
+        while let Some(effect) = self.engine.poll_effect() {
+            idle = false;
+            self.burn()?;
+            self.digest.effect(&effect);
+            self.perform(effect)?;
+        }
+        Ok(idle)
+    }
+
     /// A crash comes nearer.
-    fn burn(&mut self) -> Result<(), Stop> {
+    pub(crate) fn burn(&mut self) -> Result<(), Stop> {
         match &mut self.fuse {
             Some((0, tear)) => {
                 let tear = *tear;
@@ -299,72 +324,19 @@ impl World {
         }
     }
 
-    /// The storage answers one thing.
-    fn serve(&mut self, pick: u32) -> Result<(), Stop> {
-        if self.storage.jobs.is_empty() {
-            return self.run();
-        }
-        self.answer(pick as usize % self.storage.jobs.len())?;
-        self.run()
-    }
-
-    fn answer(&mut self, at: usize) -> Result<(), Stop> {
-        self.burn()?;
-        let job = self.storage.jobs.remove(at);
-        let fault = self.storage.takes_fault(&job);
-        self.digest.note(format_args!("{fault:?}"));
-        let now = self.now();
-        let completion = match (&job, fault) {
-            (Job::Append { .. }, Some(Fault::Full)) => {
-                self.model.was_full = true;
-                Completion::AppendFailed { clean: true }
-            }
-            (Job::Append { segment, bytes }, Some(_)) => {
-                self.storage.tear(*segment, bytes, self.tear);
-                Completion::AppendFailed { clean: false }
-            }
-            (Job::Read { read, .. }, Some(_)) => Completion::ReadFailed { read: *read },
-            (_, Some(_)) => {
-                if self.tear != Tear::Nothing {
-                    Storage::apply(&mut self.storage.disk, &job);
-                }
-                Completion::MaintenanceFailed
-            }
-            (
-                Job::Read {
-                    read,
-                    segment,
-                    offset,
-                    length,
-                },
-                None,
-            ) => Completion::Chunk {
-                read: *read,
-                bytes: Storage::read(&self.storage.disk, *segment, *offset, *length),
-            },
-            (job, None) => {
-                self.storage.commit(job);
-                match job {
-                    Job::Truncate { .. } => Completion::Truncated,
-                    Job::Remove { segment } => Completion::Removed { segment: *segment },
-                    _ => Completion::Appended,
-                }
-            }
-        };
-        self.engine.handle_completion(now, completion);
-        Ok(())
-    }
-
     /// The process is gone, and somebody opens the box again.
     pub(crate) fn crash(&mut self, tear: Tear, clean: bool) -> Result<(), Stop> {
-        self.storage.crash(tear);
+        let left = self.storage.crash(tear);
+        self.figures.power_cuts += u64::from(left != Left::Everything);
+        self.figures.torn_writes += u64::from(left == Left::Part);
         self.storage.remove_strange_file();
         self.succeed(clean)
     }
 
     /// Somebody opens what the last owner left behind.
     pub(crate) fn succeed(&mut self, clean: bool) -> Result<(), Stop> {
-        self.figures.crashes += 1;
+        self.figures.crashes += u64::from(!clean);
+        self.figures.closings += u64::from(clean);
         let last = self.clock.engine_now();
         self.clock.restart();
         let now = self.clock.engine_now();
@@ -372,12 +344,10 @@ impl World {
             |failure| Violation(format!("I6: cannot be opened after a crash: {failure:?}")),
         )?;
         let free_deaths = self.plan.config.free_owner_deaths > 0;
-        let closing = self.closing.is_some();
         self.model.recover(
             &found.queues,
             Ended {
                 clean,
-                closing,
                 last,
                 now,
                 free_deaths,
@@ -389,8 +359,10 @@ impl World {
     pub(crate) fn open(&mut self) -> Result<(), Stop> {
         self.run += 1;
         self.workers.clear();
+        self.starts.clear();
         (self.closing, self.closed) = (None, false);
         let now = self.now();
+        self.began_at = now.0;
         let entropy = entropy(self.plan.seed, self.run);
         let engine = Engine::new(self.plan.config.clone(), entropy, now);
         self.engine = engine.expect("the plan's options are sound");
@@ -420,15 +392,22 @@ impl World {
                 queue: id,
                 events: 1 << EventKind::Dead as u32,
             })?;
+        }
+        for queue in 0..self.plan.queues.len() {
+            let id = QueueId(queue as u32);
             for concurrency in self.plan.workers[queue].clone() {
                 let opened = self.setting_up(Request::OpenWorker {
                     queue: id,
                     concurrency,
-                    policies: Box::default(),
+                    policies: Box::new(self.plan.policies[queue].clone()),
                     limits: HandlerLimits::default(),
                 })?;
                 if let Some(Object::Worker(opened)) = opened {
-                    self.workers.push(opened.worker);
+                    self.workers.push(Working {
+                        id: opened.worker,
+                        queue,
+                        concurrency,
+                    });
                 }
             }
         }
@@ -436,7 +415,7 @@ impl World {
     }
 
     /// A request of the moment in which the box is open.
-    fn setting_up(&mut self, request: Request) -> Result<Option<Object>, Stop> {
+    pub(crate) fn setting_up(&mut self, request: Request) -> Result<Option<Object>, Stop> {
         let sequence = self.next_sequence();
         let now = self.now();
         let answer = self.engine.handle_request(now, Ticket(sequence), request);

@@ -173,9 +173,12 @@ impl Engine {
         let controls = &mut self.desks[queue as usize].controls;
         let control = controls.get_mut(&key).expect("looked up above");
         let changes = control.take_changes(destination);
-        let Some(last) = changes.last().copied() else {
+        if changes.is_empty() {
             return;
-        };
+        }
+        // Even if enough time has passed to probe it again: what was claimed before was not for that.
+        let mut states = changes.iter().map(|change| change.to);
+        let was_open = states.any(|state| matches!(state, State::Open | State::Isolated));
         let circuit = control.circuit(destination).expect("it changed");
         let state = circuit.saved(now);
         let key_in_journal = self.valve_key(queue, key, destination);
@@ -191,7 +194,7 @@ impl Engine {
             };
             self.emit(queue, event);
         }
-        if matches!(last.to, State::Open | State::Isolated) {
+        if was_open {
             self.take_back_from_destination(queue, key, destination);
         }
     }

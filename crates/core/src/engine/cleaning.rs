@@ -49,6 +49,11 @@ impl Cleaning {
         self.removing.is_some()
     }
 
+    /// A segment was about to be removed, and is not.
+    pub(super) fn keep(&mut self, segment: u32) {
+        self.removing = self.removing.filter(|removing| *removing != segment);
+    }
+
     /// An append is durable.
     pub(super) fn append_ended(&mut self) {
         self.moved = 0;

@@ -43,6 +43,7 @@ impl Engine {
             closing.tickets.push(ticket);
             return None;
         }
+        self.settle_before_closing();
         self.cut_paced_redrives();
         self.take_back_claimed();
         let returned = self.take_back_manual();

@@ -237,6 +237,14 @@ impl Commit {
             && (self.on_hold || self.staged.iter().all(|staged| staged.frame.is_empty()))
     }
 
+    /// Whether a segment is the one that is written to.
+    #[must_use]
+    pub(super) fn is_last(&self, segment: u32) -> bool {
+        self.segments
+            .back()
+            .is_some_and(|(last, _)| *last == segment)
+    }
+
     /// Whether the removal of a segment waits for what found no room.
     #[must_use]
     pub(super) fn delays_removal(&self) -> bool {

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::staging::{Gate, Retracted};
-use crate::command::Token;
+use crate::command::{Ticket, Token};
+use crate::effect::{Answer, Effect};
 use crate::journal::Record;
 use crate::ledger::Note;
 use crate::time::Timestamp;
@@ -25,6 +26,8 @@ pub(super) struct Room {
     is_short: bool,
     /// It is asked again then, and nothing is claimed before; never if nothing waits for that.
     next_try: Timestamp,
+    /// What found none settles deliveries, and may be on hold.
+    keeps_settlements: bool,
 }
 
 impl Default for Room {
@@ -32,6 +35,7 @@ impl Default for Room {
         Self {
             is_short: false,
             next_try: Timestamp::NEVER,
+            keeps_settlements: false,
         }
     }
 }
@@ -45,6 +49,11 @@ impl Room {
     /// When it is asked again.
     pub(super) fn next_try(&self) -> Timestamp {
         self.next_try
+    }
+
+    /// An append found none; `settlements`: ends of deliveries that belong to no transaction were in it.
+    pub(super) fn keep(&mut self, settlements: bool) {
+        self.keeps_settlements = settlements;
     }
 
     /// An append found room.
@@ -85,6 +94,13 @@ impl Engine {
         self.commit.hold(hold);
     }
 
+    /// The box is being closed: what was done must be written, or the closing fails.
+    pub(super) fn settle_before_closing(&mut self) {
+        if self.room.keeps_settlements {
+            self.commit.hold(false);
+        }
+    }
+
     /// Lets what waits for room be tried again, once in a while.
     pub(super) fn look_for_room(&mut self) {
         if self.room.next_try <= self.now {
@@ -97,7 +113,28 @@ impl Engine {
 impl Retracted {
     /// Whether it holds the end of a delivery that somebody has seen.
     pub(super) fn settles(&self) -> bool {
-        self.records.iter().any(|(_, payload)| {
+        self.settlements() > 0
+    }
+
+    /// Whether one of these ends belongs to no transaction that enqueues as well.
+    pub(super) fn settles_alone(&self) -> bool {
+        let receipt = |gate: &Gate| match gate {
+            Gate::Effect(Effect::Receipt { ticket, .. }) => Some(*ticket),
+            _ => None,
+        };
+        let units: BTreeSet<Ticket> = self.gates.iter().filter_map(receipt).collect();
+        let in_units = self.gates.iter().map(|gate| match gate {
+            Gate::Effect(Effect::Reply {
+                ticket,
+                result: Ok(Answer::Value(settled)),
+            }) if units.contains(ticket) => *settled,
+            _ => 0,
+        });
+        self.settlements() > in_units.sum()
+    }
+
+    fn settlements(&self) -> u64 {
+        let is_settlement = |(_, payload): &&(Note, Vec<u8>)| {
             let record = Record::decode(payload).expect("it was encoded by this run");
             matches!(
                 record,
@@ -110,7 +147,8 @@ impl Retracted {
                         ..
                     }
             )
-        })
+        };
+        self.records.iter().filter(is_settlement).count() as u64
     }
 
     /// Whether it holds a message that stands or falls with what became of another one.

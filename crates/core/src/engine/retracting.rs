@@ -6,7 +6,8 @@
 //! when something else is written. When an append without a message to refuse held settlements, and
 //! those found no room, the run ends, unless messages came along with them: those need more room than is
 //! kept for settlements, and all of it waits. The run also ends when a transaction depends on what is
-//! refused: the deliveries that it ended cannot be opened again. For all else see [`super::no_room`].
+//! refused: the deliveries that it ended cannot be opened again; and when a box is closed without room for
+//! settlements that nobody waits for. For all else see [`super::no_room`].
 
 use std::collections::BTreeSet;
 
@@ -29,8 +30,10 @@ impl Engine {
         let can_unedit = |edited: &Edited| self.can_unedit(edited);
         // Deaths are counted in records, so a message whose death is written cannot be taken back.
         let refuses_nothing = gone.is_empty() && !edits;
+        let is_closing = self.closing.is_some();
         let is_final = if refuses_nothing {
-            frames[0].settles() && !frames[0].owes()
+            let waits = frames[0].owes() && !(is_closing && frames[0].settles_alone());
+            frames[0].settles() && !waits
         } else {
             let mut edited = frames.iter().flat_map(Retracted::edits);
             has_died(&frames, &gone)
@@ -60,11 +63,17 @@ impl Engine {
             self.retract_claims(&mut frames);
             let urgent = |frame: &Retracted| frame.settles() || frame.accepted().next().is_some();
             let hold = frames[0].owes() || !frames.iter().any(urgent);
+            self.room.keep(frames.iter().any(Retracted::settles_alone));
             self.stage_again(frames, &gone);
             return self.wait_for_room(hold);
         }
+        // Nobody may wait for a settlement, but whoever closes the box relies on it.
+        let settles = frames.iter().any(Retracted::settles_alone);
         self.stage_again(frames, &gone);
-        self.commit.hold_if_unawaited();
+        self.room.keep(settles);
+        if !(settles && is_closing) {
+            self.commit.hold_if_unawaited();
+        }
     }
 
     /// A message that is taken back may have been claimed, or even settled (at-most-once).
@@ -118,6 +127,13 @@ impl Engine {
                 }
             }
             for gate in frame.gates {
+                if let Gate::Emptied(segment) = gate
+                    && self.commit.is_last(segment)
+                {
+                    // The one that would have followed was never begun: this one is written to again.
+                    self.cleaning.keep(segment);
+                    continue;
+                }
                 let gate = self.refuse_produced(gate, &producers);
                 match gate.and_then(|gate| self.refuse_gone(gate, gone, &refused, &mut told)) {
                     Some(Gate::Started(token)) if self.leases.get(token).is_none() => {}

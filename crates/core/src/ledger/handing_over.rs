@@ -5,6 +5,7 @@
 //! written again behind the record of its completion, and waits as if it had never been claimed. A
 //! crash between the two records loses it, which at-most-once may.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::message::{Message, NONE};
@@ -47,6 +48,11 @@ impl HandedOver {
     }
 }
 
+/// Ids of messages that were handed over and that nobody saw yet: such a message may be taken back, so its
+/// id is taken, whatever is remembered of finished ones.
+#[derive(Debug, Default)]
+pub(super) struct UnseenIds(BTreeMap<(u32, u128), u64>);
+
 impl Ledger {
     /// Settles a claimed message before its delivery `token` starts.
     pub fn hand_over(&mut self, slot: u32, token: Token, now: Timestamp, out: &mut impl Recorder) {
@@ -58,6 +64,9 @@ impl Ledger {
             hash: self.dedup.hash(entry),
             fingerprint: self.dedup.fingerprint(entry),
         });
+        if let Some(identity) = identity {
+            self.unseen_ids.0.insert((queue, identity.hash), number);
+        }
         let message = self.complete(slot, now, b"", true, out);
         let handed_over = HandedOver {
             token,
@@ -108,7 +117,27 @@ impl Ledger {
 
     /// The delivery of a message that was handed over is over, or it can never be durable.
     pub fn forget_handed_over(&mut self, number: u64) -> Option<HandedOver> {
+        self.see_handed_over(number);
         self.handed_over.remove(&number)
+    }
+
+    /// Somebody sees a message that was handed over: it will not be taken back. True if its id was taken
+    /// until now.
+    pub fn see_handed_over(&mut self, number: u64) -> bool {
+        let Some(handed_over) = self.handed_over.get(&number) else {
+            return false;
+        };
+        let queue = handed_over.queue;
+        let identity = handed_over.identity;
+        identity.is_some_and(|id| self.unseen_ids.0.remove(&(queue, id.hash)) == Some(number))
+    }
+
+    /// What was accepted under an id and waits to be seen by a consumer: its number, and the fingerprint
+    /// of its body.
+    pub(super) fn unseen(&self, queue: u32, hash: u128) -> Option<(u64, u64)> {
+        let number = self.unseen_ids.0.get(&(queue, hash))?;
+        let identity = self.handed_over.get(number)?.identity?;
+        Some((*number, identity.fingerprint))
     }
 
     /// Withdraws a message that was handed over and that nobody saw: its id is free.
@@ -150,6 +179,7 @@ impl Ledger {
         now: Timestamp,
         out: &mut impl Recorder,
     ) -> u32 {
+        let is_reserved = self.see_handed_over(number);
         let handed_over = self.forget_handed_over(number);
         let HandedOver {
             queue,
@@ -176,7 +206,8 @@ impl Ledger {
         let slot = self.insert(message);
         self.unstart(slot, now);
         if let Some(id) = identity {
-            self.take_id_again(slot, id, is_remembered);
+            // Its window may have passed since somebody was about to see it.
+            self.take_id_again(slot, id, is_reserved || !is_remembered);
         }
         let is_message =
             self.write_again(slot, payload, None, Note::TakenBack { slot, number }, out);
@@ -187,15 +218,18 @@ impl Ledger {
         slot
     }
 
-    /// Its id is that of an unfinished message again, unless it was freed meanwhile.
-    fn take_id_again(&mut self, slot: u32, id: Identity, was_remembered: bool) {
+    /// Its id is that of an unfinished message again; `anew`: though nobody remembers it.
+    fn take_id_again(&mut self, slot: u32, id: Identity, anew: bool) {
         let message = &self.messages[slot];
         let (queue, number) = (message.queue, message.number);
         let entry = if let Some(entry) = self.entry_of_end(queue, id, number) {
             self.unplace_entry(entry);
             self.dedup.relive(entry, slot);
             entry
-        } else if !was_remembered && self.dedup.find(queue, id.hash).is_none() {
+        } else if anew
+            && self.dedup.find(queue, id.hash).is_none()
+            && self.unseen(queue, id.hash).is_none()
+        {
             self.dedup.insert_live(queue, id.hash, id.fingerprint, slot)
         } else {
             return;

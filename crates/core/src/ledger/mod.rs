@@ -71,7 +71,7 @@ use chain::Chain;
 use circuits::Circuits;
 use dedup::Dedup;
 use ends::RecentEnds;
-use handing_over::HandedOver;
+use handing_over::{HandedOver, UnseenIds};
 use holds::Holds;
 use message::{Message, NONE, Standing};
 use names::Names;
@@ -112,6 +112,7 @@ pub struct Ledger {
     /// Messages that were handed over and whose deliveries are not over, by number.
     handed_over: BTreeMap<u64, HandedOver>,
     recent_ends: RecentEnds,
+    unseen_ids: UnseenIds,
     opens: Opens,
     names: BTreeMap<Rc<str>, u32>,
     numbers: Index,
@@ -150,6 +151,7 @@ impl Ledger {
             cached_bytes: 0,
             handed_over: BTreeMap::new(),
             recent_ends: RecentEnds::default(),
+            unseen_ids: UnseenIds::default(),
             opens: Opens::default(),
             names: BTreeMap::new(),
             numbers: Index::default(),

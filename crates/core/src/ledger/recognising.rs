@@ -28,18 +28,21 @@ impl Ledger {
             }
             return Ok(Some(known));
         }
-        let Some(entry) = self.entry_of(queue, hash, now) else {
-            return Ok(None);
+        let (known, original) = match self.entry_of(queue, hash, now) {
+            Some(entry) => (self.accepted_as(entry), self.dedup.fingerprint(entry)),
+            None => match self.unseen(queue, hash) {
+                Some((number, original)) => (unseen(number), original),
+                None => return Ok(None),
+            },
         };
         let compare = self.queues[queue as usize].settings.dedup_compare;
-        let original = self.dedup.fingerprint(entry);
         if compare == Compare::Body
             && original != ANY_BODY
             && original != self.fingerprint(enqueue.body)
         {
             return Err(self.conflict(queue, id));
         }
-        Ok(Some(self.accepted_as(entry)))
+        Ok(Some(known))
     }
 
     /// What was accepted under an id, whatever its body, if that is still remembered.
@@ -48,8 +51,10 @@ impl Ledger {
             return Some(known);
         }
         let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
-        let entry = self.entry_of(queue, hash, now)?;
-        Some(self.accepted_as(entry))
+        match self.entry_of(queue, hash, now) {
+            Some(entry) => Some(self.accepted_as(entry)),
+            None => self.unseen(queue, hash).map(|(number, _)| unseen(number)),
+        }
     }
 
     fn accepted_as(&self, entry: u32) -> Accepted {
@@ -181,5 +186,13 @@ impl Ledger {
     /// The fingerprint of a body; never 0, which in a record says that the id is not taken.
     pub(super) fn fingerprint(&self, body: &[u8]) -> u64 {
         kept_of(hash::fingerprint(&self.hash_key, body).clamp(1, ANY_BODY - 1))
+    }
+}
+
+/// A message that is settled, at most once, and that no consumer has seen yet.
+fn unseen(number: u64) -> Accepted {
+    Accepted::Duplicate {
+        state: MessageState::Completed,
+        number,
     }
 }

@@ -220,7 +220,10 @@ impl Ledger {
         let (queue, id) = (handed_over.queue, self.id_of(&handed_over.message));
         let is_own = |parsed: GeneratedId| parsed.number == stored.number;
         let is_generated = self.parse_generated(queue, &id).is_some_and(is_own);
+        let namesake = self.dedup.find(queue, self.id_hash(queue, &id));
         let fingerprint = match stored.fingerprint {
+            // Its id was free when it was handed over, and is another message's now.
+            _ if namesake.is_some_and(|entry| self.dedup.live(entry).is_some()) => 0,
             0 if !is_generated && stored.queue != queue => ANY_BODY,
             fingerprint => fingerprint,
         };

@@ -51,7 +51,7 @@ impl Ledger {
             return None;
         }
         let hash = hash::id_hash(&self.hash_key, queue, id.as_bytes());
-        if self.entry_of(queue, hash, now).is_some() {
+        if self.entry_of(queue, hash, now).is_some() || self.unseen(queue, hash).is_some() {
             return None;
         }
         self.make_room_for_id(now, queue).ok()?;

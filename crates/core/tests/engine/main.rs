@@ -54,6 +54,7 @@ mod overrunning;
 mod paced_redrives;
 mod pausing;
 mod priorities;
+mod probes_late;
 mod producers;
 mod producers_cut;
 mod purging;

@@ -3,6 +3,7 @@
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, Guarantee, QueueOptions};
 use ackbox_core::effect::{EventKind, Notice};
+use ackbox_core::error::ErrorCode;
 
 use crate::support::{Disk, T0, World, message};
 
@@ -224,8 +225,8 @@ fn a_box_that_waits_for_room_can_be_closed() {
     assert_eq!(world.reopen().box_stats().messages, 1);
 }
 
-#[test]
-fn a_box_closes_though_the_removal_of_a_segment_waits_for_room() {
+/// A box in whose only segment nothing lives, and which had no room to begin another one.
+fn without_room_for_a_segment() -> (World, QueueId) {
     let config = Config {
         segment_bytes: 4096,
         ..Config::default()
@@ -244,9 +245,86 @@ fn a_box_closes_though_the_removal_of_a_segment_waits_for_room() {
     world.fail_append(true);
     world.hold_appends = false;
     assert!(!is_failed(&world));
+    (world, orders)
+}
+
+#[test]
+fn a_box_closes_though_a_segment_was_about_to_be_removed() {
+    let (mut world, _) = without_room_for_a_segment();
     let closing = world.request(Request::Close {}).unwrap();
     assert!(
         matches!(world.answer(closing), Some(Ok(_))),
         "nothing will be written any more for which the removal could wait"
     );
+}
+
+#[test]
+fn a_segment_that_is_written_to_again_is_not_removed() {
+    let (mut world, orders) = without_room_for_a_segment();
+    world.enqueue_id(orders, "small", "small");
+    assert_eq!(world.box_stats().messages, 1);
+    let mut world = world.reopen();
+    assert_eq!(world.state(orders, "small"), Some(MessageState::Ready));
+    // Its time comes once another one was begun.
+    world.enqueue(orders, &"y".repeat(2_000));
+    for _ in 0..2 {
+        let token = world.dequeue(orders, 1)[0].token;
+        world.ack(token);
+    }
+    world.enqueue(orders, &"z".repeat(3_000));
+    assert!(world.box_stats().cleaned_segments > 0);
+    world.audit();
+}
+
+/// A box without room for a message, nor for the end of a delivery that nobody waits for.
+fn settled_without_room() -> (World, QueueId) {
+    let (mut world, orders) = backlog(QueueOptions::default(), &["a"]);
+    // Nor does anybody want to hear of it.
+    world.at_once(Request::Listen {
+        queue: orders,
+        events: 0,
+    });
+    let worker = world.worker(orders, 1);
+    world.land();
+    let token = world.delivery().token;
+    world.at_once(Request::PauseWorker { worker });
+    let first = world.command(Command::Enqueue(message(orders, "x")));
+    world.unanswered(Command::Settle(Settle {
+        token,
+        verdict: Verdict::Ack,
+        returned: true,
+        result: b"",
+        error: b"",
+    }));
+    let second = world.command(Command::Enqueue(message(orders, "y")));
+    world.land();
+    world.fail_append(true);
+    assert!(!is_failed(&world) && world.answer(first).is_none());
+    assert!(world.answer(second).expect("it is answered").is_err());
+    (world, orders)
+}
+
+#[test]
+fn a_settlement_that_found_no_room_is_written_before_the_box_is_closed() {
+    let (mut world, orders) = settled_without_room();
+    let closing = world.request(Request::Close {}).unwrap();
+    while world.held.is_some() {
+        assert!(world.answer(closing).is_none(), "it is not durable yet");
+        world.land();
+    }
+    assert!(world.answer(closing).expect("it is closed").is_ok());
+    let mut world = world.reopen();
+    assert_eq!(world.state(orders, "a"), Some(MessageState::Completed));
+}
+
+#[test]
+fn a_box_that_cannot_write_what_was_settled_does_not_close_well() {
+    let (mut world, _) = settled_without_room();
+    let closing = world.request(Request::Close {}).unwrap();
+    while world.held.is_some() {
+        world.fail_append(true);
+    }
+    let failure = world.answer(closing).expect("closing never hangs");
+    assert_eq!(failure.unwrap_err().code, ErrorCode::StorageFailed);
+    assert!(is_failed(&world));
 }

@@ -445,42 +445,6 @@ fn what_a_handler_may_have_seen_cannot_be_cancelled() {
 }
 
 #[test]
-fn an_id_that_is_remembered_no_longer_is_taken_again_unless_another_has_it() {
-    let forgetful = QueueOptions {
-        dedup: Some(DedupOptions {
-            window_ms: Some(0),
-            ..DedupOptions::default()
-        }),
-        ..options()
-    };
-    for takes_it in [false, true] {
-        let mut world = World::new();
-        let orders = world.define("orders", forgetful.clone());
-        world.enqueue_id(orders, "a", "first");
-        world.hold_appends = true;
-        let worker = world.worker(orders, 1);
-        if takes_it {
-            world.command(Command::Enqueue(Enqueue {
-                id: Some("a"),
-                ..message(orders, "second")
-            }));
-        }
-        world.at_once(Request::PauseWorker { worker });
-        land_all(&mut world);
-        world.audit();
-        assert_eq!(world.peek(orders, None).len(), 1 + usize::from(takes_it));
-        assert!(
-            world
-                .enqueue_id(orders, "a", if takes_it { "second" } else { "first" })
-                .0
-        );
-        world.at_once(Request::ResumeWorker { worker });
-        assert_eq!(world.work_off().len(), 1 + usize::from(takes_it));
-        world.audit();
-    }
-}
-
-#[test]
 fn an_id_whose_message_may_be_taken_back_cannot_be_forgotten() {
     let (mut world, orders, worker) = claimed();
     let forget = |id: &str| Request::Forget {
@@ -543,4 +507,49 @@ fn a_clean_failure_loses_nothing_that_was_taken_back() {
     world.value(Request::ResumeQueue { queue: other });
     world.audit();
     expect_untouched(world, orders);
+}
+
+#[test]
+fn an_id_stays_taken_until_somebody_sees_its_message() {
+    for window_ms in [0, 700] {
+        let mut world = World::new();
+        let dedup = DedupOptions {
+            window_ms: Some(window_ms),
+            ..DedupOptions::default()
+        };
+        let orders = world.define(
+            "orders",
+            QueueOptions {
+                dedup: Some(dedup),
+                ..options()
+            },
+        );
+        world.enqueue_id(orders, "a", "a");
+        world.hold_appends = true;
+        let worker = world.worker(orders, 1);
+        // Its settlement is on its way to the disk for longer than its id would be remembered.
+        world.advance(1_000);
+        let sent = |body| {
+            Command::Enqueue(Enqueue {
+                id: Some("a"),
+                ..message(orders, body)
+            })
+        };
+        let conflict = world.command(sent("another"));
+        world.command(sent("a"));
+        world.at_once(Request::PauseWorker { worker });
+        land_all(&mut world);
+        let refused = world.answer(conflict).expect("it is answered");
+        assert_eq!(refused.unwrap_err().code, ErrorCode::IdConflict);
+        let (_, _, duplicate, ..) = world.receipts.last().expect("it is told");
+        assert!(duplicate, "it is there, and may be taken back");
+        assert_eq!(world.box_stats().messages, 1);
+        assert!(world.enqueue_id(orders, "a", "a").0);
+        world.audit();
+
+        world.at_once(Request::ResumeWorker { worker });
+        assert_eq!(world.delivered(), ["a"]);
+        let (duplicate, ..) = world.enqueue_id(orders, "a", "a");
+        assert_eq!(duplicate, window_ms > 0, "its window began");
+    }
 }

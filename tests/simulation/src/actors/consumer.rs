@@ -4,8 +4,9 @@ use ackbox_core::command::{Command, QueueId, Reason, Settle, Token, Transaction,
 use ackbox_core::time::Timestamp;
 
 use super::producer::enqueues;
-use crate::model::{Asked, Held, Message};
+use crate::model::{Asked, Held, Message, Sure};
 use crate::op::{Item, Say};
+use crate::passing::is_free;
 use crate::world::{Stop, World};
 
 fn verdict(say: Say, now: u64) -> Verdict {
@@ -34,7 +35,7 @@ fn settle(token: u64, say: Say, now: u64, returned: bool) -> Settle<'static> {
 
 impl World {
     /// The n-th delivery for which something holds.
-    pub(super) fn pick(&self, pick: u32, fits: impl Fn(&Held) -> bool) -> Option<usize> {
+    pub(crate) fn pick(&self, pick: u32, fits: impl Fn(&Held) -> bool) -> Option<usize> {
         let fitting = self
             .model
             .held
@@ -99,6 +100,13 @@ impl World {
             return self.command(sequence, Command::Settle(settle));
         }
         let sure = held.is_open(now);
+        if let (Say::Later { ms, .. }, Some(passage), true) = (say, &held.passage, sure)
+            && self.plan.policies[held.queue].tell_destinations_apart()
+        {
+            let key = (held.queue, passage.destination.clone());
+            let until = self.model.holds.entry(key).or_default();
+            *until = (*until).max(now + ms);
+        }
         let returned = returned || !held.handler;
         let before = vec![self.take(place, say, sure, sequence, returned)];
         let unit = Asked::Unit {
@@ -128,7 +136,8 @@ impl World {
         let held = self.model.held[place].clone();
         let before = self.model.messages[held.message].clone();
         if sure {
-            self.model.say(held.message, say, now, sequence);
+            let free = is_free(&self.plan.policies[held.queue], held.passage.as_ref());
+            self.model.say(held.message, say, now, sequence, free);
         }
         if returned {
             self.model.held.remove(place);
@@ -147,6 +156,7 @@ impl World {
         }
         let token = stale[pick as usize % stale.len()];
         let sequence = self.next_sequence();
+        self.figures.stale_settlements += 1;
         self.model.asked.insert(sequence, Asked::Stale);
         self.command(sequence, Command::Settle(settle(token, say, now, true)))
     }
@@ -179,7 +189,8 @@ impl World {
         let held = self.model.held[place].clone();
         if held.is_open(now) && !self.model.at_most_once(held.queue) {
             let sequence = self.next_sequence();
-            self.model.say(held.message, Say::Return, now, sequence);
+            let say = Say::Return;
+            self.model.say(held.message, say, now, sequence, Sure::Yes);
         }
         let lease_ms = self.model.queues[held.queue].lease_ms.unwrap_or(0);
         let held = &mut self.model.held[place];

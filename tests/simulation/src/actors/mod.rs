@@ -1,6 +1,7 @@
 //! Those who live in a world: what they ask of the engine, and what they then expect of it.
 
 mod consumer;
+mod numbered;
 mod operator;
 mod producer;
-mod steps;
+pub(crate) mod steps;

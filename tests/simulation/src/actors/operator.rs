@@ -1,12 +1,12 @@
 //! Those who look after queues: they pause, withdraw, redrive, remove, and open and close workers.
 
-use ackbox_core::command::{DeadFilter, QueueId, Request};
+use ackbox_core::command::{Command, DeadFilter, EditDead, QueueId, Request};
 use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Object;
 
-use crate::model::{Asked, End, Sure};
+use crate::model::{Asked, End, Message, Sure};
 use crate::op::Care;
-use crate::world::{Stop, World};
+use crate::world::{Stop, Working, World};
 
 impl World {
     pub(crate) fn care(&mut self, queue: usize, care: &Care) -> Result<(), Stop> {
@@ -17,10 +17,16 @@ impl World {
             Care::Pause(false) => Request::ResumeQueue { queue },
             Care::Cancel { pick } => return self.cancel(at, *pick),
             Care::RetryNow { pick } => {
-                let Some((index, id)) = self.pick_live(at, *pick) else {
+                let Some((_, id)) = self.pick_live(at, *pick) else {
                     return Ok(());
                 };
-                self.model.messages[index].not_before = 0;
+                let messages = self.model.messages.iter_mut();
+                let may_be_it = |message: &&mut Message| {
+                    message.may_be_in(at) && message.id.as_ref() == Some(&id)
+                };
+                messages
+                    .filter(may_be_it)
+                    .for_each(|message| message.not_before = 0);
                 Request::RetryNow { queue, id }
             }
             Care::Forget { id } => return self.forget(at, format!("id-{id}")),
@@ -28,9 +34,17 @@ impl World {
                 self.sweep(at, |message| message.dead != Sure::Yes);
                 return self.request(Request::Purge { queue }, Asked::Sweep { queue: at });
             }
-            Care::Redrive { limit } => return self.redrive(at, *limit),
+            Care::Redrive {
+                limit,
+                to,
+                forget_steps,
+            } => {
+                let to = to.map(|to| to % self.model.queues.len());
+                return self.redrive(at, *limit, to.filter(|to| *to != at), *forget_steps);
+            }
+            Care::Edit { pick, bytes } => return self.edit(at, *pick, *bytes),
             Care::RemoveDead { limit } => {
-                self.sweep(at, crate::model::Message::may_be_dead);
+                self.sweep(at, Message::may_be_dead);
                 let filter = DeadFilter {
                     limit: Some(*limit),
                     ..DeadFilter::default()
@@ -51,13 +65,25 @@ impl World {
                     return Ok(());
                 }
                 let worker = self.workers.remove(*pick as usize % self.workers.len());
-                Request::CloseWorker { worker }
+                Request::CloseWorker { worker: worker.id }
             }
+            Care::DrainWorker { pick } => {
+                if self.workers.is_empty() {
+                    return Ok(());
+                }
+                let worker = self.workers.remove(*pick as usize % self.workers.len());
+                Request::DrainWorker { worker: worker.id }
+            }
+            Care::Circuit {
+                pick,
+                destination,
+                isolate,
+            } => return self.force_circuit(*pick, *destination, *isolate),
             Care::PauseWorker { pick, paused } => {
                 if self.workers.is_empty() {
                     return Ok(());
                 }
-                let worker = self.workers[*pick as usize % self.workers.len()];
+                let worker = self.workers[*pick as usize % self.workers.len()].id;
                 let request = if *paused {
                     Request::PauseWorker { worker }
                 } else {
@@ -70,7 +96,7 @@ impl World {
     }
 
     /// Messages that may wait there may be gone.
-    fn sweep(&mut self, queue: usize, may_be: fn(&crate::model::Message) -> bool) {
+    fn sweep(&mut self, queue: usize, may_be: fn(&Message) -> bool) {
         let now = self.clock.engine_now();
         for index in self.model.swept(queue, now, may_be) {
             let message = &mut self.model.messages[index];
@@ -86,7 +112,7 @@ impl World {
             .messages
             .iter()
             .enumerate()
-            .filter(|(_, message)| message.sent.queue == queue && message.end == End::No);
+            .filter(|(_, message)| message.may_be_in(queue) && message.end == End::No);
         let live: Vec<_> = live.collect();
         let (index, message) = live.get(pick as usize % live.len().max(1))?;
         Some((*index, message.id.clone()?))
@@ -96,8 +122,9 @@ impl World {
         let Some((message, id)) = self.pick_live(at, pick) else {
             return Ok(());
         };
-        // An older one may have had that id.
-        let message = self.model.live(at, &id).unwrap_or(message);
+        if self.model.is_ambiguous(at, &id) {
+            return Ok(());
+        }
         // Its lease is gone at once, whenever that is told.
         for held in self
             .model
@@ -133,13 +160,16 @@ impl World {
         self.request(request, Asked::Forget { queue: at, id })
     }
 
-    pub(crate) fn redrive(&mut self, at: usize, limit: Option<u32>) -> Result<(), Stop> {
+    pub(crate) fn redrive(
+        &mut self,
+        at: usize,
+        limit: Option<u32>,
+        to: Option<usize>,
+        forget_steps: bool,
+    ) -> Result<(), Stop> {
         let now = self.clock.engine_now();
-        for index in self
-            .model
-            .swept(at, now, crate::model::Message::may_be_dead)
-        {
-            self.model.messages[index].redrive();
+        for index in self.model.swept(at, now, Message::may_be_dead) {
+            self.model.messages[index].redrive(to, forget_steps);
         }
         let request = Request::Redrive {
             queue: QueueId(at as u32),
@@ -147,11 +177,72 @@ impl World {
                 limit,
                 ..DeadFilter::default()
             },
-            to: None,
-            forget_steps: false,
+            to: to.map(|to| format!("queue-{to}")),
+            forget_steps,
             per_second_milli: None,
         };
-        self.request(request, Asked::Redrive { queue: at })
+        let asked = Asked::Redrive {
+            queue: at,
+            to,
+            forget_steps,
+        };
+        self.request(request, asked)
+    }
+
+    /// Gives a dead letter another body, of which nobody can say whose it is.
+    fn edit(&mut self, at: usize, pick: u32, bytes: u16) -> Result<(), Stop> {
+        let may_be_it = |message: &Message| {
+            message.may_be_in(at) && message.end == End::No && message.may_be_dead()
+        };
+        let messages = self.model.messages.iter().enumerate();
+        let found: Vec<usize> = messages
+            .filter(|(_, message)| may_be_it(message))
+            .map(|(index, _)| index)
+            .collect();
+        let Some(message) = found.get(pick as usize % found.len().max(1)).copied() else {
+            return Ok(());
+        };
+        let Some(id) = self.model.messages[message].id.clone() else {
+            return Ok(());
+        };
+        if self.model.is_ambiguous(at, &id) {
+            return Ok(());
+        }
+        let sequence = self.next_sequence();
+        let body = format!("edited {sequence} ").repeat(1 + usize::from(bytes) / 10);
+        let bodies = &mut self.model.messages[message].bodies;
+        bodies.push((sequence, body.clone().into_bytes()));
+        self.model.asked.insert(sequence, Asked::Edit { message });
+        let edit = EditDead {
+            queue: QueueId(at as u32),
+            id: &id,
+            headers: None,
+            body: Some(body.as_bytes()),
+        };
+        self.command(sequence, Command::EditDead(edit))
+    }
+
+    pub(crate) fn force_circuit(
+        &mut self,
+        pick: u32,
+        destination: u8,
+        isolate: bool,
+    ) -> Result<(), Stop> {
+        let policies = &self.plan.policies;
+        let guarded = |worker: &&Working| policies[worker.queue].breaker.is_some();
+        let workers: Vec<Working> = self.workers.iter().filter(guarded).copied().collect();
+        let Some(worker) = workers.get(pick as usize % workers.len().max(1)) else {
+            return Ok(());
+        };
+        let request = Request::ForceCircuit {
+            worker: worker.id,
+            destination: match destination {
+                0 => String::new(),
+                number => format!("place-{}", number - 1),
+            },
+            isolate,
+        };
+        self.at_once(request).map(drop)
     }
 
     pub(crate) fn open_worker(&mut self, at: usize, concurrency: u32) -> Result<(), Stop> {
@@ -159,10 +250,14 @@ impl World {
         if let Some(Object::Worker(opened)) = self.at_once(Request::OpenWorker {
             queue,
             concurrency,
-            policies: Box::default(),
+            policies: Box::new(self.plan.policies[at].clone()),
             limits: HandlerLimits::default(),
         })? {
-            self.workers.push(opened.worker);
+            self.workers.push(Working {
+                id: opened.worker,
+                queue: at,
+                concurrency,
+            });
         }
         Ok(())
     }

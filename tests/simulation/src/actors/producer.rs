@@ -43,6 +43,7 @@ impl World {
                 id,
                 group: item.group.map(|group| format!("group-{group}")),
                 priority: item.priority,
+                destination: item.destination.map(|number| format!("place-{number}")),
                 not_before: now + item.delay_ms,
                 deadline: item.ttl_ms.map(|ms| now + ms),
                 at: now,
@@ -54,10 +55,6 @@ impl World {
 
     /// A queue that promises exactly-once takes no message without an id.
     fn id_of(&self, item: &Item, queue: usize) -> Option<String> {
-        // At most once, a message that is taken back may find its id taken: its claim had freed it.
-        if self.model.at_most_once(queue) {
-            return item.id.map(|_| format!("serial-{}", item.serial));
-        }
         let requires =
             self.model.queues[queue].guarantee == Some(ackbox_core::config::Guarantee::ExactlyOnce);
         match item.id {
@@ -97,7 +94,7 @@ pub(crate) fn enqueues<'a>(items: &[Item], sent: &'a [Sent], queues: usize) -> V
         priority: sent.priority,
         max_attempts: None,
         group: sent.group.as_deref(),
-        destination: None,
+        destination: sent.destination.as_deref(),
         headers: sent.headers.as_bytes(),
         body: &sent.body,
     };

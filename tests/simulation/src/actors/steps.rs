@@ -1,74 +1,180 @@
-//! Handlers that work in steps: each is done once, recorded, and asked for from then on.
+//! Handlers that come to a step of their message: they ask what it gave, and if nobody knows, they run it
+//! and have that recorded.
 
-use ackbox_core::command::{Command, RecordStep, Token};
+use ackbox_core::command::{Command, RecordStep, Request, Ticket, Token};
+use ackbox_core::effect::{Answer, Object};
+use ackbox_core::error::{ErrorCode, Failure};
 
-use crate::model::{Asked, Sure};
+use crate::invariants::Violation;
+use crate::model::Asked;
+use crate::model::steps::Gave;
 use crate::must;
+use crate::op::Effort;
 use crate::world::{Stop, World};
 
+/// A handler that waits to hear what a step gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// Of which message.
+    pub message: usize,
+    /// In which delivery.
+    pub token: u64,
+    /// The number of its message, and the run that accepted that.
+    pub origin: (u64, u32),
+    /// What it is about to do.
+    pub effort: Effort,
+}
+
+fn name_of(name: u8) -> String {
+    format!("step-{name}")
+}
+
 impl World {
-    /// A handler does a step of its work and has it recorded; or asks what it gave, if it may have done it
-    /// before.
-    pub(crate) fn take_step(&mut self, pick: u32, name: u8) -> Result<(), Stop> {
+    pub(crate) fn come_to_step(&mut self, pick: u32, effort: Effort) -> Result<(), Stop> {
         let now = self.clock.engine_now();
-        let fits =
-            |held: &crate::model::Held| held.is_open(now) && !self.model.at_most_once(held.queue);
-        let Some(place) = self.pick(pick, fits) else {
+        let Some(place) = self.pick(pick, |held| held.is_open(now)) else {
             return Ok(());
         };
-        let held = self.model.held[place].clone();
-        let (token, message) = (Token(held.token), held.message);
+        let held = &self.model.held[place];
+        let (token, message, queue) = (held.token, held.message, held.queue);
+        let origin = held.origin;
         let sequence = self.next_sequence();
-        let text = format!("step-{name}");
-        if let Some(known) = self.model.messages[message].steps.get(&name) {
-            let sure = *known == Sure::Yes;
-            let asked = Asked::Recall {
+        if self.model.at_most_once(queue) {
+            self.model.asked.insert(sequence, Asked::Stale);
+        } else if self.model.is_in_step(message, effort.name) {
+            return Ok(());
+        } else {
+            let call = Call {
                 message,
-                name,
-                sure,
+                token,
+                origin,
+                effort,
             };
-            self.model.asked.insert(sequence, asked);
-            return self.command(sequence, Command::RecallStep { token, name: &text });
+            self.model.asked.insert(sequence, Asked::Recall(call));
         }
-        let model = &mut self.model.messages[message];
-        model.steps.insert(name, Sure::Maybe);
-        let result = model.result_of(name);
-        self.model
-            .asked
-            .insert(sequence, Asked::Step { message, name });
+        let name = name_of(effort.name);
+        let token = Token(token);
+        self.command(sequence, Command::RecallStep { token, name: &name })
+    }
+
+    /// Whoever lost a delivery has nothing recorded.
+    pub(crate) fn record_stale_step(&mut self, pick: u32, name: u8) -> Result<(), Stop> {
+        let stale = &self.model.stale;
+        if stale.is_empty() {
+            return Ok(());
+        }
+        let token = Token(stale[pick as usize % stale.len()]);
+        let sequence = self.next_sequence();
+        self.model.asked.insert(sequence, Asked::Stale);
+        let name = name_of(name);
         let step = RecordStep {
             token,
-            name: &text,
-            result: Some(&result),
+            name: &name,
+            result: None,
         };
         self.command(sequence, Command::RecordStep(step))
     }
 
-    /// What a step gave, as it is told: nothing is known of it (0), or it gave a value (2).
+    /// A handler hears what its step gave, or runs it.
     pub(crate) fn recalled(
         &mut self,
-        message: usize,
-        name: u8,
-        sure: bool,
-        answer: u64,
-        body: Option<&[u8]>,
+        sequence: u64,
+        call: Call,
+        answer: &Answer,
     ) -> Result<(), Stop> {
-        let known = &self.model.messages[message];
-        let result = known.result_of(name);
+        let body = self.bodies.remove(&sequence);
+        let steps = &mut self.model.messages[call.message].steps;
+        let step = steps.entry(call.effort.name).or_default();
         match answer {
-            0 => must!(
-                !sure,
-                "I6: step {name} was recorded and is forgotten: {known:?}"
-            ),
-            2 => must!(
-                body == Some(&*result),
-                "I2: step {name} gave something else: {known:?}"
-            ),
-            _ => must!(
-                false,
-                "I2: step {name} gave a value, not {answer}: {known:?}"
-            ),
+            Answer::Value(0) => {
+                step.deny()?;
+                self.run_step(call)
+            }
+            Answer::Value(1) => {
+                self.figures.steps_recalled += 1;
+                Ok(step.show(None)?)
+            }
+            Answer::Value(2) => {
+                self.figures.steps_recalled += 1;
+                must!(body.is_some(), "what a step gave was not shown");
+                Ok(step.show(body)?)
+            }
+            other => {
+                let what = format!("a step gave nothing that could be understood: {other:?}");
+                Err(Violation(what).into())
+            }
         }
+    }
+
+    fn run_step(&mut self, call: Call) -> Result<(), Stop> {
+        let Call {
+            message,
+            token,
+            effort,
+            ..
+        } = call;
+        self.figures.steps += 1;
+        let key = self.key_of_step(call.origin, effort.name)?;
+        let model = &mut self.model;
+        let steps = &mut model.messages[message].steps;
+        let step = steps.entry(effort.name).or_default();
+        model.service.call(message, effort.name, step, &key)?;
+        if effort.cut_off {
+            self.figures.steps_cut_off += 1;
+            return Ok(());
+        }
+        let sequence = self.next_sequence();
+        let gives = |bytes| format!("call {sequence}").repeat(1 + usize::from(bytes) / 8);
+        let gave: Gave = effort.gives.map(|bytes| gives(bytes).into_bytes());
+        let steps = &mut self.model.messages[message].steps;
+        let step = steps.entry(effort.name).or_default();
+        step.ask(sequence, gave.clone());
+        let asked = Asked::Record {
+            message,
+            token,
+            name: effort.name,
+        };
+        self.model.asked.insert(sequence, asked);
+        let name = name_of(effort.name);
+        let step = RecordStep {
+            token: Token(token),
+            name: &name,
+            result: gave.as_deref(),
+        };
+        // Whoever heard the answer is still being called: what follows comes later.
+        let now = self.now();
+        let command = Command::RecordStep(step);
+        self.engine.handle_command(now, Ticket(sequence), command);
+        Ok(())
+    }
+
+    /// The idempotency key, as the handler of a delivery learns it.
+    fn key_of_step(&mut self, origin: (u64, u32), name: u8) -> Result<String, Stop> {
+        let (number, run) = origin;
+        let request = Request::StepKey {
+            number,
+            run,
+            name: name_of(name),
+        };
+        match self.setting_up(request)? {
+            Some(Object::StepKey(key)) => Ok(key.key),
+            other => Err(Violation(format!("a step without a key: {other:?}")).into()),
+        }
+    }
+
+    /// A question about a step, or the record of one, is refused.
+    pub(crate) fn step_refused(&mut self, token: u64, failure: &Failure) -> Result<(), Stop> {
+        let now = self.clock.engine_now();
+        let fenced = matches!(
+            failure.code,
+            ErrorCode::LeaseLost | ErrorCode::AlreadySettled
+        );
+        let mut held = self.model.held.iter();
+        let is_open = held.any(|held| held.token == token && held.is_open(now));
+        must!(
+            !(fenced && is_open && self.closing.is_none()),
+            "I4: a step of an open delivery was refused: {failure:?}"
+        );
         Ok(())
     }
 }

@@ -1,0 +1,136 @@
+//! What is under way: deliveries whose consumers are not done, ids that are remembered, and commands
+//! without an answer.
+
+#![expect(missing_docs, reason = "each variant says what it is")]
+
+use std::fmt;
+
+use super::message::{Message, Sent};
+use crate::actors::steps::Call;
+use crate::op::Say;
+use crate::passing::Passage;
+
+/// A delivery whose consumer is not done.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its token.
+    pub token: u64,
+    /// Its message.
+    pub message: usize,
+    /// Its queue.
+    pub queue: usize,
+    /// It runs in a handler; else it was claimed by hand.
+    pub handler: bool,
+    /// When a lease by hand ends.
+    pub until: Option<u64>,
+    /// It was settled.
+    pub settled: bool,
+    /// Its lease was taken away.
+    pub lost: bool,
+    /// It was given up, and holds what it holds until then.
+    pub abandoned: Option<u64>,
+    /// Which worker it was given to, and how.
+    pub passage: Option<Passage>,
+    /// The number of its message, and the run that accepted that.
+    pub origin: (u64, u32),
+}
+
+/// A finished id that is remembered.
+#[derive(Clone)]
+pub struct Entry {
+    /// Since which command.
+    pub sequence: u64,
+    /// It is remembered at least until then, if it is `sure`.
+    pub at_least: u64,
+    /// And at most until then.
+    pub at_most: u64,
+    /// It is remembered.
+    pub sure: bool,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sequence,
+            at_least,
+            at_most,
+            sure,
+        } = self;
+        write!(
+            formatter,
+            "since command {sequence}, until {at_least} to {at_most}, sure: {sure}"
+        )
+    }
+}
+
+/// A command without an answer.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// Messages whose receipts are missing.
+    Enqueue { items: Vec<Option<Sent>> },
+    /// Ends of deliveries and messages.
+    Unit {
+        /// What is said of the deliveries.
+        ends: Vec<Say>,
+        /// Their messages, as they were before, and the deliveries.
+        before: Vec<(usize, Message, Held)>,
+        /// Messages whose receipts are missing.
+        items: Vec<Option<Sent>>,
+        /// All deliveries were open when it was asked for.
+        sure: bool,
+        /// Their handlers returned with it.
+        returned: bool,
+        /// When.
+        at: u64,
+    },
+    /// A settlement of what nobody holds any more.
+    Stale,
+    /// A withdrawal.
+    Cancel { message: usize },
+    /// An id to be freed.
+    Forget { queue: usize, id: String },
+    /// Something that may remove messages of a queue which nobody names.
+    Sweep { queue: usize },
+    /// Another chance for dead letters of a queue.
+    Redrive {
+        queue: usize,
+        to: Option<usize>,
+        forget_steps: bool,
+    },
+    /// What a step of a message gave before.
+    Recall(Call),
+    /// What a step of a message gave now.
+    Record {
+        message: usize,
+        token: u64,
+        name: u8,
+    },
+    /// Another body for a dead letter.
+    Edit { message: usize },
+    /// A producer, opened anew.
+    OpenProducer { producer: u8 },
+    /// A numbered message; none once its receipt was told.
+    Produce {
+        producer: u8,
+        number: u64,
+        sent: Option<Sent>,
+    },
+    /// A numbered message of a handle that is fenced.
+    Fenced,
+    /// Something that changes nothing.
+    Other,
+}
+
+impl Held {
+    /// Whether the lease may be over by time.
+    #[must_use]
+    pub fn is_over(&self, now: u64) -> bool {
+        self.lost || self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether it certainly may be settled.
+    #[must_use]
+    pub fn is_open(&self, now: u64) -> bool {
+        !self.settled && self.abandoned.is_none() && !self.is_over(now)
+    }
+}
