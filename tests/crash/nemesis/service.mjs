@@ -22,3 +22,5 @@ await answerAt(doorway, async ({ queue, id, step, key }) => {
   return { receipt }
 })
 process.send?.('ready')
+// It does not outlive the world that it belongs to.
+process.once('disconnect', () => process.exit())
