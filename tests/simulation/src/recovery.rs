@@ -247,8 +247,9 @@ impl Model {
         let is_dead = one.info.state == MessageState::Dead;
         message.dead = if is_dead { Sure::Yes } else { Sure::No };
         let attempt = one.info.attempt.unwrap_or(0);
-        // A suspect may be too late by the time at which the box is open.
-        message.may_die = (attempt > 0 && is_bounded) || turns_away;
+        // A suspect may be too late by the time at which the box is open, and a death of its owner that
+        // costs nothing leaves no attempt to tell it by.
+        message.may_die = is_bounded || turns_away;
         if !is_dead {
             let (least, most) = message.starts;
             let most = if turns_away { u32::MAX } else { most };
