@@ -5,6 +5,7 @@
 //! written ahead is taken back. A probe that fails costs its message no attempt, and the next probe is
 //! another message, so an outage of any length kills none.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Engine;
@@ -271,16 +272,19 @@ impl Engine {
     fn take_back_from_destination(&mut self, queue: u32, key: u32, destination: u32) {
         let ids: Vec<WorkerId> = self.desks[queue as usize].workers.iter().copied().collect();
         for id in ids {
-            let Some(worker) = self.workers.get(&id) else {
+            let Some(worker) = self.workers.get_mut(&id) else {
                 continue;
             };
+            let leases = &self.leases;
             let goes_there = |token: &Token| {
-                let passage = self.leases.get(*token).and_then(|lease| lease.passage);
+                let passage = leases.get(*token).and_then(|lease| lease.passage);
                 passage.is_some_and(|it| it.control == key && it.destination == destination)
             };
-            let claimed = worker.claimed.iter().copied();
-            let tokens: Vec<Token> = claimed.filter(goes_there).collect();
-            for token in tokens {
+            // All at once: behind one that is taken back, the next one would be handed out.
+            let claimed = std::mem::take(&mut worker.claimed).into_iter();
+            let (back, kept): (VecDeque<Token>, VecDeque<Token>) = claimed.partition(goes_there);
+            worker.claimed = kept;
+            for token in back {
                 self.take_claim_back(token);
             }
         }

@@ -2,7 +2,7 @@
 //! whom. [S8]
 
 use ackbox_core::command::*;
-use ackbox_core::config::QueueOptions;
+use ackbox_core::config::{Config, QueueOptions};
 use ackbox_core::consumer::policies::{PerDestination, Policies};
 use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Delivery;
@@ -183,6 +183,45 @@ fn a_destination_that_asks_for_time_gets_it_for_all_its_messages() {
     world.advance(1);
     let again = world.delivery();
     assert_eq!((body(&again), again.attempt), ("a1".into(), 1));
+}
+
+#[test]
+fn behind_a_claim_that_is_taken_back_no_other_is_handed_out() {
+    let mut world = World::with_config(Config {
+        max_memory_bytes: 0,
+        ..Config::default()
+    });
+    let orders = world.define("orders", QueueOptions::default());
+    world.send(orders, "a", "a1");
+    world.send(orders, "a", "a2");
+    world.worker_with(orders, 4, limited(PerDestination::default()));
+    let (first, second) = (world.delivery(), world.delivery());
+    let not_before = |at| Verdict::RetryAt {
+        at: Timestamp(at),
+        costs_attempt: false,
+        counts_as_failure: false,
+    };
+    // It is claimed again at once, and waits for its body, which the next one has already.
+    world.hold_reads = true;
+    let now = world.now;
+    world.settle(first.token, not_before(now)).expect("settled");
+    world.send(orders, "a", "a3");
+    assert!(world.deliveries.is_empty(), "they go out in turn");
+    assert_eq!(world.stats(orders).leased, 3);
+
+    world
+        .settle(second.token, not_before(now + 1000))
+        .expect("settled");
+    assert!(
+        world.deliveries.is_empty(),
+        "the destination asked for time"
+    );
+    assert_eq!(world.stats(orders).leased, 0);
+    world.hold_reads = false;
+    world.answer_reads();
+    world.advance(1000);
+    // That of the second one is spread.
+    assert_eq!(world.delivered(), ["a1", "a3"]);
 }
 
 #[test]
