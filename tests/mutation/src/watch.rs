@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 /// Names the planted bug to the engine.
 const VARIABLE: &str = "ACKBOX_BUG";
 /// A program that runs so long has been stopped by its bug; without one it takes a few seconds.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(40);
 /// How often a program is looked at.
 const TICK: Duration = Duration::from_millis(10);
 /// Letters of a sign that are shown.
