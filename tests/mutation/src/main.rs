@@ -23,7 +23,7 @@ use package::{Copy, TEXT_BUGS};
 use watch::{Seen, Watch};
 
 /// Worlds that a bug may take to be noticed.
-const SEEDS: &str = "400";
+const SEEDS: &str = "600";
 /// Scripts that are drawn, beside those that were written.
 const DRAWN: &str = "10";
 /// Test programs of the engine that notice what the tiers of faults do not.

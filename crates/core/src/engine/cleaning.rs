@@ -83,8 +83,7 @@ impl Engine {
         if !self.may_move() || self.cleaning.is_removing() || self.commit.segments.len() < 2 {
             return;
         }
-        let first = usize::from(bug!("remove-newer-segment-first"));
-        let Some(&(oldest, _)) = self.commit.segments.get(first) else {
+        let Some(&(oldest, _)) = self.commit.segments.front() else {
             return;
         };
         if !self.ledger.is_live(oldest) {
@@ -92,12 +91,18 @@ impl Engine {
                 self.cleaning.removing = Some(oldest);
                 if bug!("remove-before-moved") || self.commit.gate(Gate::Emptied(oldest)).is_some()
                 {
-                    self.output.push_back(Effect::Remove { segment: oldest });
+                    self.remove_emptied(oldest);
                 }
             }
         } else if !self.cleaning.no_room && self.is_worth_cleaning() {
             self.move_out_of(oldest);
         }
+    }
+
+    /// Nothing live is in a segment any more.
+    pub(super) fn remove_emptied(&mut self, oldest: u32) {
+        let segment = oldest + u32::from(bug!("remove-newer-segment-first"));
+        self.output.push_back(Effect::Remove { segment });
     }
 
     /// Whether records may be written that say how messages stand: not while one record has changed

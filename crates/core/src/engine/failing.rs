@@ -69,7 +69,7 @@ impl Engine {
             Gate::Started(token) => self.started(token),
             Gate::Inspected(job) => self.inspected(job),
             Gate::Settled(worker, claims) => self.settled_for(worker, claims),
-            Gate::Emptied(segment) => self.output.push_back(Effect::Remove { segment }),
+            Gate::Emptied(segment) => self.remove_emptied(segment),
             Gate::Ended(ended) => self.ended(*ended),
             Gate::Edited(edited) => self.edited(&edited),
             Gate::ProducerOpened(opened) => self.producer_opened(&opened),
