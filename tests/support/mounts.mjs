@@ -10,11 +10,14 @@ const PLACE = '/media'
 const MARK = 'ACKBOX_PRIVATE_MOUNTS'
 const ENTER = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'private']
 
+/** Mounts a folder in memory, and a file in it as a disk: a container may be allowed the one and not the other. */
+const PROBE = `mount -t tmpfs -o size=8m ackbox ${PLACE} && truncate --size 4M ${PLACE}/image &&
+  mkfs.ext4 -q -F ${PLACE}/image && mkdir ${PLACE}/disk && mount -o loop ${PLACE}/image ${PLACE}/disk`
+
 /** Why file systems cannot be mounted here; `undefined` if they can. */
 export function whyNoMounts() {
   if (process.platform !== 'linux') return `mounting needs Linux, this is ${process.platform}`
-  const probe = ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'ackbox', PLACE]
-  const { status, stderr, error } = spawnSync('setpriv', [...ENTER, ...probe], { encoding: 'utf8' })
+  const { status, stderr, error } = spawnSync('setpriv', [...ENTER, 'sh', '-c', PROBE], { encoding: 'utf8' })
   if (status === 0) return undefined
   return `mounting is not permitted: ${(error?.message ?? stderr).trim().split('\n')[0]}`
 }
