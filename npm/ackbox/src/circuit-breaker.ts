@@ -3,7 +3,7 @@ import type { BackoffFunction } from './backoff.js'
 import { type BreakerGate, GATE, type GateStanding, type Leave } from './breaker-gate.js'
 import { type BreakerOptions, checkBreakerNames, toEngineBreaker } from './breaker-options.js'
 import { type CallResult, resultOf } from './call-result.js'
-import { type CircuitEvents, circuitEmitter, tellChange } from './circuit-events.js'
+import { type CircuitEvents, CircuitTeller } from './circuit-events.js'
 import { type CircuitBreakerJson, savedOptions, savedState } from './circuit-saving.js'
 import { type Clock, systemClock } from './clock.js'
 import { checkSeed } from './delay.js'
@@ -19,7 +19,7 @@ import {
 import { standaloneEngine } from './engine/standalone.js'
 import { messageOf } from './error-info.js'
 import { AckboxError, invalidOption } from './errors.js'
-import { defaultReport, type Emitter, type ListenOptions } from './events.js'
+import { defaultReport, type ListenOptions } from './events.js'
 import { GuardedClock } from './guarded-clock.js'
 import { unlessAborted } from './pending.js'
 import { type Probe, startProbe } from './probe.js'
@@ -69,7 +69,7 @@ export class CircuitBreaker {
   readonly #core: EngineBreaker
   readonly #clock: Clock
   readonly #options: BreakerOptions
-  readonly #emitter: Emitter<CircuitEvents>
+  readonly #teller = new CircuitTeller(WHERE)
   readonly #cooldown: BackoffFunction | undefined
   /** Whether it matters how long a call takes. */
   readonly #isTimed: boolean
@@ -103,7 +103,6 @@ export class CircuitBreaker {
     this.#isTimed = policy.slowMs !== undefined
     this.#isByTime = policy.window === 'time'
     this.#cooldown = typeof policy.cooldownMs === 'function' ? policy.cooldownMs : undefined
-    this.#emitter = circuitEmitter(WHERE)
     this.#core = makeCore(policy, seed, this.#clock.now(), saved)
     this.#state = saved?.state ?? 'closed'
   }
@@ -199,13 +198,16 @@ export class CircuitBreaker {
     return { ...this.#core.snapshot(now), options: savedOptions(this.#options) }
   }
 
-  /** Listens to an event; what it returns ends that. Listeners are called before the call that caused the event goes on. */
+  /**
+   * Listens to an event; what it returns ends that. Listeners are called before the call that caused the event goes on.
+   * What one of them does to the breaker holds at once, and is told when all have heard of what was before it.
+   */
   on<K extends keyof CircuitEvents>(
     event: K,
     listener: (details: CircuitEvents[K]) => void,
     options?: ListenOptions,
   ): () => void {
-    return this.#emitter.on(event, listener, options)
+    return this.#teller.on(event, listener, options)
   }
 
   /** @internal What workers have of it. */
@@ -294,7 +296,7 @@ export class CircuitBreaker {
   #refusal(now: number): AckboxError<'ERR_CIRCUIT_OPEN'> {
     const state = this.#state
     const retryAt = this.#core.retryAt(now) ?? now
-    if (this.#emitter.has('rejected')) this.#emitter.emit('rejected', { state, retryAt })
+    this.#teller.rejected(state, retryAt)
     const until = retryAt === Infinity ? 'until reset() is called' : `until ${new Date(retryAt).toISOString()}`
     const what = state === 'open' || state === 'isolated' ? `the circuit is ${state}` : `calls are held (the circuit is ${state})`
     return new AckboxError('ERR_CIRCUIT_OPEN', `${WHERE}: ${what} ${until}`, { details: { retryAt } })
@@ -409,7 +411,7 @@ export class CircuitBreaker {
     const changes = this.#core.changes()
     const told = this.#cooldown === undefined ? changes : changes.map((change) => this.#coolDown(change, error))
     this.#state = told.at(-1)?.to ?? this.#state
-    for (const change of told) tellChange(this.#emitter, change)
+    this.#teller.changed(told)
     // A cooldown of which a function told the length may be over already.
     if (this.#cooldown !== undefined && this.#state === 'open') this.#advance(now)
     this.#stir()

@@ -197,6 +197,27 @@ describe('events [A7 CircuitBreaker]', () => {
     expect(breaker.stats()).toMatchObject({ lateSuccesses: 1, successes: 0 })
   })
 
+  it('come to each listener in the order in which they happened, when one of them acts on the breaker', async () => {
+    const clock = manualClock({ start: 0 })
+    const breaker = new CircuitBreaker({ failures: 1, cooldownMs: 100, clock })
+    const turnedAway: Promise<unknown>[] = []
+    breaker.on('open', () => {
+      turnedAway.push(breaker.execute(() => 1).catch(() => {}))
+      breaker.reset()
+      expect(breaker.state, 'what it did holds at once').toBe('closed')
+    }, { once: true })
+    const told: string[] = []
+    breaker.on('open', ({ from }) => void told.push(`open after ${from}`))
+    breaker.on('close', ({ from }) => void told.push(`close after ${from}`))
+    breaker.on('rejected', ({ state }) => void told.push(`rejected while ${state}`))
+    breaker.on('change', ({ from, to }) => void told.push(`${from} -> ${to}`))
+    await failing(breaker)
+    await Promise.all(turnedAway)
+    expect(told).toEqual(['open after closed', 'closed -> open', 'rejected while open', 'close after open', 'open -> closed'])
+    await failing(breaker)
+    expect(told.slice(5), 'and what comes later is told as ever').toEqual(['open after closed', 'closed -> open'])
+  })
+
   it('names the nearest event', async () => {
     const breaker = new CircuitBreaker()
     await refusal(() => breaker.on('opened' as 'open', () => {}), 'ERR_INVALID_OPTION', /did you mean 'open'/)
