@@ -8,7 +8,8 @@
  *
  * What takes the engine long (a purge, a walk over all dead letters) comes in many short steps. After a few of them the
  * event loop has a turn; what is commanded meanwhile waits behind them, and whoever wants an answer at once makes the
- * driver finish them first.
+ * driver finish them first. So it has after many rounds that each brought about the next, as deliveries do that are
+ * retried at once over a storage that answers at once: promise jobs alone would keep it from ever turning.
  *
  * A driver is running until it is ended: by a close, or by a panic of the engine. From then on every command throws
  * the error that ended it, and the engine is never called again.
@@ -40,6 +41,9 @@ const INPUT_BYTES_MAX = 4 << 20
 /** Steps of one input, each of a few milliseconds at most, after which the event loop has its turn. */
 const STEPS_IN_A_ROW = 4
 
+/** Rounds of steps and handlers, each behind the one before it in a microtask, after which the event loop has its turn. */
+const ROUNDS_IN_A_ROW = 32
+
 export class Driver {
   readonly tickets = new Tickets()
   readonly #engine: Engine
@@ -50,6 +54,8 @@ export class Driver {
   #scheduled = false
   /** The turn of the event loop after which the outputs of the last input go on. */
   #turn: Promise<void> | undefined
+  /** Rounds since the event loop was given its turn. */
+  #rounds = 0
   /** User code runs, which may command more. */
   #telling = false
   /** Objects to take from the engine: not while outputs are read, whose memory may move with a take. */
@@ -274,7 +280,9 @@ export class Driver {
   }
 
   #flushSoon(): void {
-    if (!this.#telling && this.#turn === undefined) void RESOLVED.then(this.#flush)
+    if (this.#telling || this.#turn !== undefined) return
+    if (++this.#rounds > ROUNDS_IN_A_ROW) this.#giveWay()
+    else void RESOLVED.then(this.#flush)
   }
 
   readonly #flush = (): void => {
@@ -287,6 +295,7 @@ export class Driver {
   #giveWay(): void {
     this.#turn = eventLoopTurn().then(() => {
       this.#turn = undefined
+      this.#rounds = 0
       this.#flush()
     })
   }
