@@ -54,12 +54,13 @@ export interface RetryBudgetOptions {
 export interface PolicyOptions {
   /**
    * A circuit breaker for each destination, and one for messages without a destination: while it is open, nothing of
-   * them is delivered and no attempt is lost. `true`: with all defaults. Default: none.
+   * them is delivered and no attempt is lost. `true`: with all defaults. `false`: none, even if the handler brings one
+   * along. Default: that of the handler, or none.
    *
    * A {@link CircuitBreaker} is one gate for all messages of the worker. It may guard other workers, of other queues and
    * boxes too, and calls outside queues, and counts all of them. It is not kept in the box: `toJSON` is for that.
    */
-  readonly breaker?: true | WorkerBreakerOptions | CircuitBreaker | undefined
+  readonly breaker?: boolean | WorkerBreakerOptions | CircuitBreaker | undefined
   /** Limits of each destination; destinations take turns. Default: none, messages in their order. */
   readonly perDestination?: PerDestinationOptions | undefined
   /** How often handlers start. Default: as often as they can. */
@@ -73,6 +74,8 @@ export interface PolicyOptions {
   readonly retryBudget?: number | RetryBudgetOptions | undefined
 }
 
+type NamedBreaker = Exclude<PolicyOptions['breaker'], false | undefined>
+
 /** Names of all of them. */
 export const POLICY_NAMES = ['breaker', 'perDestination', 'rate', 'whenOpen', 'retryBudget'] as const
 
@@ -83,7 +86,8 @@ const TTL: Range = { min: 1_000, max: 3_600_000 }
 
 /** Checks options, of which the names are known to be right, and puts them in the engine's form. */
 export function toEnginePolicies(options: PolicyOptions, name: string, where: string): Policies {
-  const { breaker, perDestination, rate, whenOpen = 'pause', retryBudget } = options
+  const { perDestination, rate, whenOpen = 'pause', retryBudget } = options
+  const breaker = breakerOf(options)
   return {
     name,
     breaker: breaker === undefined || isGatedBreaker(breaker) ? undefined : toBreaker(breaker, `${where}: breaker`),
@@ -100,10 +104,14 @@ export function gateOf({ breaker }: PolicyOptions): GatedBreaker | undefined {
   return isGatedBreaker(breaker) ? breaker : undefined
 }
 
+function breakerOf({ breaker }: PolicyOptions): NamedBreaker | undefined {
+  return breaker === false ? undefined : breaker
+}
+
 /** Whether an error of a handler is a failure of its destination; `undefined`: every error is. */
-export function judgesOf({ breaker, perDestination }: PolicyOptions): Judges | undefined {
-  const without = isFailureOf(breaker)
-  const own = perDestination?.breaker
+export function judgesOf(options: PolicyOptions): Judges | undefined {
+  const without = isFailureOf(breakerOf(options))
+  const own = options.perDestination?.breaker
   const judges = { without, of: own === undefined ? without : isFailureOf(own) }
   return judges.without === undefined && judges.of === undefined ? undefined : judges
 }
@@ -115,20 +123,20 @@ export interface Judges {
 }
 
 /** What says how long openings take; `undefined`: the engine knows. */
-export function cooldownsOf({ breaker, perDestination }: PolicyOptions): CooldownFunctions | undefined {
-  const without = cooldownOf(breaker)
-  const own = perDestination?.breaker
+export function cooldownsOf(options: PolicyOptions): CooldownFunctions | undefined {
+  const without = cooldownOf(breakerOf(options))
+  const own = options.perDestination?.breaker
   const functions = { without, of: own === undefined ? without : cooldownOf(own) }
   return functions.without === undefined && functions.of === undefined ? undefined : functions
 }
 
-function cooldownOf(breaker: PolicyOptions['breaker']): BackoffFunction | undefined {
+function cooldownOf(breaker: NamedBreaker | undefined): BackoffFunction | undefined {
   if (breaker === true || breaker === undefined || isGatedBreaker(breaker)) return undefined
   const { cooldownMs } = breaker as BreakerOptions
   return typeof cooldownMs === 'function' ? cooldownMs : undefined
 }
 
-function isFailureOf(breaker: PolicyOptions['breaker']): FailureJudge | undefined {
+function isFailureOf(breaker: NamedBreaker | undefined): FailureJudge | undefined {
   // One that stands alone asks its own.
   if (breaker === true || breaker === undefined || isGatedBreaker(breaker)) return undefined
   return (breaker as BreakerOptions).isFailure
@@ -140,7 +148,7 @@ function toBreaker(given: unknown, where: string): EngineBreaker {
     throw invalidOption('true or options: a CircuitBreaker is one gate for all messages of a worker', given, where)
   }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalidOption('true, an object with options or a CircuitBreaker', given, where)
+    throw invalidOption('true, false, an object with options or a CircuitBreaker', given, where)
   }
   const options = given as BreakerOptions
   checkBreakerNames(options, [], where)

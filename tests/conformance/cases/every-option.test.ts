@@ -213,7 +213,7 @@ const CONTRACT: [string, Call, object[]][] = [
     'queue.process',
     QUEUE.process as Call,
     [
-      { name: 'w' }, { concurrency: 2 }, { timeoutMs: 1 }, { maxRuntimeMs: 1 }, { breaker: true },
+      { name: 'w' }, { concurrency: 2 }, { timeoutMs: 1 }, { maxRuntimeMs: 1 }, { breaker: true }, { breaker: false },
       { breaker: new CircuitBreaker() }, { breaker: { isFailure: () => true } },
       { perDestination: { concurrency: 1 } }, { rate: { limit: 1, perMs: 1 } }, { whenOpen: 'reject' }, { retryBudget: 0.1 },
       { classify: nothing }, { ready: () => true }, { networkMode: 'always' },

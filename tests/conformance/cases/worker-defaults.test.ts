@@ -1,4 +1,5 @@
 /** Options that a handler brings along, and those that the caller names. */
+import { constant, type WorkerOptions } from 'ackbox'
 import { httpSender } from 'ackbox/http'
 import { expect, it } from 'vitest'
 
@@ -24,4 +25,31 @@ it('what a handler brings is checked like what is named', async () => {
 it('a sender brings a breaker for each destination', () => {
   const send = httpSender({ url: 'http://127.0.0.1' }) as unknown as Record<symbol, unknown>
   expect(send[DEFAULTS]).toEqual({ breaker: true })
+})
+
+it('who does not want the breaker of a sender says so [A7 httpSender, A3 breaker]', async () => {
+  const { box } = await makeInMemory()
+  const send = httpSender<string>({ url: 'http://127.0.0.1' })
+  const queue = box.queue<string>('letters', { destination: send.destination })
+  const stateOf = async (options: WorkerOptions<string>) => {
+    const worker = queue.process(send, options)
+    const { state } = worker.circuit('http://127.0.0.1')
+    await worker.close()
+    return state
+  }
+  expect(await stateOf({})).toBe('closed')
+  expect(await stateOf({ breaker: undefined })).toBe('closed')
+  expect(await stateOf({ breaker: false })).toBe('disabled')
+  expect(await stateOf({ breaker: false, perDestination: { breaker: { failures: 1 } } })).toBe('closed')
+})
+
+it('no breaker is what a worker has anyway', async () => {
+  const { box, clock } = await makeInMemory()
+  const queue = box.queue<string>('jobs', { backoff: constant(0), maxAttempts: 9 })
+  const worker = queue.process(() => Promise.reject(new Error('down')), { breaker: false })
+  await queue.enqueue('a')
+  await clock.advance(0)
+  expect((await queue.dead.count())).toBe(1)
+  expect(worker.circuits()).toEqual([])
+  expect(() => worker.circuit().isolate()).toThrow(/circuit breaker/)
 })
