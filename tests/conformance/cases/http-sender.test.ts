@@ -95,6 +95,25 @@ describe('a message is sent', () => {
     expect(await queue.peek()).toMatchObject([{ destination: one.origin }])
   })
 
+  it('to where its body and the message around it say; the destination follows from the body alone', async () => {
+    const server = await loopback(says(200))
+    const asked: unknown[] = []
+    const send = httpSender<{ to: string }>({
+      url: (body, message) => {
+        asked.push([body, message?.id])
+        return `${body.to}/${message?.headers['topic'] ?? 'none'}/${message?.id ?? 'none'}`
+      },
+    })
+    const { box } = await makeInMemory()
+    const queue = box.queue<{ to: string }>('letters', { destination: send.destination })
+    const seen = record(queue)
+    queue.process(send)
+    await queue.enqueue({ to: server.origin }, { id: '7', headers: { topic: 'rain' } })
+    await seen.until('completed')
+    expect(server.arrivals.map(({ path }) => path)).toEqual(['/rain/7'])
+    expect(asked).toEqual([[{ to: server.origin }, undefined], [{ to: server.origin }, '7']])
+  })
+
   it('through the call that is given', async () => {
     const calls: unknown[] = []
     const fetch: HttpSenderOptions['fetch'] = async (url, { method, redirect }) => {

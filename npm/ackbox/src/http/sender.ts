@@ -36,8 +36,11 @@ export type HeaderValues = Readonly<Record<string, string>>
 
 /** Options of {@link httpSender}. */
 export interface HttpSenderOptions<T = unknown> {
-  /** Where to: `http` or `https`, without a user and password. The same for all, or by the body of the message. */
-  readonly url: string | URL | ((body: T) => string | URL)
+  /**
+   * Where to: `http` or `https`, without a user and password. The same for all, or by the body of the message and the
+   * message around it; that is absent where {@link HttpSender.destination} asks, so the origin follows from the body alone.
+   */
+  readonly url: string | URL | ((body: T, message?: Delivery<T>) => string | URL)
   /** The network call. Default: the `fetch` of the platform, as it is when a message is sent. */
   readonly fetch?: FetchLike | undefined
   /**
@@ -53,7 +56,7 @@ export interface HttpSenderOptions<T = unknown> {
 
 /**
  * A handler for `process`. It brings worker options along that hold where `process` names nothing else: `breaker: true`,
- * a circuit for each destination.
+ * a circuit for each destination. `breaker: false` is for those who want none.
  */
 export interface HttpSender<T = unknown> {
   (message: Delivery<T>): Promise<void>
@@ -95,7 +98,7 @@ export function httpSender<T = unknown>(options: HttpSenderOptions<T>): HttpSend
 }
 
 interface CheckedOptions<T> {
-  readonly url: URL | ((body: T) => string | URL)
+  readonly url: URL | ((body: T, message?: Delivery<T>) => string | URL)
   readonly fetch: FetchLike | undefined
   readonly headers: HttpSenderOptions<T>['headers']
   readonly timeoutMs: number
@@ -150,9 +153,9 @@ class Sender<T> {
     this.#options = options
   }
 
-  urlOf(body: T): URL {
+  urlOf(body: T, message?: Delivery<T>): URL {
     const { url } = this.#options
-    return typeof url === 'function' ? checkUrl(url(body)) : url
+    return typeof url === 'function' ? checkUrl(url(body, message)) : url
   }
 
   async send(message: Delivery<T>): Promise<void> {
@@ -186,7 +189,7 @@ class Sender<T> {
       const { body } = message
       const isBytes = body instanceof Uint8Array
       return {
-        url: this.urlOf(body),
+        url: this.urlOf(body, message),
         headers: {
           'content-type': isBytes ? 'application/octet-stream' : 'application/json',
           'idempotency-key': idempotencyKey(message.id),
