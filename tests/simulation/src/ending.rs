@@ -4,6 +4,7 @@ use ackbox_core::command::{QueueId, Request};
 use ackbox_core::effect::Object;
 
 use crate::invariants::Violation;
+use crate::model::meeting::How;
 use crate::model::{Asked, End};
 use crate::must;
 use crate::op::{DESTINATIONS, Say};
@@ -120,7 +121,11 @@ impl World {
             self.clock.advance(60_000);
             self.run()?;
             for queue in 0..self.model.queues.len() {
-                self.redrive(queue, None, None, false)?;
+                let how = How {
+                    to: None,
+                    forget_steps: false,
+                };
+                self.redrive(queue, None, how)?;
             }
         }
         must!(

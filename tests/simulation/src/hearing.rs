@@ -196,7 +196,10 @@ impl World {
                 }
             }
             Asked::Enqueue { .. } => must!(false, "an enqueue is answered by receipts"),
-            Asked::Sweep { .. } | Asked::Redrive { .. } | Asked::Other => {}
+            // Who died or waits since it was asked for was met, too.
+            Asked::Sweep { queue, what } => self.model.sweep(queue, what, now),
+            Asked::Redrive { queue, how } => self.model.redrive(queue, how, now),
+            Asked::Other => {}
         }
         if self.closing == Some(sequence) {
             if !self.model.was_full {

@@ -4,7 +4,8 @@ use ackbox_core::command::{Command, DeadFilter, EditDead, QueueId, Request};
 use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Object;
 
-use crate::model::{Asked, End, Message, Sure};
+use crate::model::meeting::{How, Swept};
+use crate::model::{Asked, Body, End, Message};
 use crate::op::Care;
 use crate::world::{Stop, Working, World};
 
@@ -20,19 +21,12 @@ impl World {
                 let Some((_, id)) = self.pick_live(at, *pick) else {
                     return Ok(());
                 };
-                let messages = self.model.messages.iter_mut();
-                let may_be_it = |message: &&mut Message| {
-                    message.may_be_in(at) && message.id.as_ref() == Some(&id)
-                };
-                messages
-                    .filter(may_be_it)
-                    .for_each(|message| message.not_before = 0);
+                self.model.hurry(at, &id);
                 Request::RetryNow { queue, id }
             }
             Care::Forget { id } => return self.forget(at, format!("id-{id}")),
             Care::Purge => {
-                self.sweep(at, |message| message.dead != Sure::Yes);
-                return self.request(Request::Purge { queue }, Asked::Sweep { queue: at });
+                return self.sweep(Request::Purge { queue }, at, Swept::Waiting);
             }
             Care::Redrive {
                 limit,
@@ -40,19 +34,19 @@ impl World {
                 forget_steps,
             } => {
                 let to = to.map(|to| to % self.model.queues.len());
-                return self.redrive(at, *limit, to.filter(|to| *to != at), *forget_steps);
+                let how = How {
+                    to: to.filter(|to| *to != at),
+                    forget_steps: *forget_steps,
+                };
+                return self.redrive(at, *limit, how);
             }
             Care::Edit { pick, bytes } => return self.edit(at, *pick, *bytes),
             Care::RemoveDead { limit } => {
-                self.sweep(at, Message::may_be_dead);
                 let filter = DeadFilter {
                     limit: Some(*limit),
                     ..DeadFilter::default()
                 };
-                return self.request(
-                    Request::RemoveDead { queue, filter },
-                    Asked::Sweep { queue: at },
-                );
+                return self.sweep(Request::RemoveDead { queue, filter }, at, Swept::Dead);
             }
             Care::Peek => Request::Peek {
                 queue,
@@ -95,15 +89,11 @@ impl World {
         self.request(request, Asked::Other)
     }
 
-    /// Messages that may wait there may be gone.
-    fn sweep(&mut self, queue: usize, may_be: fn(&Message) -> bool) {
+    /// Messages that may be there may be gone.
+    fn sweep(&mut self, request: Request, queue: usize, what: Swept) -> Result<(), Stop> {
         let now = self.clock.engine_now();
-        for index in self.model.swept(queue, now, may_be) {
-            let message = &mut self.model.messages[index];
-            if message.end == End::No {
-                message.end = End::Maybe;
-            }
-        }
+        self.model.sweep(queue, what, now);
+        self.request(request, Asked::Sweep { queue, what })
     }
 
     fn pick_live(&self, queue: usize, pick: u32) -> Option<(usize, String)> {
@@ -160,33 +150,20 @@ impl World {
         self.request(request, Asked::Forget { queue: at, id })
     }
 
-    pub(crate) fn redrive(
-        &mut self,
-        at: usize,
-        limit: Option<u32>,
-        to: Option<usize>,
-        forget_steps: bool,
-    ) -> Result<(), Stop> {
+    pub(crate) fn redrive(&mut self, at: usize, limit: Option<u32>, how: How) -> Result<(), Stop> {
         let now = self.clock.engine_now();
-        for index in self.model.swept(at, now, Message::may_be_dead) {
-            self.model.messages[index].redrive(to, forget_steps);
-        }
+        self.model.redrive(at, how, now);
         let request = Request::Redrive {
             queue: QueueId(at as u32),
             filter: DeadFilter {
                 limit,
                 ..DeadFilter::default()
             },
-            to: to.map(|to| format!("queue-{to}")),
-            forget_steps,
+            to: how.to.map(|to| format!("queue-{to}")),
+            forget_steps: how.forget_steps,
             per_second_milli: None,
         };
-        let asked = Asked::Redrive {
-            queue: at,
-            to,
-            forget_steps,
-        };
-        self.request(request, asked)
+        self.request(request, Asked::Redrive { queue: at, how })
     }
 
     /// Gives a dead letter another body, of which nobody can say whose it is.
@@ -211,7 +188,7 @@ impl World {
         let sequence = self.next_sequence();
         let body = format!("edited {sequence} ").repeat(1 + usize::from(bytes) / 10);
         let bodies = &mut self.model.messages[message].bodies;
-        bodies.push((sequence, body.clone().into_bytes()));
+        bodies.push((sequence, Body(body.clone().into_bytes())));
         self.model.asked.insert(sequence, Asked::Edit { message });
         let edit = EditDead {
             queue: QueueId(at as u32),

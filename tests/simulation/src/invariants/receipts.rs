@@ -65,30 +65,8 @@ impl Model {
 
     /// A message is accepted, and what was asked for meanwhile may have met it.
     fn accept_told(&mut self, sent: Sent, id: String, told: &Told<'_>) {
-        let (queue, sequence) = (sent.queue, told.sequence);
-        let index = self.accept(sent, id, Some(told.number), sequence);
-        let mut later = self.asked.range(sequence..).map(|(_, asked)| asked);
-        let redriven = later.find_map(|asked| match asked {
-            Asked::Redrive {
-                queue: redriven,
-                to,
-                forget_steps,
-            } if *redriven == queue => Some((*to, *forget_steps)),
-            _ => None,
-        });
-        if let Some((to, forget_steps)) = redriven
-            && self.messages[index].may_be_dead()
-        {
-            self.messages[index].redrive(to, forget_steps);
-        }
-        // Somebody swept its queue while the receipt was on its way.
-        let message = &self.messages[index];
-        let sweeps =
-            |asked: &Asked| matches!(asked, Asked::Sweep { queue } if message.may_be_in(*queue));
-        let mut later = self.asked.range(sequence..).map(|(_, asked)| asked);
-        if later.any(sweeps) {
-            self.messages[index].end = End::Maybe;
-        }
+        let index = self.accept(sent, id, Some(told.number), told.sequence);
+        self.meet_asked(index, told.sequence);
     }
 
     /// A numbered message was accepted, or known.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::meeting::{How, Swept};
 use super::message::{Message, Sent};
 use crate::actors::steps::Call;
 use crate::op::Say;
@@ -90,13 +91,9 @@ pub enum Asked {
     /// An id to be freed.
     Forget { queue: usize, id: String },
     /// Something that may remove messages of a queue which nobody names.
-    Sweep { queue: usize },
+    Sweep { queue: usize, what: Swept },
     /// Another chance for dead letters of a queue.
-    Redrive {
-        queue: usize,
-        to: Option<usize>,
-        forget_steps: bool,
-    },
+    Redrive { queue: usize, how: How },
     /// What a step of a message gave before.
     Recall(Call),
     /// What a step of a message gave now.

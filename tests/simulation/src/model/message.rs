@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::meeting::How;
 use super::steps::Step;
 
 /// Whether a message is over.
@@ -76,6 +77,17 @@ impl fmt::Debug for Sent {
     }
 }
 
+/// What is in a message.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub Vec<u8>);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = String::from_utf8_lossy(&self.0[..self.0.len().min(12)]);
+        write!(formatter, "`{start}`, {} bytes", self.0.len())
+    }
+}
+
 /// A message that was accepted.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -114,7 +126,7 @@ pub struct Message {
     /// Attempts at most.
     pub max_attempts: u32,
     /// Bodies that it may have, and the commands that gave it those.
-    pub bodies: Vec<(u64, Vec<u8>)>,
+    pub bodies: Vec<(u64, Body)>,
     /// It may have been moved to one of these queues.
     pub elsewhere: BTreeSet<usize>,
     /// What was recorded of its steps, by their names' numbers.
@@ -134,15 +146,16 @@ impl Message {
         self.elsewhere.clear();
     }
 
-    /// It was seen with a body; false if it cannot have that.
-    pub fn seen_with(&mut self, body: &[u8]) -> bool {
-        self.bodies.iter().any(|(_, may)| may == body)
+    /// Whether a body may be its own.
+    #[must_use]
+    pub fn may_hold(&self, body: &[u8]) -> bool {
+        self.bodies.iter().any(|(_, may)| may.0 == body)
     }
 
     /// It may have been redriven.
-    pub fn redrive(&mut self, to: Option<usize>, forget_steps: bool) {
-        self.elsewhere.extend(to);
-        if forget_steps {
+    pub fn redrive(&mut self, how: How) {
+        self.elsewhere.extend(how.to);
+        if how.forget_steps {
             self.steps.values_mut().for_each(Step::may_forget);
         }
         self.starts.0 = 0;

@@ -4,6 +4,7 @@
 //! without an answer may be there after a crash or not, and until somebody looks it is both.
 
 mod asked;
+pub mod meeting;
 mod message;
 pub mod producers;
 pub mod steps;
@@ -15,7 +16,7 @@ use ackbox_core::consumer::policies::{Policies, WhenOpen};
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 
 pub use asked::{Asked, Entry, Held};
-pub use message::{End, Message, Sent, Sure};
+pub use message::{Body, End, Message, Sent, Sure};
 
 use crate::op::Say;
 use producers::Producer;
@@ -188,7 +189,7 @@ impl Model {
             handed_over_at: 0,
             steps: BTreeMap::new(),
             max_attempts: self.queues[sent.queue].max_attempts.unwrap_or(u32::MAX),
-            bodies: vec![(0, sent.body.clone())],
+            bodies: vec![(0, Body(sent.body.clone()))],
             elsewhere: BTreeSet::new(),
             sent,
         });
@@ -261,30 +262,6 @@ impl Model {
             sure,
         };
         self.entries.insert((queue, id), entry);
-    }
-
-    /// Messages of a queue that may wait, so that somebody who sweeps it may find them.
-    pub fn swept(
-        &mut self,
-        queue: usize,
-        now: u64,
-        may_be: impl Fn(&Message) -> bool,
-    ) -> Vec<usize> {
-        let held: BTreeSet<usize> = self
-            .held
-            .iter()
-            .filter(|held| held.is_open(now))
-            .map(|held| held.message)
-            .collect();
-        (0..self.messages.len())
-            .filter(|index| {
-                let message = &self.messages[*index];
-                message.may_be_in(queue)
-                    && message.end != End::Told
-                    && !held.contains(index)
-                    && may_be(message)
-            })
-            .collect()
     }
 }
 

@@ -36,11 +36,11 @@ impl Step {
 
     /// It is recorded.
     pub fn confirm(&mut self, sequence: u64) {
-        let mut asked = std::mem::take(&mut self.may).into_iter();
-        let gave = asked.rfind(|(asked, _)| *asked == sequence);
-        // It may have been forgotten since, or shown to somebody first.
-        if let Some((_, gave)) = gave {
+        let gave = self.may.iter().rfind(|(asked, _)| *asked == sequence);
+        // It may have been shown to somebody first; or perhaps it is to be forgotten, and in doubt since.
+        if let Some((_, gave)) = gave.cloned() {
             self.told = Some(gave);
+            self.may.clear();
         }
     }
 

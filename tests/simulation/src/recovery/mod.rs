@@ -1,6 +1,8 @@
 //! What a crash may have made of everything: what a new owner finds is held against what was told, and
 //! against what was asked for without an answer.
 
+mod doubts;
+
 use std::collections::BTreeSet;
 
 use ackbox_core::command::MessageState;
@@ -10,6 +12,8 @@ use crate::model::steps::Step;
 use crate::model::{Asked, End, Model, Sent, Sure};
 use crate::must;
 use crate::probe::Seen;
+
+use doubts::Doubt;
 
 type Checked<T = ()> = Result<T, Violation>;
 
@@ -26,22 +30,10 @@ pub struct Ended {
     pub free_deaths: bool,
 }
 
-/// A command whose outcome nobody told.
-#[derive(Debug)]
-enum Doubt {
-    /// It sent a message; where that is now, if it is found.
-    Sent {
-        sequence: u64,
-        sent: Sent,
-        found: bool,
-    },
-    /// It ended one.
-    Ended { sequence: u64, message: usize },
-}
-
 impl Model {
     /// Takes over what a new owner finds.
     pub fn recover(&mut self, queues: &[Vec<Seen>], ended: Ended) -> Checked {
+        self.meet_all_asked(ended.last);
         let (mut doubts, blurred) = self.doubts();
         self.before_looking(ended);
         let mut seen = BTreeSet::new();
@@ -71,58 +63,6 @@ impl Model {
         }
         self.begin_run(ended);
         Ok(())
-    }
-
-    /// What nobody told, in order, and the messages of which more than one thing is in doubt.
-    fn doubts(&self) -> (Vec<Doubt>, BTreeSet<usize>) {
-        let mut doubts = Vec::new();
-        let mut blurred = BTreeSet::new();
-        for (index, message) in self.messages.iter().enumerate() {
-            match message.end {
-                End::Asked(sequence) => doubts.push(Doubt::Ended {
-                    sequence,
-                    message: index,
-                }),
-                End::Maybe => {
-                    blurred.insert(index);
-                }
-                End::No | End::Told => {}
-            }
-        }
-        for (sequence, asked) in &self.asked {
-            match asked {
-                Asked::Cancel { message } => {
-                    if matches!(self.messages[*message].end, End::No) {
-                        doubts.push(Doubt::Ended {
-                            sequence: *sequence,
-                            message: *message,
-                        });
-                    }
-                    if self.messages[*message].end != End::No
-                        || self.messages[*message].may_be_dead()
-                    {
-                        blurred.insert(*message);
-                    }
-                }
-                Asked::Produce {
-                    sent: Some(sent), ..
-                } => doubts.push(Doubt::Sent {
-                    sequence: *sequence,
-                    sent: sent.clone(),
-                    found: false,
-                }),
-                Asked::Enqueue { items, .. } | Asked::Unit { items, .. } => {
-                    let sent = items.iter().flatten().cloned();
-                    doubts.extend(sent.map(|sent| Doubt::Sent {
-                        sequence: *sequence,
-                        sent,
-                        found: false,
-                    }));
-                }
-                _ => {}
-            }
-        }
-        (doubts, blurred)
     }
 
     fn before_looking(&mut self, ended: Ended) {
@@ -217,15 +157,13 @@ impl Model {
         self.messages[index].starts.1 = 1;
         self.messages[index].not_before = 0;
         let redriven = self.asked.values().find_map(|asked| match asked {
-            Asked::Redrive {
-                queue: redriven,
-                to,
-                forget_steps,
-            } if *redriven == queue || *to == Some(queue) => Some((*to, *forget_steps)),
+            Asked::Redrive { queue: from, how } => {
+                (*from == queue || how.to == Some(queue)).then_some(*how)
+            }
             _ => None,
         });
-        if let Some((to, forget_steps)) = redriven {
-            self.messages[index].redrive(to, forget_steps);
+        if let Some(how) = redriven {
+            self.messages[index].redrive(how);
         }
         Ok(index)
     }
@@ -237,7 +175,7 @@ impl Model {
         let message = &mut self.messages[index];
         must!(one.intact, "I2: damaged after a crash: {message:?}");
         must!(
-            message.seen_with(&one.body),
+            message.may_hold(&one.body),
             "I2: another body than was sent: {message:?}"
         );
         must!(
@@ -262,56 +200,6 @@ impl Model {
         Ok(())
     }
 
-    /// If a command is carried out, all before it are; and all before one that was told.
-    fn check_prefix(
-        &self,
-        doubts: &[Doubt],
-        seen: &BTreeSet<usize>,
-        blurred: &BTreeSet<usize>,
-    ) -> Checked {
-        let mut first_missing = None;
-        let mut last_there = self.durable;
-        for doubt in doubts {
-            let (sequence, done) = match doubt {
-                Doubt::Ended { message, .. }
-                    if blurred.contains(message)
-                        || self.vanishes(&self.messages[*message].sent) =>
-                {
-                    continue;
-                }
-                Doubt::Ended { sequence, message } => (*sequence, !seen.contains(message)),
-                Doubt::Sent { sent, .. } if sent.known || self.vanishes(sent) => continue,
-                Doubt::Sent {
-                    sequence, found, ..
-                } => (*sequence, *found),
-            };
-            if done {
-                last_there = last_there.max(sequence);
-            } else if first_missing.is_none_or(|(first, _)| sequence < first) {
-                first_missing = Some((sequence, doubt));
-            }
-        }
-        if let Some((missing, doubt)) = first_missing {
-            must!(
-                missing > last_there,
-                "I6: command {last_there} is there, {missing} is not: {doubt:?}"
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether a message may be gone as soon as it was accepted.
-    fn vanishes(&self, sent: &Sent) -> bool {
-        let swept = self
-            .asked
-            .values()
-            .any(|asked| matches!(asked, Asked::Sweep { .. } | Asked::Cancel { .. }));
-        let moved = |asked: &Asked| matches!(asked, Asked::Redrive { to: Some(_), .. });
-        let retains = self.queues[sent.queue].dead.is_some();
-        let moved = self.asked.values().any(moved);
-        self.at_most_once(sent.queue) || swept || retains || moved
-    }
-
     fn bury_the_missing(
         &mut self,
         seen: &BTreeSet<usize>,
@@ -320,7 +208,6 @@ impl Model {
     ) -> Checked {
         for index in (0..self.messages.len()).filter(|index| !seen.contains(index)) {
             let message = &self.messages[index];
-            let queue = message.sent.queue;
             match message.end {
                 End::Told => {}
                 End::Asked(_) => {
@@ -332,6 +219,9 @@ impl Model {
                 }
                 End::Maybe => {
                     let may_have_died = self.retires(message);
+                    if message.acked_at.is_none() {
+                        self.remember_given_away(index, ended);
+                    }
                     self.complete(index, ended.last, false);
                     self.keep_in_doubt(index, may_have_died);
                 }
@@ -342,12 +232,9 @@ impl Model {
                     let retired = self.retires(message) && (message.may_be_dead() || !ended.clean);
                     let lost = self.may_be_given_away(message) && !ended.clean;
                     must!(cancelled || retired || lost, "I1: lost: {message:?}");
-                    let (sent, sequence) = (message.sent.clone(), message.sequence);
                     self.messages[index].end = End::Told;
                     self.keep_in_doubt(index, retired && !cancelled);
-                    if let (Some(id), true) = (sent.id, lost) {
-                        self.remember(queue, id, sequence, (0, ended.last), false);
-                    }
+                    self.remember_given_away(index, ended);
                 }
             }
         }
@@ -358,35 +245,22 @@ impl Model {
         Ok(())
     }
 
+    /// It may have been on its way to a consumer who was to have it at most once: it is finished then.
+    fn remember_given_away(&mut self, index: usize, ended: Ended) {
+        let message = &self.messages[index];
+        if ended.clean || !self.may_be_given_away(message) {
+            return;
+        }
+        let (queue, sequence) = (message.sent.queue, message.sequence);
+        if let Some(id) = message.sent.id.clone() {
+            self.remember(queue, id, sequence, (0, ended.last), false);
+        }
+    }
+
     /// Time alone removes a dead letter, as long as nobody sets the clock back: it may be there again.
     fn keep_in_doubt(&mut self, index: usize, may_have_retired: bool) {
         if may_have_retired {
             self.messages[index].end = End::Maybe;
-        }
-    }
-
-    /// What may have been accepted and finished without anybody having been told.
-    fn remember_doubts(&mut self, doubts: &[Doubt], ended: Ended) {
-        for doubt in doubts {
-            if let Doubt::Sent {
-                sequence,
-                sent,
-                found: false,
-            } = doubt
-                && let Some(id) = &sent.id
-                && self.at_most_once(sent.queue)
-                && self.live(sent.queue, id).is_none()
-            {
-                let at_least = self
-                    .entries
-                    .get(&(sent.queue, id.clone()))
-                    .map(|entry| entry.at_least);
-                self.remember(sent.queue, id.clone(), *sequence, (0, ended.last), false);
-                let entry = self.entries.get_mut(&(sent.queue, id.clone()));
-                if let (Some(entry), Some(at_least)) = (entry, at_least) {
-                    entry.at_least = at_least;
-                }
-            }
         }
     }
 

@@ -1,0 +1,115 @@
+//! What a world asks of its engine, and letting that work until it rests.
+
+use ackbox_core::command::{Command, Request, Ticket};
+use ackbox_core::effect::Object;
+use ackbox_core::time::Timestamp;
+
+use crate::invariants::Violation;
+use crate::model::Asked;
+use crate::world::{Stop, World};
+
+/// Steps without rest that are no rest any more.
+const STEPS_MAX: u32 = 100_000;
+
+impl World {
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(crate) fn now(&mut self) -> Timestamp {
+        let now = self.clock.read();
+        self.model.latest = self.model.latest.max(now);
+        Timestamp(now)
+    }
+
+    /// A command, and what follows from it.
+    pub(crate) fn command(&mut self, ticket: u64, command: Command<'_>) -> Result<(), Stop> {
+        let now = self.now();
+        self.engine.handle_command(now, Ticket(ticket), command);
+        self.run()
+    }
+
+    /// A request that is answered later.
+    pub(crate) fn request(&mut self, request: Request, asked: Asked) -> Result<(), Stop> {
+        let sequence = self.next_sequence();
+        let now = self.now();
+        self.model.asked.insert(sequence, asked);
+        match self.engine.handle_request(now, Ticket(sequence), request) {
+            Ok(_) => self.run(),
+            Err(failure) => {
+                self.model.asked.remove(&sequence);
+                self.check_refusal(&failure)?;
+                self.run()
+            }
+        }
+    }
+
+    /// A request that is answered at once.
+    pub(crate) fn at_once(&mut self, request: Request) -> Result<Option<Object>, Stop> {
+        let sequence = self.next_sequence();
+        let now = self.now();
+        let answer = self.engine.handle_request(now, Ticket(sequence), request);
+        let object = match answer {
+            Ok(object) => object,
+            Err(failure) => {
+                self.check_refusal(&failure)?;
+                None
+            }
+        };
+        self.run()?;
+        Ok(object)
+    }
+
+    /// Lets the engine work until it rests, and the storage answer if it is prompt.
+    pub(crate) fn run(&mut self) -> Result<(), Stop> {
+        loop {
+            self.drain()?;
+            if !self.prompt || self.storage.jobs.is_empty() {
+                return Ok(());
+            }
+            self.answer(0)?;
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), Stop> {
+        for _ in 0..STEPS_MAX {
+            let mut idle = self.poll()?;
+            let now = self.now();
+            self.engine.handle_timeout(now);
+            idle &= self.poll()?;
+            if idle && !self.engine.has_more() {
+                return Ok(());
+            }
+        }
+        Err(Violation("liveness: the engine never comes to rest".to_owned()).into())
+    }
+
+    /// Performs what the engine asks for and tells; true if that is nothing.
+    fn poll(&mut self) -> Result<bool, Stop> {
+        let mut idle = true;
+        while let Some(effect) = self.engine.poll_effect() {
+            idle = false;
+            self.burn()?;
+            self.digest.effect(&effect);
+            self.perform(effect)?;
+        }
+        Ok(idle)
+    }
+
+    /// A crash comes nearer.
+    pub(crate) fn burn(&mut self) -> Result<(), Stop> {
+        match &mut self.fuse {
+            Some((0, tear)) => {
+                let tear = *tear;
+                self.fuse = None;
+                Err(Stop::Crash(tear))
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
