@@ -28,7 +28,7 @@ beforeAll(async () => {
   packed = tarball.files.map(({ path }) => path)
   await mustRun(
     'npm',
-    ['install', '--offline', '--no-audit', '--no-fund', '--ignore-scripts', join(folder, tarball.filename)],
+    ['install', '--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', join(folder, tarball.filename)],
     project,
   )
 })

@@ -150,7 +150,8 @@ export class EmbeddedBox implements Box, BoxCore {
 
   health(): Health {
     const { lastClaimAt, running, workers } = this.inbox
-    const full = this.#storage.full === true
+    const { durability, full: isFull, persisted } = this.#storage
+    const full = isFull === true
     const reason =
       this.#failure?.message ??
       (this.#closing !== undefined ? 'the box is closed' : full ? 'the storage has no room for new messages' : undefined)
@@ -159,9 +160,10 @@ export class EmbeddedBox implements Box, BoxCore {
       ...(reason === undefined ? {} : { reason }),
       ...(lastClaimAt === undefined ? {} : { sinceLastClaimMs: this.#clock.now() - lastClaimAt }),
       storage: {
-        durability: this.#storage.durability,
+        durability,
         failed: AckboxError.is(this.#failure, 'ERR_STORAGE_FAILED'),
         full,
+        ...(persisted === undefined ? {} : { persisted }),
       },
       running,
       workers: workers.size,
@@ -207,7 +209,9 @@ export class EmbeddedBox implements Box, BoxCore {
   checkAccepting(where: string): void {
     this.checkWorking(where)
     if (this.#storage.full === true) {
-      throw new AckboxError('ERR_STORAGE_FULL', `${where}: the space that is left is kept for settlements`)
+      const { room } = this.#storage
+      const left = room === undefined ? '' : ` (${Math.max(0, room.freeBytes)} of ${room.bytes} bytes are free)`
+      throw new AckboxError('ERR_STORAGE_FULL', `${where}: the space that is left is kept for settlements${left}`)
     }
   }
 

@@ -1,8 +1,10 @@
-/** Where a box is kept that is opened by a string or by nothing: this version has no such place in browsers. */
-import { AckboxError } from './errors.js'
+/** Where a box is kept that is opened by a string or by nothing: in a database of the browser. */
+import { indexedDbStorage } from './storage/indexeddb/index.js'
 import type { Storage } from './storage/storage.js'
 
-export function defaultStorage(): Storage {
-  const message = 'open: this version of ackbox has no default storage here; pass a storage, such as memoryStorage()'
-  throw new AckboxError('ERR_UNSUPPORTED', message)
+/** A page is given less room than a process, and removes what is settled in whole segments. */
+export const SEGMENT_BYTES_DEFAULT = 4 << 20
+
+export function defaultStorage(target: string = 'ackbox'): Storage {
+  return indexedDbStorage({ name: target })
 }

@@ -11,7 +11,9 @@ export function refusal({ code, message, id, ids, segment, offset }: Failure, st
   if (segment !== undefined) details['segment'] = segment
   if (offset !== undefined) details['offset'] = offset
   const cause = code === 'ERR_STORAGE_FAILED' || code === 'ERR_STORAGE_FULL' ? storageError : undefined
-  return new AckboxError(code as ErrorCode as 'ERR_ENGINE', message, { details, cause } as never)
+  // The engine knows no more than that there is no room; the storage may know how much there was.
+  const text = code === 'ERR_STORAGE_FULL' && AckboxError.is(cause, code) ? `${message}: ${cause.message}` : message
+  return new AckboxError(code as ErrorCode as 'ERR_ENGINE', text, { details, cause } as never)
 }
 
 /** The end of an engine. */

@@ -83,7 +83,7 @@ export { retry } from './retry.js'
 export type { RetryContext, RetryOptions } from './retry.js'
 export type { StandardSchemaV1 } from './standard-schema.js'
 export { memoryStorage } from './storage/memory.js'
-export type { CleanFailure, Durability, SegmentInfo, Storage, StorageReader } from './storage/storage.js'
+export type { CleanFailure, Durability, Room, SegmentInfo, Storage, StorageReader } from './storage/storage.js'
 export type {
   AttemptInfo,
   CloseOptions,

@@ -1,5 +1,5 @@
 /** Opening a box: the engine is loaded, the storage taken, the journal read back. */
-import { defaultStorage } from '#default-storage'
+import { defaultStorage, SEGMENT_BYTES_DEFAULT } from '#default-storage'
 import { loadEngine } from '#engine'
 import type { Box } from './api.js'
 import { EmbeddedBox } from './box.js'
@@ -44,7 +44,7 @@ export interface OpenOptions {
   readonly wasm?: WasmSource | undefined
   /** Bytes of message bodies kept in memory; the rest is read back from storage. Default 64 MiB. */
   readonly maxMemoryBytes?: number | undefined
-  /** Size at which a segment of the journal is closed, 4 KiB to 1 GiB. Default 64 MiB. */
+  /** Size at which a segment of the journal is closed, 4 KiB to 1 GiB. Default 64 MiB, in browsers 4 MiB. */
   readonly segmentBytes?: number | undefined
   /** Source of time. Default: the system's. */
   readonly clock?: Clock | undefined
@@ -65,7 +65,7 @@ const ENTROPY_BYTES = 32
 /**
  * Opens a box, which is created if there is none.
  *
- * @param target a folder (default `./.ackbox`), or a storage
+ * @param target a folder (default `./.ackbox`), in browsers the name of a database (default `ackbox`), or a storage
  * @throws `ERR_LOCKED`, `ERR_NOT_FOUND`, `ERR_CORRUPT`, `ERR_NEWER_FORMAT`, `ERR_STORAGE_FAILED`, `ERR_INVALID_OPTION`
  */
 export async function open(target?: string | Storage, options: OpenOptions = {}): Promise<Box> {
@@ -117,21 +117,21 @@ function checkOptions(options: OpenOptions): void {
 }
 
 function injectedStorage(target: object): Storage {
-  checkStorage(target, 'a folder or a storage', 'open')
+  checkStorage(target, 'a folder, the name of a database or a storage', 'open')
   return target
 }
 
 function namedStorage(target: unknown): Storage {
   if (target === undefined || (typeof target === 'string' && target !== '')) return defaultStorage(target)
-  throw invalidOption('a folder or a storage', target, 'open')
+  throw invalidOption('a folder, the name of a database or a storage', target, 'open')
 }
 
 function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
-  const { maxMemoryBytes, segmentBytes, seed, readOnly } = options
+  const { maxMemoryBytes, segmentBytes = SEGMENT_BYTES_DEFAULT, seed, readOnly } = options
   const config = {
     durability: storage.durability,
     ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
-    ...(segmentBytes === undefined ? {} : { segmentBytes }),
+    segmentBytes,
     ...(seed === undefined ? {} : { seed: String(seed) }),
     ...(readOnly === true ? { readOnly } : {}),
   }

@@ -114,6 +114,8 @@ export interface Health {
     readonly durability: 'power-loss' | 'process-crash' | 'none'
     readonly failed: boolean
     readonly full: boolean
+    /** Whether the browser promised never to evict it; absent elsewhere, and where it tells no such thing. */
+    readonly persisted?: boolean
   }
   /** Handlers that run. */
   readonly running: number

@@ -141,7 +141,7 @@ export const ROWS: readonly Row[] = [
   row('A8 storage', 'host callbacks that keep bytes; a failed append is final'),
   row('A8 fileStorage', 'flushed before a promise resolves'),
   row('A8 memoryStorage', 'in memory'),
-  row('A8 indexedDbStorage', 'in the browser', BROWSER),
+  row('A8 indexedDbStorage', 'a database of the browser, one transaction an append'),
   row('A8 clean', 'an append that rejects clean wrote nothing: `ERR_STORAGE_FULL`, the box lives'),
   row('A8 storageSuite', 'checks a storage against the contract'),
   row('A8 manualClock', 'time under control'),

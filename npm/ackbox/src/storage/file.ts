@@ -31,10 +31,19 @@ import {
 import { type DirectoryLock, lockDirectory } from './file-lock.js'
 import { FileReaders } from './file-readers.js'
 import { openSnapshot } from './file-snapshot.js'
-import { FileSpace, type ReadSize } from './file-space.js'
+import { fileReserve, type ReadSize } from './file-space.js'
 import { missingSegment, notOpen, shortRead } from './refusals.js'
+import type { Reserve } from './reserve.js'
 import { segmentPath, segmentsIn } from './segment-files.js'
-import { type FileLocking, type LockFile, type SegmentInfo, type Storage, type StorageReader, USE_FILE_LOCK } from './storage.js'
+import {
+  type FileLocking,
+  type LockFile,
+  type Room,
+  type SegmentInfo,
+  type Storage,
+  type StorageReader,
+  USE_FILE_LOCK,
+} from './storage.js'
 
 export type { FileSystemSize, ReadSize } from './file-space.js'
 
@@ -63,7 +72,7 @@ export function fileStorage(options: FileStorageOptions): Storage & FileLocking 
     throw invalidOption('directory to be the path of a folder', directory, 'fileStorage')
   }
   choice(durability, ['power-loss', 'process-crash'], 'durability', 'fileStorage')
-  return new FileStorage(resolve(directory), durability, (path) => new FileSpace(path, clock, readSize))
+  return new FileStorage(resolve(directory), durability, (path) => fileReserve(path, clock, readSize))
 }
 
 /**
@@ -84,7 +93,7 @@ interface Head {
 /** State from `open` to `close`. */
 interface Opened {
   readonly lock: DirectoryLock
-  readonly space: FileSpace
+  readonly space: Reserve
   readonly readers: FileReaders
   /** Bytes of all segments but the head. */
   readonly sizes: Map<number, number>
@@ -98,14 +107,14 @@ interface Opened {
 class FileStorage implements Storage, FileLocking {
   readonly durability: 'power-loss' | 'process-crash'
   readonly #directory: string
-  readonly #watchSpace: (directory: string) => FileSpace
+  readonly #watchSpace: (directory: string) => Reserve
   #lockFile: LockFile | undefined
   #opened: Opened | undefined
 
   constructor(
     directory: string,
     durability: 'power-loss' | 'process-crash',
-    watchSpace: (directory: string) => FileSpace,
+    watchSpace: (directory: string) => Reserve,
   ) {
     this.#directory = directory
     this.durability = durability
@@ -114,6 +123,10 @@ class FileStorage implements Storage, FileLocking {
 
   get full(): boolean {
     return this.#opened?.space.full ?? false
+  }
+
+  get room(): Room | undefined {
+    return this.#opened?.space.room
   }
 
   [USE_FILE_LOCK](lockFile: LockFile): void {

@@ -17,6 +17,12 @@
 /** What bytes survive once `append` resolved: a power cut, a crash of the process, or neither. */
 export type Durability = 'power-loss' | 'process-crash' | 'none'
 
+/** How much room there is in all, and how much of it is free, in bytes. */
+export interface Room {
+  readonly bytes: number
+  readonly freeBytes: number
+}
+
 /** A segment that exists. */
 export interface SegmentInfo {
   /** Its number. */
@@ -35,6 +41,15 @@ export interface Storage {
    * cleaning go on. Read before every enqueue, so it must be cheap. Absent: never.
    */
   readonly full?: boolean
+
+  /** How much room there is, as far as that is known: told to those whose messages are refused for lack of it. */
+  readonly room?: Room | undefined
+
+  /**
+   * Whether the platform promised to keep the bytes until somebody removes them: browsers may evict what a site stores.
+   * Absent where that is no question.
+   */
+  readonly persisted?: boolean | undefined
 
   /**
    * Takes exclusive ownership and lists the segments, oldest first. Rejects with `ERR_LOCKED` while another owner

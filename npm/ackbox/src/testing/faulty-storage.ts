@@ -5,7 +5,7 @@
 import { AckboxError, invalidOption } from '../errors.js'
 import { checkStorage } from '../storage/check-storage.js'
 import { notOpen } from '../storage/refusals.js'
-import type { Durability, SegmentInfo, Storage } from '../storage/storage.js'
+import type { Durability, Room, SegmentInfo, Storage } from '../storage/storage.js'
 import { checkNames, choice, integer, type Range, text } from '../validate.js'
 
 const ERRNO_BYTES_MAX = 64
@@ -96,6 +96,14 @@ class FaultInjector implements FaultyStorage {
 
   get full(): boolean {
     return this.#beneath.full ?? false
+  }
+
+  get room(): Room | undefined {
+    return this.#beneath.room
+  }
+
+  get persisted(): boolean | undefined {
+    return this.#beneath.persisted
   }
 
   plan(fault: AppendFault): void {

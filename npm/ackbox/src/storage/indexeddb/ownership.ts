@@ -1,0 +1,105 @@
+/**
+ * Who owns a database: whoever holds the Web Lock of its name. The browser gives it to one tab or worker of the origin at a
+ * time, and frees it when that one ends, however it ends.
+ *
+ * Where there are no Web Locks and no browser (Node with an IndexedDB in memory), nobody outside of the process can be
+ * meant, and the table of owners in it suffices.
+ */
+
+import { platform } from '../../clock.js'
+import { AckboxError } from '../../errors.js'
+
+/** Owners in this process, and since when. */
+const owners = new Map<string, number>()
+
+/** Ownership of a database. */
+export interface Ownership {
+  /** Since when, in milliseconds since 1970. */
+  readonly since: number
+  /** Gives it up. Idempotent. */
+  release(): Promise<void>
+}
+
+/** How the lock is asked for: at once or not at all, or in turn until the signal aborts. */
+export type Asking = 'at-once' | AbortSignal
+
+/** Lets a holder of the lock go. */
+interface Hold {
+  release(): Promise<void>
+}
+
+/** Whether openers can wait for their turn here. */
+export function hasWebLocks(): boolean {
+  return globalThis.navigator?.locks !== undefined
+}
+
+/**
+ * Takes ownership. `undefined` if another tab has it; `ERR_LOCKED` if this very process does. With a signal it waits
+ * for its turn. `onLost` is called if the lock is taken away later.
+ */
+export async function own(name: string, asking: Asking, onLost: () => void): Promise<Ownership | undefined> {
+  if (asking === 'at-once') checkNotOwned(name)
+  const hold = hasWebLocks() ? await holdLock(lockName(name), asking, onLost) : holdAlone(name)
+  if (hold === undefined) return undefined
+  checkNotOwned(name)
+  const since = platform.wallNow()
+  owners.set(name, since)
+  let released: Promise<void> | undefined
+  const release = (): Promise<void> => {
+    owners.delete(name)
+    return hold.release()
+  }
+  return { since, release: () => (released ??= release()) }
+}
+
+/** The name of the lock, which stands for the name of the database in the whole origin. */
+function lockName(name: string): string {
+  return `ackbox:${name}`
+}
+
+function checkNotOwned(name: string): void {
+  const since = owners.get(name)
+  if (since === undefined) return
+  const message = `database '${name}': open in this process since ${new Date(since).toISOString()}`
+  const pid = globalThis.process?.pid
+  throw new AckboxError('ERR_LOCKED', message, {
+    details: { ...(pid === undefined ? {} : { pid }), since, sameProcess: true },
+  })
+}
+
+/** A page without a secure context has no locks, and its other tabs could not be kept away. */
+function holdAlone(name: string): Hold {
+  if (globalThis.isSecureContext !== false) return { release: async () => {} }
+  const message = `database '${name}': expected Web Locks, which browsers give to pages from https: or localhost only`
+  throw new AckboxError('ERR_UNSUPPORTED', message)
+}
+
+function holdLock(name: string, asking: Asking, onLost: () => void): Promise<Hold | undefined> {
+  return new Promise((granted, refused) => {
+    let letGo = (): void => {}
+    const held = new Promise<void>((resolve) => (letGo = resolve))
+    let isHeld = false
+    const options: LockOptions = asking === 'at-once' ? { ifAvailable: true } : { signal: asking }
+    const ended = navigator.locks.request(name, options, (lock): Promise<void> | undefined => {
+      if (lock === null) {
+        granted(undefined)
+        return undefined
+      }
+      isHeld = true
+      granted({
+        release: async () => {
+          isHeld = false
+          letGo()
+          await ended
+        },
+      })
+      return held
+    }).then(
+      () => {},
+      (error: unknown) => {
+        if (isHeld) onLost()
+        else refused(error)
+      },
+    )
+  })
+}

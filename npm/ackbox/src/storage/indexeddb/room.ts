@@ -1,0 +1,49 @@
+/** What the browser tells of the room that an origin has, and whether it keeps what is in there. */
+
+import { systemClock } from '../../clock.js'
+import { AckboxError } from '../../errors.js'
+import { Reserve } from '../reserve.js'
+import type { CleanFailure } from '../storage.js'
+
+/** Keeps a reserve of the quota; none where the browser does not tell it. */
+export function quotaReserve(name: string): Reserve {
+  const complaint = `indexedDbStorage: it cannot be told how much room is left for database '${name}', and no reserve is kept`
+  return new Reserve(
+    async () => {
+      const { quota, usage } = await estimate()
+      if (quota === undefined || usage === undefined) return undefined
+      return { bytes: quota, freeBytes: Math.max(0, quota - usage) }
+    },
+    systemClock(),
+    complaint,
+  )
+}
+
+/** Whether the browser promised to keep the data of this origin; `ask` asks it to. `undefined` where it has no such promise. */
+export async function persisted(ask: boolean): Promise<boolean | undefined> {
+  const manager = globalThis.navigator?.storage
+  try {
+    return ask ? await manager?.persist?.() : await manager?.persisted?.()
+  } catch {
+    // A context that may not ask (an opaque origin, say) is promised nothing.
+    return false
+  }
+}
+
+/** What an append is refused with that found no room, and wrote nothing. */
+export async function noRoom(name: string, bytes: number, cause: unknown): Promise<CleanFailure> {
+  const { quota, usage } = await estimate().catch(() => ({ quota: undefined, usage: undefined }))
+  const known = quota !== undefined && usage !== undefined
+  const told = known ? `the origin uses ${usage} of its ${quota} bytes` : 'the browser does not tell how much there is'
+  const message = `database '${name}': no room for ${bytes} bytes: ${told}`
+  return Object.assign(new AckboxError('ERR_STORAGE_FULL', message, { cause }), { clean: true as const })
+}
+
+/** Whether something failed for lack of room. */
+export function isQuotaError(error: unknown): boolean {
+  return (error as { name?: unknown } | null | undefined)?.name === 'QuotaExceededError'
+}
+
+async function estimate(): Promise<StorageEstimate> {
+  return (await globalThis.navigator?.storage?.estimate?.()) ?? {}
+}

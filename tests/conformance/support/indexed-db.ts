@@ -1,0 +1,55 @@
+/** Databases for the cases: those of the browser, or in Node an IndexedDB in memory. */
+import { indexedDbStorage, type IndexedDbStorageOptions } from 'ackbox/indexeddb'
+import type { Storage } from 'ackbox'
+import { onTestFinished } from 'vitest'
+
+if (globalThis.indexedDB === undefined) await import('fake-indexeddb/auto')
+
+/** The name of a database that is nobody's yet. */
+export function freshName(): string {
+  return `ackbox-test-${crypto.randomUUID()}`
+}
+
+/** A storage over a database of its own name, closed and deleted when the test ends. */
+export function storageOn(name: string, options: Omit<IndexedDbStorageOptions, 'name'> = {}): Storage {
+  const storage = indexedDbStorage({ name, ...options })
+  onTestFinished(async () => {
+    await storage.close()
+    await deleteDatabase(name)
+  })
+  return storage
+}
+
+/** What an event of a request stands for. */
+export function answerOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = () => reject(request.error)
+  })
+}
+
+/** Deletes a database; resolves when it is gone, which takes until nobody holds it open. */
+export async function deleteDatabase(name: string): Promise<void> {
+  await answerOf(indexedDB.deleteDatabase(name))
+}
+
+/** Opens a database by hand, as another program or another version would. */
+export async function openByHand(name: string, version?: number, upgrade?: (database: IDBDatabase) => void): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, version)
+  request.onupgradeneeded = () => upgrade?.(request.result)
+  const database = await answerOf(request)
+  onTestFinished(() => database.close())
+  return database
+}
+
+/** Does something in a transaction by hand; resolves when it is complete. */
+export async function byHand(name: string, store: string, work: (store: IDBObjectStore) => void): Promise<void> {
+  const database = await openByHand(name)
+  const transaction = database.transaction(store, 'readwrite')
+  work(transaction.objectStore(store))
+  await new Promise((resolve, reject) => {
+    transaction.oncomplete = resolve
+    transaction.onabort = () => reject(transaction.error)
+  })
+  database.close()
+}
