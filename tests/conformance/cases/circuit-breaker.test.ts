@@ -290,6 +290,16 @@ describe('what outlives a process [A7 CircuitBreaker]', () => {
     }
   })
 
+  it('is over no later than it would have been, if the clock was set back meanwhile', async () => {
+    const clock = manualClock({ start: 3_600_000 })
+    const breaker = new CircuitBreaker({ failures: 1, cooldownMs: 1_000, clock })
+    await failing(breaker)
+    await clock.advance(900)
+    const saved = JSON.stringify(breaker)
+    const restored = CircuitBreaker.restore(saved, { clock: manualClock({ start: 5_000 }) })
+    expect(restored.retryAt, '100 ms were left').toBe(5_100)
+  })
+
   it('is refused with what is wrong about it', async () => {
     const json = new CircuitBreaker().toJSON()
     await refusal(() => CircuitBreaker.restore('{'), 'ERR_INVALID_OPTION', /the text of what toJSON\(\) gave/)

@@ -57,8 +57,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// How long an open breaker has to stay so: never longer than it was meant to, whatever the clocks of the two
-    /// processes say.
+    /// How long an open breaker has to stay so: never longer than it would have at the time of the snapshot, whatever
+    /// the clocks of the two processes say.
     pub(super) fn cooldown_left_ms(&self, now: Timestamp, cooldown_ms_max: u64) -> u64 {
         let (Some(opened_at), Some(until)) = (self.opened_at, self.open_until) else {
             return 0;
@@ -66,6 +66,7 @@ impl Snapshot {
         until
             .since(now)
             .min(until.since(opened_at))
+            .min(until.since(self.saved_at))
             .min(cooldown_ms_max)
     }
 
