@@ -121,16 +121,18 @@ describe('circuits of a worker', () => {
     ['dead-letter', { reason: 'circuit-open', attempt: 2 }],
     ['reject', { reason: 'exhausted', attempt: 4 }],
   ] as const)('whenOpen: %o [A3 whenOpen]', async (whenOpen, expected) => {
-    const { box } = await makeInMemory()
+    const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('jobs', { ...OPTIONS, maxAttempts: 4 })
     const seen = record(queue)
     const outside = new Outside()
     outside.down.add('a')
     outside.process(queue, { whenOpen })
+    const until = new Date(clock.now() + 10_000).toISOString()
     await queue.enqueue('a-1', { id: 'x' })
     await seen.until('dead')
     const letter = await queue.dead.get('x')
-    expect(letter).toMatchObject({ ...expected, error: { code: 'ERR_CIRCUIT_OPEN' } })
+    const error = { code: 'ERR_CIRCUIT_OPEN', message: `the circuit of destination 'a' is open until ${until}` }
+    expect(letter).toMatchObject({ ...expected, error })
     expect(outside.calls).toHaveLength(2)
   })
 

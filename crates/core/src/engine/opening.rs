@@ -303,8 +303,7 @@ impl Engine {
         let interrupted = ledger.finish_replay(now, last_time, self.config.free_owner_deaths);
         if last_time > now {
             let message = format!(
-                "the clock was set back: the journal was last written at {} ms, now is {} ms",
-                last_time.0, now.0
+                "the clock was set back: the journal was last written at {last_time}, now is {now}"
             );
             self.warn(None, message);
         }

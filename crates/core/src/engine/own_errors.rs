@@ -12,7 +12,7 @@ pub(super) fn circuit_open(destination: &str, until: Timestamp) -> Vec<u8> {
     };
     let until = match until {
         Timestamp::NEVER => String::new(),
-        Timestamp(ms) => format!(" until {ms}"),
+        until => format!(" until {until}"),
     };
     encode(
         "ERR_CIRCUIT_OPEN",
