@@ -48,7 +48,7 @@ export interface QueueEvents {
     readonly destination: string | undefined
     readonly from: CircuitState
     readonly to: CircuitState
-    /** When an open circuit lets a message through, in milliseconds since 1970. */
+    /** When an open circuit lets a message through, in milliseconds since 1970; infinite if it is isolated. */
     readonly retryAt: number | undefined
   }
   paused: Record<never, never>

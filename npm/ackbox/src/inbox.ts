@@ -6,6 +6,7 @@ import { Deliveries } from './deliveries.js'
 import { ActiveDelivery, type DeliverySource } from './delivery.js'
 import type { Driver } from './driver.js'
 import type { HandlerLimits, Notice } from './engine/objects.js'
+import { retryAtOf } from './engine/breaker.js'
 import { AbortReason, circuitStateNames, type DeliverView, EventKind, eventKindNames, type EventView, reasonNames } from './engine/wire.gen.js'
 import { decodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
@@ -169,13 +170,11 @@ function eventDetails(view: EventView): object {
       return { id: view.id(), attempt, waitMs, handleMs }
     case EventKind.retry:
       return { id: view.id(), attempt, delayMs: waitMs, at: view.at, ...errorOf(view) }
-    case EventKind.circuit:
-      return {
-        destination: view.id() || undefined,
-        from: circuitStateNames[view.circuitFrom],
-        to: circuitStateNames[view.circuitTo],
-        retryAt: view.at || undefined,
-      }
+    case EventKind.circuit: {
+      const to = circuitStateNames[view.circuitTo]!
+      const from = circuitStateNames[view.circuitFrom]
+      return { destination: view.id() || undefined, from, to, retryAt: retryAtOf(to, view.at || undefined) }
+    }
     case EventKind.dead:
       return { id: view.id(), attempt, reason: reasonNames[view.reason], ...errorOf(view) }
     default:

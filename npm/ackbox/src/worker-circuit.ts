@@ -1,7 +1,7 @@
 /** The circuits of a worker, as users see them: what the engine says whenever it is asked. */
 import type { GatedBreaker } from './breaker-gate.js'
 import type { Driver } from './driver.js'
-import type { CircuitState } from './engine/breaker.js'
+import { type CircuitState, retryAtOf } from './engine/breaker.js'
 import type { CircuitInfo } from './engine/objects.js'
 import { KEY_BYTES_MAX } from './enqueue-options.js'
 import { text } from './validate.js'
@@ -11,7 +11,10 @@ export interface WorkerCircuitInfo {
   /** `undefined` for messages without one. */
   readonly destination: string | undefined
   readonly state: CircuitState
-  /** When an open circuit lets a message through, in milliseconds since 1970; `undefined` while messages pass. */
+  /**
+   * When an open circuit lets a message through, in milliseconds since 1970; `undefined` while messages pass, infinite
+   * while it is isolated.
+   */
   readonly retryAt: number | undefined
   /** Openings in a row, without a close between them. */
   readonly openings: number
@@ -63,7 +66,7 @@ export function circuitOf(
 }
 
 function infoOf({ destination, state, retryAt, openings }: CircuitInfo): WorkerCircuitInfo {
-  return { destination: destination || undefined, state, retryAt, openings }
+  return { destination: destination || undefined, state, retryAt: retryAtOf(state, retryAt), openings }
 }
 
 /** The breaker of the user in front of all messages of a worker. */
@@ -74,7 +77,7 @@ export function circuitAround(breaker: GatedBreaker): WorkerCircuit {
       return breaker.state
     },
     get retryAt() {
-      return infoOfBreaker(breaker).retryAt
+      return breaker.retryAt
     },
     get openings() {
       return breaker.stats().openings
@@ -86,6 +89,5 @@ export function circuitAround(breaker: GatedBreaker): WorkerCircuit {
 
 export function infoOfBreaker(breaker: GatedBreaker): WorkerCircuitInfo {
   const { state, retryAt } = breaker
-  const isKnown = retryAt !== undefined && retryAt !== Infinity
-  return { destination: undefined, state, retryAt: isKnown ? retryAt : undefined, openings: breaker.stats().openings }
+  return { destination: undefined, state, retryAt, openings: breaker.stats().openings }
 }

@@ -55,6 +55,13 @@ describe('execute [A7 CircuitBreaker]', () => {
     const error = await refusal(breaker.execute(() => 1), 'ERR_CIRCUIT_OPEN', /isolated until reset\(\)/)
     expect(AckboxError.is(error, 'ERR_CIRCUIT_OPEN') && error.details.retryAt).toBe(Infinity)
     expect(breaker.retryAt).toBe(Infinity)
+    expect(breaker.stats().retryAt).toBe(Infinity)
+    const told: unknown[] = []
+    breaker.on('change', ({ to, retryAt }) => void told.push([to, retryAt]))
+    breaker.reset()
+    breaker.isolate()
+    expect(told).toEqual([['closed', undefined], ['isolated', Infinity]])
+    expect(CircuitBreaker.restore(JSON.stringify(breaker)).retryAt).toBe(Infinity)
   })
 
   it('rejects at once with the reason of its signal, and counts nothing', async () => {

@@ -194,8 +194,9 @@ describe('a breaker of the user in front of workers', () => {
     ['dead-letter', { reason: 'circuit-open' }],
     ['reject', { reason: 'exhausted' }],
   ] as const)('whenOpen: %o [A3 whenOpen]', async (whenOpen, expected) => {
-    const { breaker, queue, outside, seen } = await guarded({ whenOpen })
+    const { breaker, queue, outside, worker, seen } = await guarded({ whenOpen })
     breaker.isolate()
+    expect([worker.circuit(), ...worker.circuits()]).toMatchObject([{ retryAt: Infinity }, { retryAt: Infinity }])
     await queue.enqueue('a-1', { id: 'x', maxAttempts: 2 })
     await seen.until('dead')
     expect(await queue.dead.get('x')).toMatchObject({ ...expected, error: { code: 'ERR_CIRCUIT_OPEN' } })
@@ -207,7 +208,7 @@ describe('a breaker of the user in front of workers', () => {
     outside.isDown = false
     expect(worker.circuits()).toEqual([{ destination: undefined, state: 'closed', retryAt: undefined, openings: 0 }])
     worker.circuit('a').isolate()
-    expect([breaker.state, worker.circuit().state, worker.circuit().retryAt]).toEqual(['isolated', 'isolated', undefined])
+    expect([breaker.state, worker.circuit().state, worker.circuit().retryAt]).toEqual(['isolated', 'isolated', Infinity])
     await queue.enqueue('a-1')
     await clock.advance(1_000_000)
     expect(outside.calls).toEqual([])

@@ -30,6 +30,14 @@ export type CircuitReason =
   | 'recovered'
   | 'slow-calls'
 
+/**
+ * When a circuit may let something through again, as everybody is told it: the engine knows an instant or none, and of
+ * one that is isolated there is none that comes.
+ */
+export function retryAtOf(state: CircuitState, retryAt: number | undefined): number | undefined {
+  return state === 'isolated' ? Infinity : retryAt
+}
+
 /** A change of state. */
 export interface CircuitChange {
   readonly from: CircuitState
@@ -37,14 +45,14 @@ export interface CircuitChange {
   readonly why: CircuitReason
   /** When it happened, in milliseconds since 1970. A deadline that passed unseen happened when it passed. */
   readonly at: number
-  /** When an open circuit lets the first probe through, in milliseconds since 1970. */
+  /** When an open circuit lets the first probe through, in milliseconds since 1970; infinite if it is isolated. */
   readonly retryAt?: number
 }
 
 /** What a breaker has seen since it was made or restored. */
 export interface CircuitStats {
   readonly state: CircuitState
-  /** When to ask again; absent while calls are let through, and while only `reset()` can change that. */
+  /** When to ask again; absent while calls are let through, infinite while only `reset()` can change that. */
   readonly retryAt?: number
   /** Openings in a row, without a close between them. */
   readonly openings: number
@@ -165,11 +173,13 @@ export class EngineBreaker {
 
   /** What happened since this was asked before, in order. */
   changes(): readonly CircuitChange[] {
-    return this.#guard(() => this.#binding.changes()) as CircuitChange[]
+    const changes = this.#guard(() => this.#binding.changes()) as CircuitChange[]
+    return changes.map((change) => withRetryAt(change, change.to))
   }
 
   stats(now: number): CircuitStats {
-    return this.#guard(() => this.#binding.stats(now)) as CircuitStats
+    const stats = this.#guard(() => this.#binding.stats(now)) as CircuitStats
+    return withRetryAt(stats, stats.state)
   }
 
   #told(bits: number): boolean {
@@ -180,6 +190,11 @@ export class EngineBreaker {
   snapshot(now: number): CircuitSnapshot {
     return this.#guard(() => this.#binding.snapshot(now)) as CircuitSnapshot
   }
+}
+
+function withRetryAt<I extends { readonly retryAt?: number }>(info: I, state: CircuitState): I {
+  const retryAt = retryAtOf(state, info.retryAt)
+  return retryAt === undefined ? info : { ...info, retryAt }
 }
 
 /** What a breaker is made of. */
