@@ -8,7 +8,7 @@ use ackbox_core::error::{ErrorCode, Failure};
 
 use crate::invariants::Violation;
 use crate::must;
-use crate::probe::{entropy, probe};
+use crate::probe::{Name, entropy, probe_for};
 use crate::recovery::Ended;
 use crate::storage::{Left, Storage, Tear};
 use crate::world::{Phase, Stop, Working, World};
@@ -30,12 +30,15 @@ impl World {
         let last = self.clock.engine_now();
         self.clock.restart();
         let now = self.clock.engine_now();
-        let found = probe(&self.storage.disk, now, &self.plan.config, self.plan.seed).map_err(
-            |failure| Violation(format!("I6: cannot be opened after a crash: {failure:?}")),
-        )?;
+        let names: Vec<Name> = self.model.entries.keys().cloned().collect();
+        let (disk, config) = (&self.storage.disk, &self.plan.config);
+        let found = probe_for(&names, disk, now, config, self.plan.seed);
+        let found = found.map_err(|failure| {
+            Violation(format!("I6: cannot be opened after a crash: {failure:?}"))
+        })?;
         let free_deaths = self.plan.config.free_owner_deaths > 0;
         self.model.recover(
-            &found.queues,
+            &found,
             Ended {
                 clean,
                 last,

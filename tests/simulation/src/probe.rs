@@ -33,6 +33,9 @@ pub struct Seen {
     pub intact: bool,
 }
 
+/// A queue and an id in it.
+pub type Name = (usize, String);
+
 /// What was found.
 #[derive(Debug)]
 pub struct Finding {
@@ -40,6 +43,8 @@ pub struct Finding {
     pub report: OpenReport,
     /// Messages by queue.
     pub queues: Vec<Vec<Seen>>,
+    /// What became of those that were asked for; none: nothing is known of an id.
+    pub ends: BTreeMap<Name, Option<MessageState>>,
     /// The stored bytes once the box was open, and nothing new was written.
     pub repaired: Disk,
 }
@@ -56,6 +61,17 @@ struct Probe {
 
 /// Opens a copy and looks at everything in it. An error leaves the copy as it was.
 pub fn probe(disk: &Disk, now: u64, config: &Config, seed: u64) -> Result<Finding, Failure> {
+    probe_for(&[], disk, now, config, seed)
+}
+
+/// Opens a copy, looks at everything in it, and asks for messages that may be over.
+pub fn probe_for(
+    names: &[Name],
+    disk: &Disk,
+    now: u64,
+    config: &Config,
+    seed: u64,
+) -> Result<Finding, Failure> {
     let entropy = entropy(seed, u64::MAX);
     let mut probe = Probe {
         engine: Engine::new(config.clone(), entropy, Timestamp(now))?,
@@ -85,9 +101,14 @@ pub fn probe(disk: &Disk, now: u64, config: &Config, seed: u64) -> Result<Findin
     for queue in 0..summaries.len() as u32 {
         queues.push(probe.look(QueueId(queue))?);
     }
+    let mut ends = BTreeMap::new();
+    for name in names.iter().filter(|(queue, _)| *queue < summaries.len()) {
+        ends.insert(name.clone(), probe.end_of(name)?);
+    }
     Ok(Finding {
         report,
         queues,
+        ends,
         repaired: probe.repaired.expect("it was opened"),
     })
 }
@@ -118,6 +139,16 @@ impl Probe {
             }
         });
         Ok(seen.collect())
+    }
+
+    fn end_of(&mut self, (queue, id): &Name) -> Result<Option<MessageState>, Failure> {
+        let (queue, id) = (QueueId(*queue as u32), id.clone());
+        let object = self.ask(Request::Get { queue, id })?;
+        let Object::Infos(infos) = object else {
+            panic!("expected a message or none, got {object:?}")
+        };
+        self.bodies.clear();
+        Ok(infos.first().map(|info| info.state))
     }
 
     fn ask(&mut self, request: Request) -> Result<Object, Failure> {

@@ -2,6 +2,7 @@
 //! against what was asked for without an answer.
 
 mod doubts;
+mod ids;
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::invariants::Violation;
 use crate::model::steps::Step;
 use crate::model::{Asked, End, Model, Sent, Sure};
 use crate::must;
-use crate::probe::Seen;
+use crate::probe::{Finding, Seen};
 
 use doubts::Doubt;
 
@@ -32,12 +33,12 @@ pub struct Ended {
 
 impl Model {
     /// Takes over what a new owner finds.
-    pub fn recover(&mut self, queues: &[Vec<Seen>], ended: Ended) -> Checked {
+    pub fn recover(&mut self, found: &Finding, ended: Ended) -> Checked {
         self.meet_all_asked(ended.last);
         let (mut doubts, blurred) = self.doubts();
         self.before_looking(ended);
         let mut seen = BTreeSet::new();
-        for (queue, found) in queues.iter().enumerate() {
+        for (queue, found) in found.queues.iter().enumerate() {
             let mut ids = BTreeSet::new();
             for one in found {
                 must!(
@@ -62,7 +63,7 @@ impl Model {
             producer.end_run(is_there);
         }
         self.begin_run(ended);
-        Ok(())
+        self.check_ids(found, ended.now)
     }
 
     fn before_looking(&mut self, ended: Ended) {
