@@ -335,6 +335,8 @@ pub struct Defined {
     pub changed: Vec<OptionChange>,
     /// All options in force.
     pub options: QueueOptions,
+    /// Those of them that were named, now or in an earlier run.
+    pub named: Box<QueueOptions>,
 }
 
 /// An option of a queue that has another value now; values as a host would name them.

@@ -20,6 +20,7 @@ import { askForInfos } from './inspect.js'
 import { describeChanges } from './option-changes.js'
 import { outcomeOf } from './outcome.js'
 import { type LocalOptions, type QueueOptions, splitQueueOptions } from './queue-options.js'
+import { RECEIVING, type Receiving } from './receiving.js'
 import { startWorker } from './start-worker.js'
 import type { QueueStats } from './stats.js'
 import type { EnqueueItem, EnqueueOptions, Guarantee, MessageInfo, Outcome, Receipt } from './types.js'
@@ -55,6 +56,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   readonly core: BoxCore
   readonly #watchers = new Set<() => void>()
   #inForce: EngineOptions = {}
+  #named: EngineOptions = {}
 
   constructor(core: BoxCore, name: string, options: QueueOptions<never, unknown>) {
     this.core = core
@@ -113,6 +115,21 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   /** @internal */
   readonly changed = (): void => {
     for (const watcher of [...this.#watchers]) watcher()
+  }
+
+  /** @internal */
+  get [RECEIVING](): Receiving {
+    return {
+      clock: this.driver.clock,
+      maxBodyBytes: this.maxBodyBytes,
+      hasCodec: this.local.codec !== undefined,
+      nameDedup: (options, where) => {
+        this.core.checkOpen(where)
+        this.#put({ dedup: { ...options, ...this.#named.dedup } })
+      },
+      windowMs: () => this.#windowMs(),
+      warn: (message, cause) => this.core.inbox.warn({ message, queue: this.name, cause }),
+    }
   }
 
   /** @internal Applies options that are named. */
@@ -223,6 +240,13 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     return this.driver.call({ op: 'queueStats', queue: this.number })
   }
 
+  /** Only an index that shortens its window knows less than was configured. */
+  #windowMs(): number {
+    const { windowMs = 0, whenFull } = this.#inForce.dedup ?? {}
+    if (whenFull !== 'shorten') return windowMs
+    return this.driver.call<QueueStats>({ op: 'queueStats', queue: this.number }).dedupWindowMs ?? windowMs
+  }
+
   #about(id: string, op: 'get' | 'cancel' | 'retryNow' | 'forget'): Request {
     if (typeof id !== 'string') throw invalidOption('id to be a string', id, `${this.where}: ${op}`)
     return { op, queue: this.number, id }
@@ -234,12 +258,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     if (first || local.codec !== undefined) engine.bodies = local.codec === undefined ? 'json' : 'encoded'
     const named = Object.keys(engine).length > 0
     if (first || named) {
-      const { queue, created, changed, options } = this.driver.call<Defined>({
-        op: 'defineQueue',
-        name: this.name,
-        options: engine,
-      })
-      this.#inForce = options
+      const { queue, created, changed } = this.#put(engine)
       this.local = { ...this.local, ...local }
       const changes = created ? [] : describeChanges(changed)
       if (changes.length > 0) {
@@ -249,6 +268,13 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
     }
     this.local = { ...this.local, ...local }
     return this.number
+  }
+
+  #put(options: EngineOptions): Defined {
+    const defined = this.driver.call<Defined>({ op: 'defineQueue', name: this.name, options })
+    this.#inForce = defined.options
+    this.#named = defined.named
+    return defined
   }
 
   /** The engine emits only what somebody listens to. */

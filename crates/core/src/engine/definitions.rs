@@ -45,11 +45,13 @@ impl Engine {
         self.commit.end_unit();
         self.ledger.touch(queue);
         let was_implied = std::mem::take(&mut self.ledger.queues[queue as usize].implied);
+        let settings = &self.ledger.queues[queue as usize].settings;
         Ok(Object::Defined(Defined {
             queue: QueueId(queue),
             created: known.is_none() || was_implied,
             changed: if was_implied { Vec::new() } else { changed },
-            options: self.ledger.queues[queue as usize].settings.in_force(),
+            options: settings.in_force(),
+            named: Box::new(settings.named.clone()),
         }))
     }
 

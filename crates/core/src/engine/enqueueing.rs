@@ -102,7 +102,7 @@ impl Engine {
 
     pub(super) fn has_shortened(&self, queue: u32) -> bool {
         let target = &self.ledger.queues[queue as usize];
-        target.shortened_window_ms.is_some()
+        target.remembered_from.is_some()
     }
 
     /// Warns once a queue began to forget ids early.

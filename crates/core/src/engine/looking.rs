@@ -69,11 +69,13 @@ impl Engine {
             let message = format!("the box has no queue '{name}', and with readOnly none is made");
             return Err(Failure::new(ErrorCode::NotFound, message));
         };
+        let settings = &self.ledger.queues[queue as usize].settings;
         Ok(Object::Defined(Defined {
             queue: QueueId(queue),
             created: false,
             changed: Vec::new(),
-            options: self.ledger.queues[queue as usize].settings.in_force(),
+            options: settings.in_force(),
+            named: Box::new(settings.named.clone()),
         }))
     }
 }

@@ -198,7 +198,7 @@ impl Ledger {
             dead_letters: target.dead.len() as u64,
             bytes: target.bytes,
             dedup_entries: self.dedup.count(queue),
-            dedup_window_ms: target.shortened_window_ms,
+            dedup_window_ms: target.shortened_window_ms(now),
             oldest_ready_ms: oldest.map(|due| now.since(due)),
             wait: counters.wait.snapshot(),
             handle: counters.handle.snapshot(),

@@ -73,8 +73,8 @@ pub struct Queue {
     pub purges: u32,
     /// Counters.
     pub counters: Counters,
-    /// When ids are kept shorter than configured because the index is full.
-    pub shortened_window_ms: Option<u64>,
+    /// Where ids were forgotten before their window ended, because the index was full: all that finished since then are known.
+    pub remembered_from: Option<Timestamp>,
     /// Something changed since the engine last looked.
     pub dirty: bool,
     /// What is seen of its messages changed since that was told; noted only if someone listens.
@@ -107,7 +107,7 @@ impl Queue {
             generated: 0,
             purges: 0,
             counters: Counters::default(),
-            shortened_window_ms: None,
+            remembered_from: None,
             dirty: false,
             changed: false,
         }
@@ -135,7 +135,14 @@ impl Queue {
 
     /// Notes that ids are forgotten although younger than the window: the oldest one that is still
     /// remembered finished at `oldest`.
-    pub fn shorten_window(&mut self, now: Timestamp, oldest: Timestamp) {
-        self.shortened_window_ms = Some(now.since(oldest));
+    pub fn shorten_window(&mut self, oldest: Timestamp) {
+        self.remembered_from = Some(oldest);
+    }
+
+    /// For how long ids are known, if that is shorter than configured. It grows back as time passes.
+    #[must_use]
+    pub fn shortened_window_ms(&self, now: Timestamp) -> Option<u64> {
+        let known_for = now.since(self.remembered_from?);
+        (known_for < self.settings.dedup_window_ms).then_some(known_for)
     }
 }

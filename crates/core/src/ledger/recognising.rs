@@ -171,7 +171,7 @@ impl Ledger {
         {
             self.drop_entry(entry);
             let next = self.dedup.oldest_finished(queue).map_or(at, |(_, at)| at);
-            self.queues[queue as usize].shorten_window(now, next);
+            self.queues[queue as usize].shorten_window(next);
             return Ok(());
         }
         Err(Failure::new(

@@ -330,7 +330,7 @@ fn an_index_that_is_full_rejects_or_shortens() {
         assert_eq!(warnings, usize::from(forgotten), "it warns once");
     }
     let stats = world.stats(orders);
-    assert_eq!((stats.dedup_entries, stats.dedup_window_ms), (3, Some(200)));
+    assert_eq!((stats.dedup_entries, stats.dedup_window_ms), (3, Some(300)));
     assert_eq!(
         world.state(orders, "b"),
         None,

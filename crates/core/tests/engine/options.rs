@@ -77,6 +77,22 @@ fn a_change_is_told_with_the_old_value_and_the_new_one() {
 }
 
 #[test]
+fn what_was_named_is_told_apart_from_defaults() {
+    let mut world = World::new();
+    let named =
+        |world: &mut World, options| serde_json::to_value(define(world, options).named).unwrap();
+    assert_eq!(named(&mut world, QueueOptions::default()), json!({}));
+    let first = QueueOptions {
+        backoff: None,
+        ..first()
+    };
+    let expected = json!({ "maxAttempts": 3, "dedup": { "windowMs": 1000 }, "maxBytes": 500 });
+    assert_eq!(named(&mut world, first), expected);
+    let mut world = world.reopen();
+    assert_eq!(named(&mut world, QueueOptions::default()), expected);
+}
+
+#[test]
 fn named_options_survive_and_those_of_an_undeclared_queue_go_on_applying() {
     let mut world = World::new();
     let options = QueueOptions {

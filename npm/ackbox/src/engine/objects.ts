@@ -217,6 +217,8 @@ export interface Defined {
   changed: OptionChange[]
   /** All options in force. */
   options: QueueOptions
+  /** Those of them that were named, now or in an earlier run. */
+  named: QueueOptions
 }
 
 /** An option of a queue that has another value now. */
