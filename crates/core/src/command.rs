@@ -252,6 +252,16 @@ pub enum Verdict {
     },
     /// Given back without cost (shutdown, an abandoned delivery): ready again at once.
     Return,
+    /// Retried after the queue's backoff, or after `delay_ms`, for nobody knows when it is wanted; costs an attempt only
+    /// if told so.
+    PutOff {
+        /// Instead of the backoff.
+        delay_ms: Option<u64>,
+        /// Whether this delivery counts as an attempt.
+        costs_attempt: bool,
+        /// Whether a circuit breaker counts it as a failure.
+        counts_as_failure: bool,
+    },
 }
 
 /// Why a message is dead, or why an attempt ended.

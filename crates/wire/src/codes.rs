@@ -39,6 +39,7 @@ pub enum Verdict {
     Dead = 2,
     RetryAt = 3,
     Return = 4,
+    PutOff = 5,
 }
 
 /// How a `Reply` record answers.
@@ -55,7 +56,7 @@ pub enum ReplyCode {
 
 codes! {
     /// What became of a delivery.
-    VERDICTS = Verdict { Ack = "ack", Reject = "reject", Dead = "dead", RetryAt = "retry-at", Return = "return", }
+    VERDICTS = Verdict { Ack = "ack", Reject = "reject", Dead = "dead", RetryAt = "retry-at", Return = "return", PutOff = "put-off", }
 }
 codes! {
     /// How a reply answers: by its value, or with an object or a refusal to take.

@@ -290,14 +290,13 @@ fn verdict(record: &input::Settle<'_>) -> Checked<Verdict> {
     use codes::Verdict as Code;
     let unknown =
         |what: &str, code: u32| BadInput(format!("{what}: expected a known one, got {code}"));
+    let delay = || {
+        let delay = record.when.map(|value| duration(value, "delayMs"));
+        delay.transpose()
+    };
     Ok(match record.verdict {
         code if code == Code::Ack as u32 => Verdict::Ack,
-        code if code == Code::Reject as u32 => {
-            let delay = record.when.map(|value| duration(value, "delayMs"));
-            Verdict::Reject {
-                delay_ms: delay.transpose()?,
-            }
-        }
+        code if code == Code::Reject as u32 => Verdict::Reject { delay_ms: delay()? },
         code if code == Code::Dead as u32 => {
             let reason = codes::reason(record.reason);
             Verdict::Dead(reason.ok_or_else(|| unknown("reason", record.reason))?)
@@ -308,6 +307,11 @@ fn verdict(record: &input::Settle<'_>) -> Checked<Verdict> {
             counts_as_failure: record.counts_as_failure,
         },
         code if code == Code::Return as u32 => Verdict::Return,
+        code if code == Code::PutOff as u32 => Verdict::PutOff {
+            delay_ms: delay()?,
+            costs_attempt: record.costs_attempt,
+            counts_as_failure: record.counts_as_failure,
+        },
         code => return Err(unknown("verdict", code)),
     })
 }

@@ -41,7 +41,7 @@ records! {
     Settle<'a> = 3, key ticket, bytes 64 {
         /// The delivery.
         token: f64,
-        /// `Reject`: delay in ms instead of the backoff. `RetryAt`: the instant.
+        /// `Reject`, `PutOff`: delay in ms instead of the backoff. `RetryAt`: the instant.
         when: Option<f64>,
         /// One of `Verdict`.
         verdict: u32,
@@ -49,9 +49,9 @@ records! {
         reason: u32,
         /// The handler is done as well.
         returned: bool,
-        /// `RetryAt`: this delivery counts as an attempt.
+        /// `RetryAt`, `PutOff`: this delivery counts as an attempt.
         costs_attempt: bool,
-        /// `RetryAt`: a circuit breaker counts it as a failure.
+        /// `RetryAt`, `PutOff`: a circuit breaker counts it as a failure.
         counts_as_failure: bool,
         ;
         /// Encoded result of an ack.

@@ -347,9 +347,10 @@ export class ActiveDelivery implements Delivery<unknown> {
         return { verdict: Verdict.dead, parts: { reason: Reason.permanent, error }, tell: () => this.#report?.buried() }
       case 'later': {
         const { delayMs, costsAttempt, countsAsFailure } = consequence
-        const when = this.#driver.now() + delayMs
-        const parts = { when, costsAttempt, countsAsFailure, error }
-        return { verdict: Verdict.retryAt, parts, tell: () => this.#report?.putOff(thrown, when, countsAsFailure) }
+        const until = delayMs === undefined ? undefined : this.#driver.now() + delayMs
+        const parts = { when: until ?? this.#backoff(thrown), costsAttempt, countsAsFailure, error }
+        const tell = (): void => this.#report?.putOff(thrown, until, countsAsFailure)
+        return { verdict: until === undefined ? Verdict.putOff : Verdict.retryAt, parts, tell }
       }
       default: {
         const parts = { when: this.#backoff(thrown), error }

@@ -45,10 +45,13 @@ export class EndReport {
     })
   }
 
-  /** Somebody said when its message is to be tried again, and whether that is a failure. */
-  putOff(error: unknown, until: number, countsAsFailure: boolean): void {
+  /**
+   * Somebody said that its message is to be tried again at no cost and not before `until`, if a time was named, and
+   * whether that is a failure.
+   */
+  putOff(error: unknown, until: number | undefined, countsAsFailure: boolean): void {
     this.#tell(() => {
-      if (!countsAsFailure) return this.#leave?.heldUntil(until)
+      if (!countsAsFailure) return until === undefined ? this.#leave?.ignored() : this.#leave?.heldUntil(until)
       this.#leave?.failed(error, true)
       this.#listeners.failed?.(error)
       this.#excuse(false, true)

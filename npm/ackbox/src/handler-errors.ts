@@ -38,6 +38,9 @@ export interface RetryAfterOptions {
  * response (`Headers`, Node's `IncomingHttpHeaders`, a plain object), whose `Retry-After` is taken: seconds or an HTTP
  * date, a day at most. The jitter of the queue's backoff puts it off a little further, so that not all who were told
  * the same come back together.
+ *
+ * A time that has passed, 0, and headers that name no time that can be read leave it to the queue's backoff when the next
+ * attempt comes, which is still at no cost and no failure.
  */
 export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError'
@@ -60,7 +63,7 @@ export class RetryAfterError extends Error {
 
   /**
    * Milliseconds from `now` (milliseconds since 1970) to the earliest next attempt, 0 if that has passed.
-   * `undefined` if the headers named no time that can be read: then the queue's backoff decides.
+   * `undefined` if the headers named no time that can be read. In both cases the queue's backoff decides.
    */
   delayMs(now: number): number | undefined {
     const time = this.#when

@@ -42,8 +42,8 @@ const NAMES = ['backoff', 'maxAttempts', 'signal', 'classify', 'clock', 'seed']
  * const response = await retry(({ signal }) => fetch(url, { signal }), { maxAttempts: 3, signal })
  * ```
  *
- * Errors mean what they mean in a handler: a `RetryAfterError` waits until its time and costs no attempt unless it says
- * so, a `PermanentError` ends it at once. The last error is what the promise rejects with.
+ * Errors mean what they mean in a handler: a `RetryAfterError` waits until its time, or as the backoff says if that has
+ * passed, and costs no attempt unless it says so, a `PermanentError` ends it at once. The last error is what the promise rejects with.
  */
 export async function retry<R>(fn: (context: RetryContext) => R | PromiseLike<R>, options: RetryOptions = {}): Promise<R> {
   const { backoff, maxAttempts, signal, classify, clock, seed } = checkOptions(fn, options)

@@ -6,7 +6,7 @@ import { checkNames, duration, flag, MAX_MS } from './validate.js'
 
 /** Not before some time. */
 export interface RetryVerdict {
-  /** Milliseconds from now, 0 or more. */
+  /** Milliseconds from now, 0 or more. 0 names no time: the next attempt comes after the queue's backoff. */
   readonly retryAfterMs: number
   /** Whether the delivery counts as an attempt. Default false. */
   readonly costsAttempt?: boolean | undefined
@@ -29,7 +29,13 @@ const DELAY: Range = { min: 0, max: MAX_MS }
 export type Consequence =
   | { readonly kind: 'retry' }
   | { readonly kind: 'dead' }
-  | { readonly kind: 'later'; readonly delayMs: number; readonly costsAttempt: boolean; readonly countsAsFailure: boolean }
+  | {
+      readonly kind: 'later'
+      /** `undefined`: no time was named that is still to come, and the backoff says how long. */
+      readonly delayMs: number | undefined
+      readonly costsAttempt: boolean
+      readonly countsAsFailure: boolean
+    }
 
 const RETRY: Consequence = { kind: 'retry' }
 const DEAD: Consequence = { kind: 'dead' }
@@ -38,8 +44,7 @@ const DEAD: Consequence = { kind: 'dead' }
 export function consequenceOf(thrown: unknown, now: number): Consequence {
   if (PermanentError.is(thrown)) return DEAD
   if (!RetryAfterError.is(thrown)) return RETRY
-  const delayMs = thrown.delayMs(now)
-  return delayMs === undefined ? RETRY : later(delayMs, thrown.costsAttempt, false)
+  return later(thrown.delayMs(now) ?? 0, thrown.costsAttempt, false)
 }
 
 /** Whether an error leaves it to `classify` to say what follows. */
@@ -66,6 +71,8 @@ export function consequenceOfVerdict(verdict: unknown, where: string): Consequen
   return later(delayMs, flag(costsAttempt, 'costsAttempt', where), flag(countsAsFailure, 'countsAsFailure', where))
 }
 
-function later(delayMs: number, costsAttempt: boolean, countsAsFailure: boolean): Consequence {
-  return { kind: 'later', delayMs: Math.min(Math.ceil(delayMs), MAX_MS), costsAttempt, countsAsFailure }
+/** What costs no attempt must not come back at once, or nothing would ever end it: without a time the backoff decides. */
+function later(ms: number, costsAttempt: boolean, countsAsFailure: boolean): Consequence {
+  const delayMs = ms > 0 ? Math.min(Math.ceil(ms), MAX_MS) : undefined
+  return { kind: 'later', delayMs, costsAttempt, countsAsFailure }
 }

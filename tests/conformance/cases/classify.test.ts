@@ -76,6 +76,18 @@ describe('classify', () => {
     expect(asked).toEqual([['handler failed', 7, 1]])
   })
 
+  it('that names no time to come leaves that to the backoff, at no cost unless it says so', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<number>('jobs', { maxAttempts: 1, backoff: constant(700) })
+    const seen = record(queue)
+    const verdicts: ErrorVerdict[] = [{ retryAfterMs: 0 }, { retryAfterMs: 0, costsAttempt: true }]
+    queue.process(fail, { classify: () => verdicts.shift() })
+    await queue.enqueue(1)
+    expect(await seen.until('retry')).toMatchObject({ attempt: 1, delayMs: 700 })
+    await clock.advance(700)
+    expect(await seen.until('dead')).toMatchObject({ attempt: 1, reason: 'exhausted' })
+  })
+
   it('is not asked about errors that say themselves what follows', async () => {
     const { box } = await makeInMemory()
     const queue = box.queue<number>('jobs', { backoff: constant(1) })

@@ -2,7 +2,7 @@
  * What the death of an owner costs. A box is abandoned with handlers running; the next one opens a copy of the
  * bytes that were durable at that moment.
  */
-import { RetryAfterError } from 'ackbox'
+import { constant } from 'ackbox'
 import type { Box, Delivery, WorkerOptions } from 'ackbox'
 import { expect, it } from 'vitest'
 
@@ -90,7 +90,7 @@ it('whenever the owner dies, no attempt is counted too few, and at most one too 
   const clock = manualClock()
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock })
-  const queue = box.queue<number>('jobs', { maxAttempts: 50 })
+  const queue = box.queue<number>('jobs', { maxAttempts: 50, backoff: constant(0) })
   const seen = record(queue)
   const starts = new Map<string, number>()
   const deaths: { starts: Map<string, number>; left: InjectedStorage }[] = []
@@ -99,7 +99,7 @@ it('whenever the owner dies, no attempt is counted too few, and at most one too 
     async ({ id, body, attempt }) => {
       starts.set(id, (starts.get(id) ?? 0) + 1)
       await turns(body % 3)
-      if (attempt <= body % 4) throw new RetryAfterError(0, { costsAttempt: true })
+      if (attempt <= body % 4) throw new Error('again')
     },
     { concurrency: 4 },
   )

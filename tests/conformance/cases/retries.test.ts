@@ -203,6 +203,35 @@ eachStorage('retries [A2 backoff]', (make) => {
     expect(await seen.until('retry')).toMatchObject({ delayMs: 120_000, at: clock.now() + 120_000 })
   })
 
+  it.each<[string, () => RetryAfterError]>([
+    ['0', () => new RetryAfterError(0)],
+    ['a date that has passed', () => new RetryAfterError(new Date(0))],
+    ['a header that says 0', () => new RetryAfterError({ 'retry-after': '0' })],
+    ['a header that cannot be read', () => new RetryAfterError({ 'retry-after': 'soon' })],
+    ['no header', () => new RetryAfterError(new Headers())],
+  ])('wait for the backoff, at no cost, where a RetryAfterError names no time to come: %s [A3 RetryAfterError]', async (_, error) => {
+    const { box, clock } = await make()
+    const backoffs = [{ backoff: constant(700) }, { backoff: () => 700 }]
+    for (const [number, options] of backoffs.entries()) {
+      const queue = box.queue<number>(`jobs ${number}`, { maxAttempts: 1, ...options })
+      const seen = record(queue)
+      const attempts: number[] = []
+      queue.process(({ attempt }) => {
+        attempts.push(attempt)
+        if (attempts.length <= 3) throw error()
+      })
+      await queue.enqueue(1)
+      for (let retries = 1; retries <= 3; retries += 1) {
+        await seen.until('retry', retries)
+        await clock.advance(699)
+        expect(attempts).toHaveLength(retries)
+        await clock.advance(1)
+      }
+      await seen.until('completed')
+      expect(attempts).toEqual([1, 1, 1, 1])
+    }
+  })
+
   it('can be had early with retryNow', async () => {
     const { box } = await make()
     const queue = box.queue<number>('jobs')

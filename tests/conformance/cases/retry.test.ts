@@ -88,6 +88,15 @@ describe('retry [A7 retry]', () => {
     expect(Math.max(...waits)).toBeLessThanOrEqual(33_000)
   })
 
+  it('waits for the backoff after a RetryAfterError that names no time to come, which costs no attempt', async () => {
+    for (const error of [new RetryAfterError(0), new RetryAfterError(new Date(0)), new RetryAfterError({})]) {
+      const clock = manualClock()
+      const work = failing(3, () => error)
+      expect(await passing(clock, retry(work.call(clock), { maxAttempts: 1, backoff: constant(7), clock }))).toEqual([7, 7, 7])
+      expect(work.attempts).toEqual([1, 1, 1, 1])
+    }
+  })
+
   it('counts a RetryAfterError that says so', async () => {
     const clock = manualClock()
     const work = failing(9, () => new RetryAfterError(50, { costsAttempt: true }))

@@ -151,7 +151,7 @@ describe('a breaker of the user in front of workers', () => {
     const { box, clock } = await makeInMemory()
     const breaker = new CircuitBreaker({ failures: 1, isFailure: (error) => !(error instanceof TypeError), clock })
     const queue = box.queue<string>('jobs', { ...OPTIONS, maxAttempts: 2 })
-    const errors = [new TypeError('mine'), new PermanentError('no'), new RetryAfterError(5_000)]
+    const errors = [new TypeError('mine'), new PermanentError('no'), new RetryAfterError({}), new RetryAfterError(5_000)]
     queue.process(() => {
       const error = errors.shift()
       if (error !== undefined) throw error
@@ -162,7 +162,7 @@ describe('a breaker of the user in front of workers', () => {
     expect((await queue.stats()).acked, 'who asked for time holds all').toBe(0)
     await clock.advance(5_000)
     await queue.idle()
-    expect(breaker.stats()).toMatchObject({ failures: 0, ignored: 2, throttled: 1, successes: 2 })
+    expect(breaker.stats()).toMatchObject({ failures: 0, ignored: 3, throttled: 1, successes: 2 })
   })
 
   it('counts what is settled by hand, what took too long, and nothing of what was given up', async () => {

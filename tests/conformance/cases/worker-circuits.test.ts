@@ -105,6 +105,26 @@ describe('circuits of a worker', () => {
     expect(worker.circuit('a').state).toBe('closed')
   })
 
+  it('what names no time opens nothing and holds nobody else', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const blameless = [new RetryAfterError({}), new RetryAfterError(0), new RetryAfterError({ 'retry-after': 'soon' })]
+    const worker = queue.process(({ body }) => {
+      if (body === 'a-1' && blameless.length > 0) throw blameless.shift()!
+    }, { breaker: BREAKER, perDestination: {} })
+    await queue.enqueueMany([{ body: 'a-1', maxAttempts: 1 }, { body: 'a-2' }])
+    await queue.idle()
+    expect([blameless.length, worker.circuit('a').state]).toEqual([0, 'closed'])
+    expect(await queue.stats()).toMatchObject({ acked: 2, retried: 0 })
+    const failing = queue.process(() => Promise.reject(new Error('no')), {
+      name: 'blaming', breaker: BREAKER, classify: () => ({ retryAfterMs: 0, countsAsFailure: true }),
+    })
+    await worker.close()
+    await queue.enqueue('a-3')
+    await clock.advance(0)
+    expect(failing.circuit('a').state, 'unless it is said to be a failure').toBe('open')
+  })
+
   it('classify says whether a failure counts', async () => {
     const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('jobs', OPTIONS)

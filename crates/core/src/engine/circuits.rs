@@ -393,26 +393,43 @@ fn outcome_of(verdict: Verdict) -> Outcome {
             counts_as_failure: true,
             ..
         } => Outcome::Failure,
+        Verdict::PutOff {
+            counts_as_failure: true,
+            ..
+        } => Outcome::Failure,
         Verdict::RetryAt { at, .. } => Outcome::Throttled { until: at },
+        Verdict::PutOff { .. } => Outcome::Ignored,
         Verdict::Return => Outcome::Cancelled,
     }
 }
 
 /// What becomes of the message of a probe that failed.
 fn without_cost(verdict: Verdict, now: Timestamp) -> Verdict {
-    let (at, counts_as_failure) = match verdict {
-        Verdict::Reject { delay_ms } => (now.plus(delay_ms.unwrap_or(0)), true),
+    match verdict {
+        Verdict::Reject { delay_ms } => Verdict::RetryAt {
+            at: now.plus(delay_ms.unwrap_or(0)),
+            costs_attempt: false,
+            counts_as_failure: true,
+        },
         Verdict::RetryAt {
             at,
             counts_as_failure,
             ..
-        } => (at, counts_as_failure),
-        _ => return verdict,
-    };
-    Verdict::RetryAt {
-        at,
-        costs_attempt: false,
-        counts_as_failure,
+        } => Verdict::RetryAt {
+            at,
+            costs_attempt: false,
+            counts_as_failure,
+        },
+        Verdict::PutOff {
+            delay_ms,
+            counts_as_failure,
+            ..
+        } => Verdict::PutOff {
+            delay_ms,
+            costs_attempt: false,
+            counts_as_failure,
+        },
+        _ => verdict,
     }
 }
 

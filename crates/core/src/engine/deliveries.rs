@@ -6,6 +6,7 @@ use crate::consumer::lease::Progress;
 use crate::effect::{Answer, Effect, Event, EventKind, Recipient};
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::Failed;
+use crate::time::Timestamp;
 
 impl Engine {
     pub(super) fn settle(&mut self, ticket: Ticket, settle: &Settle<'_>) {
@@ -149,21 +150,17 @@ impl Engine {
             Verdict::RetryAt {
                 at, costs_attempt, ..
             } => {
-                self.ledger.queues[queue as usize].counters.rejected += 1;
                 let due = self.ledger.due_from(slot, at, self.now);
-                if costs_attempt {
-                    let delay_ms = Some(due.since(self.now));
-                    let reason = self.reason_of_failure(token);
-                    return self.fail_attempt(slot, reason, delay_ms, error);
-                }
-                self.ledger.messages[slot].suspect = false;
-                let outcome = self
-                    .ledger
-                    .put_off(slot, self.now, due, error, &mut self.commit);
-                if matches!(outcome, Failed::Dead(_)) {
-                    self.tell_failed(slot, attempt, error);
-                }
-                self.tell_outcome(outcome, slot, attempt, error)
+                self.put_off(token, slot, due, costs_attempt, error)
+            }
+            Verdict::PutOff {
+                delay_ms,
+                costs_attempt,
+                ..
+            } => {
+                let delay_ms = delay_ms.unwrap_or_else(|| self.ledger.backoff_ms(slot));
+                let due = self.now.plus(delay_ms);
+                self.put_off(token, slot, due, costs_attempt, error)
             }
             Verdict::Return => {
                 if let Some(to) = self.recipient_of(token) {
@@ -173,6 +170,33 @@ impl Engine {
                 true
             }
         }
+    }
+
+    /// Ends an attempt that may cost nothing; true if the message waits for another.
+    fn put_off(
+        &mut self,
+        token: Token,
+        slot: u32,
+        due: Timestamp,
+        costs_attempt: bool,
+        error: &[u8],
+    ) -> bool {
+        let message = &self.ledger.messages[slot];
+        let (queue, attempt) = (message.queue, message.attempt);
+        self.ledger.queues[queue as usize].counters.rejected += 1;
+        if costs_attempt {
+            let reason = self.reason_of_failure(token);
+            let delay_ms = Some(due.since(self.now));
+            return self.fail_attempt(slot, reason, delay_ms, error);
+        }
+        self.ledger.messages[slot].suspect = false;
+        let outcome = self
+            .ledger
+            .put_off(slot, self.now, due, error, &mut self.commit);
+        if matches!(outcome, Failed::Dead(_)) {
+            self.tell_failed(slot, attempt, error);
+        }
+        self.tell_outcome(outcome, slot, attempt, error)
     }
 
     /// Ends a counted attempt; true if the message waits for another.

@@ -177,6 +177,7 @@ impl Engine {
                 costs_attempt: true,
                 counts_as_failure: true,
             },
+            Verdict::PutOff { delay_ms, .. } => Verdict::Reject { delay_ms },
             verdict => verdict,
         };
         let own = own_errors::took_too_long(self.limits_of(settle.token));

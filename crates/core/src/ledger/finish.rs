@@ -284,7 +284,9 @@ impl Ledger {
         history::push(&mut message.history, &attempt);
     }
 
-    fn backoff_ms(&self, slot: u32) -> u64 {
+    /// How long a message waits after its present attempt, as its queue's backoff has it.
+    #[must_use]
+    pub fn backoff_ms(&self, slot: u32) -> u64 {
         let message = &self.messages[slot];
         let id = self.id_text(slot);
         let backoff = &self.queues[message.queue as usize].settings.backoff;

@@ -58,6 +58,7 @@ mod probes_late;
 mod producers;
 mod producers_cut;
 mod purging;
+mod put_off;
 mod rates;
 mod redriving;
 mod retry_budgets;

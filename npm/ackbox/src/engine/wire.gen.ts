@@ -54,6 +54,7 @@ export const Verdict = {
   dead: 2,
   retryAt: 3,
   return: 4,
+  putOff: 5,
 } as const
 
 /** Names of `Verdict`. */
@@ -63,6 +64,7 @@ export type VerdictName =
   | 'dead'
   | 'retry-at'
   | 'return'
+  | 'put-off'
 
 /** The name of each `Verdict` by its number; 0 is none where it is not used. */
 export const verdictNames: readonly (VerdictName | undefined)[] = [
@@ -71,6 +73,7 @@ export const verdictNames: readonly (VerdictName | undefined)[] = [
   'dead',
   'retry-at',
   'return',
+  'put-off',
 ]
 
 /** How a reply answers: by its value, or with an object or a refusal to take. */
@@ -303,7 +306,7 @@ export interface Settle {
   ticket: number
   /** The delivery. */
   token: number
-  /** `Reject`: delay in ms instead of the backoff. `RetryAt`: the instant. */
+  /** `Reject`, `PutOff`: delay in ms instead of the backoff. `RetryAt`: the instant. */
   when?: number | undefined
   /** One of `Verdict`. */
   verdict: number
@@ -311,9 +314,9 @@ export interface Settle {
   reason: number
   /** The handler is done as well. */
   returned: boolean
-  /** `RetryAt`: this delivery counts as an attempt. */
+  /** `RetryAt`, `PutOff`: this delivery counts as an attempt. */
   costsAttempt: boolean
-  /** `RetryAt`: a circuit breaker counts it as a failure. */
+  /** `RetryAt`, `PutOff`: a circuit breaker counts it as a failure. */
   countsAsFailure: boolean
   /** Encoded result of an ack. */
   result?: string | Uint8Array | undefined
