@@ -3,7 +3,7 @@
  * tells how it stands. Calls outside queues go through the same breaker, so it may stand otherwise at any time.
  */
 import type { Clock } from './clock.js'
-import type { CircuitState } from './engine/breaker.js'
+import type { CircuitChange, CircuitState } from './engine/breaker.js'
 import { hasBrand } from './brand.js'
 
 /** Under this key a breaker has its gate. The same in every copy of this package. */
@@ -50,6 +50,8 @@ export interface GatedBreaker {
   readonly state: CircuitState
   readonly retryAt: number | undefined
   stats(): { readonly openings: number }
+  /** Calls with each change of its state, in order; what it returns ends that. */
+  on(event: 'change', listener: (change: CircuitChange) => void): () => void
   isolate(): void
   reset(): void
 }

@@ -42,9 +42,9 @@ export interface QueueEvents {
   duplicate: { readonly id: string }
   /** No unfinished message is left: none waits for its time, is ready or is being handled. */
   drained: Record<never, never>
-  /** The circuit breaker of a worker changed its state. */
+  /** The circuit breaker of a worker changed its state; a `CircuitBreaker` is told of by each queue with a worker behind it. */
   circuit: {
-    /** `undefined` for messages without one. */
+    /** `undefined` for messages without one, and for a `CircuitBreaker`. */
     readonly destination: string | undefined
     readonly from: CircuitState
     readonly to: CircuitState

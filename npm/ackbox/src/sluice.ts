@@ -1,39 +1,53 @@
 /**
  * A circuit breaker of the user in front of workers of one box. The engine claims as the breaker stands, which it is told
- * here; a handler starts only with the breaker's leave, for somebody else may have been faster.
+ * here; a handler starts only with the breaker's leave, for somebody else may have been faster. Queues tell of its changes
+ * as of those of any circuit.
  */
-import type { BreakerGate, GateStanding, Leave } from './breaker-gate.js'
+import { type BreakerGate, GATE, type GatedBreaker, type GateStanding, type Leave } from './breaker-gate.js'
 import { MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
 import type { Driver } from './driver.js'
+import type { CircuitChange } from './engine/breaker.js'
+import type { Emitter, QueueEvents } from './events.js'
+
+/** A queue with workers behind a breaker. */
+export interface GuardedQueue {
+  readonly emitter: Emitter<QueueEvents>
+}
 
 export class Sluice {
   /** Its number in the engine. */
   readonly number: number
   readonly #driver: Driver
+  readonly #breaker: GatedBreaker
   readonly #gate: BreakerGate
-  #workers = 0
+  /** The queue of each worker behind it. */
+  readonly #queues: GuardedQueue[] = []
   #told: GateStanding | undefined
-  #unwatch: (() => void) | undefined
+  /** Each ends something that it listens to. */
+  #off: (() => void)[] = []
   #timer: TimerHandle | undefined
 
-  constructor(driver: Driver, gate: BreakerGate, number: number) {
+  constructor(driver: Driver, breaker: GatedBreaker, number: number) {
     this.#driver = driver
-    this.#gate = gate
+    this.#breaker = breaker
+    this.#gate = breaker[GATE]
     this.number = number
   }
 
-  /** A worker is behind it from now on. */
-  join(): void {
-    if (this.#workers++ > 0) return
+  /** A worker of this queue is behind it from now on. */
+  join(queue: GuardedQueue): void {
+    this.#queues.push(queue)
+    if (this.#queues.length > 1) return
     this.#told = undefined
-    this.#unwatch = this.#gate.watch(() => this.#tell())
+    this.#off = [this.#breaker.on('change', (change) => this.#changed(change)), this.#gate.watch(() => this.#tell())]
     this.#tell()
   }
 
-  /** A worker is behind it no more. True if it was the last one. */
-  part(): boolean {
-    if (--this.#workers > 0) return false
-    this.#unwatch?.()
+  /** A worker of this queue is behind it no more. True if it was the last one. */
+  part(queue: GuardedQueue): boolean {
+    this.#queues.splice(this.#queues.indexOf(queue), 1)
+    if (this.#queues.length > 0) return false
+    for (const off of this.#off.splice(0)) off()
     this.#clear()
     return true
   }
@@ -51,8 +65,14 @@ export class Sluice {
     if (this.#told?.level === 'probing') this.#tell()
   }
 
+  /** Each queue is told once, as it is of circuits of the engine. */
+  #changed({ from, to, retryAt }: CircuitChange): void {
+    if (this.#driver.isEnded) return
+    for (const { emitter } of new Set(this.#queues)) emitter.emit('circuit', { destination: undefined, from, to, retryAt })
+  }
+
   #tell(): void {
-    if (this.#driver.isEnded || this.#workers === 0) return
+    if (this.#driver.isEnded || this.#queues.length === 0) return
     const standing = this.#gate.standing()
     this.#wait(standing.until)
     // The engine counts places that are taken; when one is free again it has to be told.
@@ -80,20 +100,20 @@ export class Sluices {
   readonly #sluices = new Map<BreakerGate, Sluice>()
   #last = 0
 
-  /** The sluice of a gate, with one more worker behind it. */
-  join(driver: Driver, gate: BreakerGate): Sluice {
-    let sluice = this.#sluices.get(gate)
+  /** The sluice of a breaker, with one more worker of this queue behind it. */
+  join(driver: Driver, breaker: GatedBreaker, queue: GuardedQueue): Sluice {
+    let sluice = this.#sluices.get(breaker[GATE])
     if (sluice === undefined) {
-      sluice = new Sluice(driver, gate, ++this.#last)
-      this.#sluices.set(gate, sluice)
+      sluice = new Sluice(driver, breaker, ++this.#last)
+      this.#sluices.set(breaker[GATE], sluice)
     }
-    sluice.join()
+    sluice.join(queue)
     return sluice
   }
 
-  /** One worker less. */
-  part(gate: BreakerGate): void {
-    if (this.#sluices.get(gate)?.part() === true) this.#sluices.delete(gate)
+  /** One worker of this queue less. */
+  part(breaker: GatedBreaker, queue: GuardedQueue): void {
+    if (this.#sluices.get(breaker[GATE])?.part(queue) === true) this.#sluices.delete(breaker[GATE])
   }
 }
 

@@ -10,7 +10,6 @@ import { ActiveWorker } from './worker.js'
 import { withDefaults } from './worker-defaults.js'
 import { defaultNetworkMode, type ReadinessOptions } from './worker-readiness.js'
 import { cooldownsOf, gateOf, judgesOf, POLICY_NAMES, toEnginePolicies } from './worker-policies.js'
-import { GATE } from './breaker-gate.js'
 
 const LIMIT: Range = { min: 1, max: MAX_MS }
 const CONCURRENCY: Range = { min: 1, max: 100_000 }
@@ -39,7 +38,7 @@ export function startWorker(
   core.checkOpen(where)
   const { driver, inbox, middleware } = core
   const breaker = gateOf(options)
-  const sluice = breaker && inbox.sluices.join(driver, breaker[GATE])
+  const sluice = breaker && inbox.sluices.join(driver, breaker, queue)
   const number = openWorker()
   const hasCircuits = (policies.breaker ?? policies.perDestination?.breaker) !== undefined
   const source = queue
@@ -55,7 +54,7 @@ export function startWorker(
     try {
       return driver.call<WorkerOpened>({ ...opening, policies: { ...policies, sluice: sluice?.number } }).worker
     } catch (error) {
-      if (breaker !== undefined) inbox.sluices.part(breaker[GATE])
+      if (breaker !== undefined) inbox.sluices.part(breaker, queue)
       throw error
     }
   }

@@ -1,15 +1,15 @@
 /** Runs the handlers of one `process` call. When and what it gets is decided by the engine. */
 import type { Handler, Worker } from './api.js'
-import { GATE, type GatedBreaker } from './breaker-gate.js'
+import type { GatedBreaker } from './breaker-gate.js'
 import { encodeResult } from './codec.js'
 import { checkCloseOptions, Deadlines, Ending } from './closing.js'
-import type { ActiveDelivery, DeliverySource } from './delivery.js'
+import type { ActiveDelivery } from './delivery.js'
 import type { Driver } from './driver.js'
 import { EndReport, type FailureJudge } from './end-report.js'
 import type { HandlerLimits } from './engine/objects.js'
 import { AckboxError } from './errors.js'
 import { Emitter, type WorkerEvents } from './events.js'
-import type { Inbox } from './inbox.js'
+import type { DeclaredQueue, Inbox } from './inbox.js'
 import type { MiddlewareStack } from './middleware.js'
 import { DelayedStarts } from './outliving.js'
 import type { Sluice } from './sluice.js'
@@ -36,7 +36,7 @@ export interface WorkerParts {
   readonly driver: Driver
   readonly inbox: Inbox
   readonly middleware: MiddlewareStack
-  readonly source: DeliverySource
+  readonly source: DeclaredQueue
   /** Its number in the engine. */
   readonly number: number
   readonly handler: Handler<never, unknown>
@@ -173,11 +173,11 @@ export class ActiveWorker implements Worker {
 
   /** Nothing is delivered to it any more. False if that was so before. */
   #leave(): boolean {
-    const { inbox, number, breaker } = this.#parts
+    const { inbox, number, breaker, source } = this.#parts
     this.#readiness?.end()
     if (!inbox.workers.delete(number)) return false
     inbox.keepAlive.release()
-    if (breaker !== undefined) inbox.sluices.part(breaker[GATE])
+    if (breaker !== undefined) inbox.sluices.part(breaker, source)
     return true
   }
 

@@ -129,6 +129,42 @@ describe('a breaker of the user in front of workers', () => {
     expect(outside.calls.at(-1)).toBe('a-2 1')
   })
 
+  it('is told of by each queue behind it, whoever caused the change [A6 events]', async () => {
+    const { box, clock } = await makeInMemory()
+    const breaker = new CircuitBreaker({ failures: 2, cooldownMs: COOLDOWN_MS, clock })
+    const told: unknown[][] = [[], []]
+    const [one, other] = ['one', 'other'].map((name, number) => {
+      const queue = box.queue<string>(name, OPTIONS)
+      queue.on('circuit', (change) => told[number]!.push(change))
+      return queue
+    })
+    const outside = new Outside()
+    // Two workers of one queue are one circuit.
+    for (const name of ['a', 'b']) one!.process(outside.handle, { breaker, name })
+    const last = other!.process(outside.handle, { breaker })
+    await one!.enqueue('a-1')
+    await clock.advance(0)
+    const openedAt = clock.now()
+    outside.isDown = false
+    await clock.advance(COOLDOWN_MS)
+    await one!.idle()
+    const changes = [
+      { destination: undefined, from: 'closed', to: 'open', retryAt: openedAt + COOLDOWN_MS },
+      { destination: undefined, from: 'open', to: 'half-open', retryAt: undefined },
+      { destination: undefined, from: 'half-open', to: 'closed', retryAt: undefined },
+    ]
+    expect(told).toEqual([changes, changes])
+    await last.close()
+    breaker.isolate()
+    const isolated = { destination: undefined, from: 'closed', to: 'isolated', retryAt: Infinity }
+    expect(told, 'without a worker behind it, it is nothing to a queue').toEqual([[...changes, isolated], changes])
+    const ended = one!.events()[Symbol.asyncIterator]()
+    const next = ended.next()
+    breaker.reset()
+    expect(await next).toMatchObject({ value: { type: 'circuit', from: 'isolated', to: 'closed' } })
+    await ended.return!()
+  })
+
   it('may have its probe taken by a call outside queues', async () => {
     const { box, clock } = await makeInMemory()
     const breaker = new CircuitBreaker({ failures: 1, cooldownMs: COOLDOWN_MS, clock })
