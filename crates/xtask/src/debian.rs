@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::step::Step;
-use crate::{cargo, files, tools};
+use crate::{apt, cargo, files, tools};
 
 /// What a person would type.
 pub(crate) const INSTALL: &str = "apt-get install rustc-web cargo-web rust-web-src lld-22";
@@ -129,38 +129,14 @@ fn linker_of_rust() -> Option<PathBuf> {
 }
 
 fn install_packages(step: &Step) -> Result<()> {
-    if tools::version_of(Command::new("apt-get").arg("--version")).is_none() {
-        bail!("this machine has no apt-get");
-    }
-    step.run(apt_get().arg("update"))?;
-    let install = |package: &[&str]| {
-        step.run(
-            apt_get()
-                .args(["install", "--yes", "--no-install-recommends"])
-                .args(package),
-        )
-    };
-    install(&PACKAGES)?;
+    apt::update(step)?;
+    apt::install(step, &PACKAGES)?;
     if linker().is_some()
         || LINKER_PACKAGES
             .iter()
-            .any(|package| install(&[package]).is_ok())
+            .any(|package| apt::install(step, &[package]).is_ok())
     {
         return Ok(());
     }
     bail!("none of {} can be installed", LINKER_PACKAGES.join(", "))
-}
-
-/// `apt-get` that never asks: as root, or by `sudo` if that needs no password.
-fn apt_get() -> Command {
-    let root = tools::version_of(Command::new("id").arg("-u")).is_some_and(|user| user == "0");
-    let mut command = if root {
-        cargo::tool("env")
-    } else {
-        let mut sudo = cargo::tool("sudo");
-        sudo.args(["--non-interactive", "env"]);
-        sudo
-    };
-    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]);
-    command
 }

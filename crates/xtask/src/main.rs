@@ -4,7 +4,9 @@
 //! starts, its duration when it is done, the full output of every tool in a log file. What has not
 //! changed is not done again (`stamp`). Nothing here is needed to use the published package.
 
+mod apt;
 mod cargo;
+mod chromium;
 mod codegen;
 mod debian;
 mod driver;

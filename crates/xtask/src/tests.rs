@@ -3,6 +3,7 @@
 //! A tier that fails does not stop the next: one run tells everything. Budgets are printed beside the time
 //! that a tier took; passing over one fails nothing, it says where the next hour of work should go.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::proof;
 use crate::step::{Progress, Step, StepFailed};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{cargo, native, programs, tools, typescript, wasm};
+use crate::{cargo, chromium, native, programs, tools, typescript, wasm};
 
 /// A demo that hangs ends here, well above what it takes on two cores.
 const DEMO_LIMIT: Duration = Duration::from_secs(300);
@@ -22,6 +23,8 @@ const DEMO_OPTIONS: [&str; 6] = ["--orders", "200", "--kills", "2", "--seed", "1
 const CHECKS: [&str; 3] = ["lint", "size", "types"];
 /// Scripts of `tests/package.json` that are suites, all run by vitest.
 const SUITES: &str = "test:";
+/// The one of them that needs a browser.
+const IN_BROWSER: &str = "test:browser";
 /// How many failed tests are listed; the log holds all.
 const FAILURES_SHOWN: usize = 20;
 
@@ -53,6 +56,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         tier("suites", 600, &|tally| {
             suites(&progress, tally, &tests_scripts)
         });
+        tier("browser", 120, &|tally| browser(&progress, tally));
         tier("demo", 60, &|tally| smoke(&progress, tally));
     }
     for line in tally.report() {
@@ -162,23 +166,57 @@ fn checks(progress: &Progress, tally: &mut Tally, folder: &str, scripts: &[Strin
 }
 
 fn suites(progress: &Progress, tally: &mut Tally, scripts: &[String]) {
-    for script in scripts.iter().filter(|script| script.starts_with(SUITES)) {
-        let mut counts = Counts::default();
-        let title = format!("npm run {script} in tests/");
-        let name = log_name("tests", script);
-        let outcome = progress.step(&name, &title, |step| vitest(step, script, &mut counts));
-        tally.suite(outcome, counts);
+    for script in scripts
+        .iter()
+        .filter(|script| script.starts_with(SUITES) && *script != IN_BROWSER)
+    {
+        suite(progress, tally, script, &[]);
     }
 }
 
+/// The suites of the browser; without one they count as one that was skipped.
+fn browser(progress: &Progress, tally: &mut Tally) {
+    match chromium::find(progress) {
+        Ok(Some(program)) => suite(
+            progress,
+            tally,
+            IN_BROWSER,
+            &[(chromium::VARIABLE, program.as_os_str())],
+        ),
+        Ok(None) => tally.suite(
+            Ok(()),
+            Counts {
+                skipped: 1,
+                ..Counts::default()
+            },
+        ),
+        Err(failure) => tally.suite(Err(failure), Counts::default()),
+    }
+}
+
+fn suite(progress: &Progress, tally: &mut Tally, script: &str, environment: &[(&str, &OsStr)]) {
+    let mut counts = Counts::default();
+    let title = format!("npm run {script} in tests/");
+    let name = log_name("tests", script);
+    let outcome = progress.step(&name, &title, |step| {
+        vitest(step, script, environment, &mut counts)
+    });
+    tally.suite(outcome, counts);
+}
+
 /// Runs one suite; its counts are in `counts` whether it passed or not.
-fn vitest(step: &mut Step, script: &str, counts: &mut Counts) -> Result<()> {
+fn vitest(
+    step: &mut Step,
+    script: &str,
+    environment: &[(&str, &OsStr)],
+    counts: &mut Counts,
+) -> Result<()> {
     let path = step.report_path("json");
     if path.exists() {
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     let mut command = typescript::npm("tests");
-    command.args([
+    command.envs(environment.iter().copied()).args([
         "run",
         "--silent",
         script,

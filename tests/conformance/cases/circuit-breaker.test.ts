@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest'
 
 import { gate, isPending, manualClock } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
+import { nextWarning } from '../support/platform.ts'
 
 const fail = async (): Promise<never> => {
   throw new Error('it failed')
@@ -147,7 +148,7 @@ describe('execute [A7 CircuitBreaker]', () => {
         throw new Error('a defect')
       },
     })
-    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const warned = nextWarning()
     await expect(breaker.execute(fail)).rejects.toThrow('it failed')
     expect(breaker.state).toBe('open')
     expect((await warned).message).toMatch(/isFailure failed: a defect/)
@@ -253,7 +254,7 @@ describe('a cooldown that a function tells [A7 CircuitBreaker]', () => {
   it('is the default where the function fails', async () => {
     const clock = manualClock({ start: 0 })
     const breaker = new CircuitBreaker({ failures: 1, cooldownMs: () => Number.NaN, clock })
-    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const warned = nextWarning()
     await failing(breaker)
     expect(breaker.retryAt).toBe(30_000)
     expect((await warned).message).toMatch(/cooldownMs failed, 30000 ms are taken/)

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 
 import { eachStorage, makeInMemory } from '../support/boxes.ts'
 import { record } from '../support/events.ts'
+import { nextWarning } from '../support/platform.ts'
 
 eachStorage('events [A6 events]', (make) => {
   it('tell the life of a message in order', async () => {
@@ -162,7 +163,7 @@ it('a listener that throws breaks nothing and is reported as a warning', async (
 it('warnings that nobody listens to go to process.emitWarning [A1 reports]', async () => {
   const { box, clock } = await makeInMemory()
   const queue = box.queue<number>('jobs')
-  const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+  const warned = nextWarning()
   queue.on('enqueued', () => {
     throw new Error('listener without a warning listener')
   })

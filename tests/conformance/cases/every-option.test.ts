@@ -23,11 +23,13 @@ import {
   type Worker,
 } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
+import { indexedDbStorage } from 'ackbox/indexeddb'
 import { httpSender } from 'ackbox/http'
 import { faultyStorage, manualClock } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 interface Site {
   readonly box: Box
@@ -129,7 +131,8 @@ const FUNCTIONS: Record<string, Call> = {
   httpSender: (_, options) => httpSender(options),
   RetryAfterError: (_, options) => new RetryAfterError(1, options),
   httpErrors: (_, options) => httpErrors(options),
-  fileStorage: (_, options) => fileStorage(options),
+  indexedDbStorage: (_, options) => indexedDbStorage(options),
+  ...(IN_BROWSER ? {} : { fileStorage: (_, options) => fileStorage(options) }),
   manualClock: (_, options) => manualClock(options),
   faultyStorage: (_, options) => faultyStorage(memoryStorage(), options),
   'a fault of faultyStorage': (_, fault) => faultyStorage(memoryStorage(), { faults: [fault] }),

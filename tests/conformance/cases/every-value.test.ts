@@ -37,6 +37,7 @@ import {
   type WorkerOptions,
 } from 'ackbox'
 import { fileStorage, type FileStorageOptions } from 'ackbox/file'
+import { indexedDbStorage, type IndexedDbStorageOptions } from 'ackbox/indexeddb'
 import {
   type AppendFault,
   faultyStorage,
@@ -51,6 +52,7 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 type Wrong = readonly unknown[]
 /** Wrong values of every option of a table. */
@@ -209,6 +211,7 @@ const FAULT: Table<AppendFault> = {
 }
 const SUITE: Table<StorageSuiteOptions> = { test: NO_FUNCTION, create: NO_FUNCTION, reopen: NO_FUNCTION }
 const MIDDLEWARE: Table<Middleware> = { enqueue: NO_FUNCTION, deliver: NO_FUNCTION }
+const INDEXED_DB: Table<IndexedDbStorageOptions> = { name: [5, null, {}, ''], durability: choice, persist: NO_FLAG }
 const FILE: Table<FileStorageOptions> = { directory: [5, null, {}, ''], durability: choice, clock: [5, null, {}], readSize: NO_FUNCTION }
 
 /** A call with one option; what it needs beside it is right. */
@@ -248,8 +251,11 @@ const TABLES: [string, Readonly<Record<string, Wrong>>, Call][] = [
   ['a fault', FAULT, (_, part) => faultyStorage(memoryStorage()).plan({ append: 1, kind: 'torn', ...(part as object) })],
   ['storageSuite', SUITE, (_, part) => storageSuite({ test: nothing, create: memoryStorage, reopen: nothing as never, ...(part as object) })],
   ['box.use', MIDDLEWARE, ({ box }, middleware) => box.use(middleware)],
-  ['fileStorage', FILE, (_, options) => fileStorage({ directory: 'never opened', ...(options as object) })],
+  ['indexedDbStorage', INDEXED_DB, (_, options) => indexedDbStorage({ name: 'never opened', ...(options as object) })],
 ]
+if (!IN_BROWSER) {
+  TABLES.push(['fileStorage', FILE, (_, options) => fileStorage({ directory: 'never opened', ...(options as object) })])
+}
 
 async function place(): Promise<Place> {
   const box = await open(memoryStorage())

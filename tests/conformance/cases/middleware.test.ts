@@ -1,6 +1,4 @@
 /** Middleware: around every enqueue and every handler, with the async context that it makes. */
-import { AsyncLocalStorage } from 'node:async_hooks'
-
 import { bytes, PermanentError, type Middleware, type Receipt } from 'ackbox'
 import { describe, expect, it } from 'vitest'
 
@@ -8,6 +6,7 @@ import { eachStorage, makeInMemory } from '../support/boxes.ts'
 import { gate, isPending } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 /** Says in `log` when it is entered and left. */
 function logging(log: string[], name: string): Middleware {
@@ -48,7 +47,8 @@ eachStorage('middleware [A6 use]', (make) => {
     expect(log).toEqual(['b enqueues', 'b enqueued', 'b delivers', 'b delivered'])
   })
 
-  it('carries an async context from enqueue to handler, and all that the handler awaits', async () => {
+  it.skipIf(IN_BROWSER)('carries an async context from enqueue to handler, and all that the handler awaits', async () => {
+    const { AsyncLocalStorage } = await import('node:async_hooks')
     const { box } = await make()
     const queue = box.queue<string>('jobs')
     const trace = new AsyncLocalStorage<string>()

@@ -24,6 +24,7 @@ import { makeInMemory, temporaryFolder } from '../support/boxes.ts'
 import { manualClock, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record, type Recorder } from '../support/events.ts'
+import { IN_BROWSER, nextWarning } from '../support/platform.ts'
 
 const boom = (): never => {
   throw new Error('boom')
@@ -231,7 +232,7 @@ describe('who only listens or looks is told of by a warning [A1 reports]', () =>
   it('a listener of warnings goes to process.emitWarning', async () => {
     const made = await scene()
     made.box.on('warning', boom)
-    const told = new Promise<Error>((resolve) => process.once('warning', resolve))
+    const told = nextWarning()
     made.queue.on('enqueued', boom)
     await goesOn(made)
     expect((await told).message).toMatch(/listener of 'warning' failed: boom/)
@@ -412,7 +413,7 @@ describe('what a box cannot live without ends it [A1 closed]', () => {
   })
 })
 
-describe('what a file storage asks how much space is left', () => {
+describe.skipIf(IN_BROWSER)('what a file storage asks how much space is left', () => {
   const size = { bsize: 4_096, blocks: 0, bavail: 0 }
   it.each<[string, { readonly readSize?: () => never; readonly clock?: { now(): number } }, RegExp]>([
     ['readSize that throws', { readSize: boom }, /boom/],

@@ -7,6 +7,7 @@ import { gate, isPending, manualClock, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
 import { InjectedStorage } from '../support/injected-storage.ts'
+import { nextWarning } from '../support/platform.ts'
 
 function diskError(): Error {
   return Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
@@ -168,20 +169,10 @@ it('enqueueMany that fails clean enqueues nothing of it', async () => {
 it('an unheard failure is not swallowed [A1 reports, A1 closed]', async () => {
   const storage = new InjectedStorage()
   const box = await openOn(storage, { clock: manualClock() })
-  const told = new Promise<unknown>((resolve) => {
-    const original = console.error
-    console.error = (...words: unknown[]) => {
-      console.error = original
-      resolve(words)
-    }
-    process.once('warning', (warning) => {
-      console.error = original
-      resolve(warning)
-    })
-  })
+  const told = nextWarning()
   storage.failNext(diskError())
   await refusal(box.queue('jobs').enqueue(1), 'ERR_STORAGE_FAILED')
-  expect(await told).toBeDefined()
+  expect(String(await told)).toMatch(/the box has ended with ERR_STORAGE_FAILED/)
 })
 
 it('a clean failure of a claim or a pause loses nothing: both wait for room, with one warning [A8 clean]', async () => {

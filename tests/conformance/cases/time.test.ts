@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { makeInMemory } from '../support/boxes.ts'
 import { manualClock } from '../support/clock.ts'
 import { record } from '../support/events.ts'
+import { nextWarning } from '../support/platform.ts'
 
 const DAY_MS = 86_400_000
 
@@ -21,7 +22,7 @@ it('a clock that was set back between two runs is told, and holds nothing back f
   await box.close()
 
   const clock = manualClock({ start: Date.UTC(2030, 0, 9) })
-  const told = new Promise<Error>((resolve) => process.once('warning', resolve))
+  const told = nextWarning()
   const again = await open(storage, { clock })
   onTestFinished(() => again.close().then(() => {}))
   expect(String(await told)).toMatch(/clock|time/)

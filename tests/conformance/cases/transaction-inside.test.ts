@@ -4,10 +4,11 @@ import { expect, it } from 'vitest'
 import { makeInMemory } from '../support/boxes.ts'
 import { gate, turns } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 const NESTED = ['ERR_INVALID_OPTION', /inside another/] as const
 
-it('refuses one inside another after whatever the outer one awaited [A5 transaction]', async () => {
+it.skipIf(IN_BROWSER)('refuses one inside another after whatever the outer one awaited [A5 transaction]', async () => {
   const { box } = await makeInMemory()
   const orders = box.queue<unknown>('orders')
   const bill = async (): Promise<void> => {
@@ -25,7 +26,7 @@ it('refuses one inside another after whatever the outer one awaited [A5 transact
   expect(await orders.get('beside')).toBeDefined()
 })
 
-it('refuses it through a transaction of another box, which may be inside', async () => {
+it.skipIf(IN_BROWSER)('refuses it through a transaction of another box, which may be inside', async () => {
   const [one, other] = [await makeInMemory(), await makeInMemory()]
   const queue = other.box.queue<unknown>('orders')
   await one.box.transaction(async () => {

@@ -2,6 +2,7 @@
 import { expect, it, vi } from 'vitest'
 
 import { makeInMemory } from '../support/boxes.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 it.each<[string, (isReady: boolean) => boolean | Promise<boolean>]>([
   ['at once', (isReady) => isReady],
@@ -78,7 +79,7 @@ it('a worker that is not ready can be closed', async () => {
   expect(await queue.stats()).toMatchObject({ ready: 1 })
 })
 
-it('offline pauses who asked for online [A3 networkMode]', async () => {
+it.skipIf(IN_BROWSER)('offline pauses who asked for online [A3 networkMode]', async () => {
   const network = { onLine: false }
   vi.stubGlobal('navigator', network)
   try {

@@ -8,7 +8,7 @@ import { modulesOf, titlesInRust, titlesInTypeScript } from './titles.ts'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** Where tests are. */
-const PLACES = ['tests/conformance', 'tests/crash', 'tests/scale', 'tests/packaging', 'tests/readme', 'tests/demo', 'crates/core/tests']
+const PLACES = ['tests/conformance', 'tests/browser', 'tests/crash', 'tests/scale', 'tests/packaging', 'tests/readme', 'tests/demo', 'crates/core/tests']
 
 /** A title of a test, or of a file of tests, that names rows. */
 interface Title {

@@ -4,6 +4,7 @@ import { fileStorage } from 'ackbox/file'
 import { describe, expect, test } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 describe('AckboxError [A10 errors]', () => {
   test('has code, message, cause and frozen details', () => {
@@ -35,7 +36,7 @@ describe('AckboxError [A10 errors]', () => {
     }
   })
 
-  test('is known in another copy of the package', async () => {
+  test.skipIf(IN_BROWSER)('is known in another copy of the package', async () => {
     const index = import.meta.resolve('ackbox')
     const copy = (await import(
       /* @vite-ignore */ new URL('./ackbox-error.js?copy', index).href
@@ -51,7 +52,7 @@ describe('AckboxError [A10 errors]', () => {
   })
 })
 
-describe('an unknown option [A10 options]', () => {
+describe.skipIf(IN_BROWSER)('an unknown option [A10 options]', () => {
   const unknown = (name: string) => refusal(() => fileStorage({ directory: 'x', [name]: 1 }), 'ERR_INVALID_OPTION')
 
   test.each([

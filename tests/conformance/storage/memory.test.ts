@@ -4,6 +4,7 @@ import { storageSuite } from 'ackbox/testing'
 import { describe, expect, test } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 describe('memoryStorage [A8 memoryStorage]', () => {
   storageSuite({ test, create: memoryStorage, reopen: (storage) => storage })
@@ -16,7 +17,7 @@ describe('memoryStorage [A8 memoryStorage]', () => {
     const storage = memoryStorage()
     await storage.open()
     const error = await refusal(storage.open(), 'ERR_LOCKED', /a box of this process is open on it/)
-    expect(error.details).toEqual({ pid: process.pid, since: expect.any(Number), sameProcess: true })
+    expect(error.details).toEqual({ ...(IN_BROWSER ? {} : { pid: process.pid }), since: expect.any(Number), sameProcess: true })
   })
 
   test('two storages share nothing', async () => {

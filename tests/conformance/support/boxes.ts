@@ -1,10 +1,6 @@
 /** Boxes for the cases: opened over each storage, on a manual clock, closed when the test ends. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-
-import { memoryStorage, open, type Box, type OpenOptions, type Storage } from 'ackbox'
-import { fileStorage } from 'ackbox/file'
+import { PLACES, temporaryFolder } from '#places'
+import { open, type Box, type OpenOptions, type Storage } from 'ackbox'
 import { describe, onTestFinished } from 'vitest'
 
 import { manualClock, type ManualClock } from './clock.ts'
@@ -21,26 +17,18 @@ export interface Site {
 
 export type Make = (options?: OpenOptions) => Promise<Site>
 
-type Place = () => Promise<() => Storage>
+/** A new place, and storages over it, one for each opening. */
+export type Place = () => Promise<() => Storage>
 
-const memory: Place = async () => {
-  const storage = memoryStorage()
-  return () => storage
-}
-
-const file: Place = async () => {
-  const directory = await temporaryFolder()
-  return () => fileStorage({ directory })
-}
-
-/** Runs the same cases over every storage that ships for Node. */
+/** Runs the same cases over every storage that ships for this platform. */
 export function eachStorage(title: string, cases: (make: Make) => void): void {
-  describe(`${title}, memoryStorage`, () => cases(makeAt(memory)))
-  describe(`${title}, fileStorage`, () => cases(makeAt(file)))
+  for (const [name, place] of Object.entries(PLACES)) describe(`${title}, ${name}`, () => cases(makeAt(place)))
 }
 
 /** A box over memoryStorage, for cases in which the storage makes no difference. */
-export const makeInMemory: Make = makeAt(memory)
+export const makeInMemory: Make = makeAt(PLACES['memoryStorage']!)
+
+export { temporaryFolder }
 
 /** Opens a box over a storage of the test's own; closed when the test ends. */
 export async function openOn(storage: Storage, options: OpenOptions): Promise<Box> {
@@ -50,13 +38,6 @@ export async function openOn(storage: Storage, options: OpenOptions): Promise<Bo
     return discard(box)
   })
   return box
-}
-
-/** A folder that is removed when the test ends. */
-export async function temporaryFolder(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'ackbox-test-'))
-  onTestFinished(() => rm(directory, { recursive: true, force: true }))
-  return directory
 }
 
 function makeAt(place: Place): Make {

@@ -1,9 +1,8 @@
 /** Databases for the cases: those of the browser, or in Node an IndexedDB in memory. */
+import '#indexeddb'
 import { indexedDbStorage, type IndexedDbStorageOptions } from 'ackbox/indexeddb'
 import type { Storage } from 'ackbox'
 import { onTestFinished } from 'vitest'
-
-if (globalThis.indexedDB === undefined) await import('fake-indexeddb/auto')
 
 /** The name of a database that is nobody's yet. */
 export function freshName(): string {

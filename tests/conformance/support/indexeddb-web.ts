@@ -1,0 +1,2 @@
+/** The platform has its own. */
+export {}
