@@ -344,7 +344,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   #failure(consequence: Consequence, thrown: unknown, error: string): { verdict: number; parts: Parts; tell: () => void } {
     switch (consequence.kind) {
       case 'dead':
-        return { verdict: Verdict.dead, parts: { reason: Reason.permanent, error }, tell: () => this.#report?.buried() }
+        return { verdict: Verdict.dead, parts: { reason: Reason[consequence.reason], error }, tell: () => this.#report?.buried() }
       case 'later': {
         const { delayMs, costsAttempt, countsAsFailure } = consequence
         const until = delayMs === undefined ? undefined : this.#driver.now() + delayMs

@@ -11,5 +11,5 @@ export type {
 } from './ackbox-error.js'
 export { describe, expected, invalidOption, unknownOption } from './error-messages.js'
 export { PermanentError, RetryAfterError } from './handler-errors.js'
-export type { RetryAfterOptions } from './handler-errors.js'
+export type { PermanentOptions, RetryAfterOptions } from './handler-errors.js'
 export type { HeadersLike } from './retry-after.js'

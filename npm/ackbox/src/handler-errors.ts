@@ -5,17 +5,30 @@
 import { hasBrand } from './brand.js'
 import { invalidOption } from './error-messages.js'
 import { delayUntil, type HeadersLike, isHeadersLike, type RetryTime, retryTimeOf } from './retry-after.js'
-import { checkNames, flag } from './validate.js'
+import { checkNames, choice, flag } from './validate.js'
 
 const PERMANENT = Symbol.for('ackbox.permanent-error')
 const RETRY_AFTER = Symbol.for('ackbox.retry-after-error')
 
-/** Thrown by a handler: retrying cannot help, the message becomes a dead letter at once (reason `permanent`). */
+/** Options of `PermanentError`. */
+export interface PermanentOptions {
+  cause?: unknown
+  /** Default `'permanent'`. `'refused'`: whoever it was for will not have it, though nothing is wrong with it. */
+  reason?: 'permanent' | 'refused'
+}
+
+/** Thrown by a handler: retrying cannot help, the message becomes a dead letter at once, with the `reason` that is named. */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError'
+  /** Of the dead letter. */
+  readonly reason: 'permanent' | 'refused'
 
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options)
+  constructor(message: string, options: PermanentOptions = {}) {
+    const where = 'PermanentError'
+    checkNames(options, ['cause', 'reason'], where)
+    const { cause, reason = 'permanent' } = options
+    super(message, cause === undefined ? undefined : { cause })
+    this.reason = choice(reason, ['permanent', 'refused'], 'reason', where)
   }
 
   /** True for a `PermanentError` of any copy of this package. */

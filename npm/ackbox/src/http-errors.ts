@@ -5,6 +5,7 @@
  * | what happened | what follows |
  * |---|---|
  * | 408, 425, 429, 5xx | another attempt; with `Retry-After` not before that, and at no cost |
+ * | 409 with `Retry-After` | the same: a request under its `Idempotency-Key` is still being worked on |
  * | any other 4xx | dead letter: asking again cannot help |
  * | no connection, cut off, timed out, aborted | another attempt |
  * | anything else | what would follow without `httpErrors` |
@@ -81,10 +82,11 @@ interface HttpResponse {
 }
 
 function verdictOf({ status, headers }: HttpResponse, retryAfter: (headers: HeadersLike | undefined) => number): ErrorVerdict {
-  if (status < 500 && !RETRIED.has(status)) return 'dead'
+  const isConflict = status === 409 && headers !== undefined && retryTimeOf(headers) !== undefined
+  if (status < 500 && !RETRIED.has(status) && !isConflict) return 'dead'
   const retryAfterMs = retryAfter(headers)
   // Now, or a time that has passed: the backoff keeps a broken server from being asked without end.
-  return retryAfterMs === 0 ? 'retry' : { retryAfterMs, countsAsFailure: status !== 429 && status !== 425 }
+  return retryAfterMs === 0 ? 'retry' : { retryAfterMs, countsAsFailure: status >= 500 || status === 408 }
 }
 
 /** An error, what caused it, and what caused that. */

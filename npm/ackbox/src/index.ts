@@ -67,6 +67,7 @@ export type {
   ErrorDetailsByCode,
   HeadersLike,
   LockedDetails,
+  PermanentOptions,
   RetryAfterOptions,
 } from './errors.js'
 export type { EventsOptions, EventStream, QueueEvent } from './event-stream.js'

@@ -19,7 +19,8 @@ export type MessageState = 'scheduled' | 'ready' | 'leased' | 'completed' | 'dea
  * `lease-expired`, `owner-died`: attempts ran out and the last one ended that way; `permanent`: the handler said
  * that no retry will help; `expired`: no delivery started within the time to live; `invalid`: the body could not
  * be decoded; `corrupt`: the stored bytes fail their checksum; `circuit-open`: the circuit was open and the worker
- * wants such messages dead; `refused`: accepted by a browser tab, refused by the box.
+ * wants such messages dead; `refused`: accepted by a browser tab, refused by the box, or refused for good by what it was
+ * sent to.
  */
 export type Reason =
   | 'exhausted'

@@ -28,7 +28,7 @@ const DELAY: Range = { min: 0, max: MAX_MS }
 /** What follows, in the terms of a settlement. */
 export type Consequence =
   | { readonly kind: 'retry' }
-  | { readonly kind: 'dead' }
+  | { readonly kind: 'dead'; readonly reason: 'permanent' | 'refused' }
   | {
       readonly kind: 'later'
       /** `undefined`: no time was named that is still to come, and the backoff says how long. */
@@ -38,11 +38,12 @@ export type Consequence =
     }
 
 const RETRY: Consequence = { kind: 'retry' }
-const DEAD: Consequence = { kind: 'dead' }
+const DEAD: Consequence = { kind: 'dead', reason: 'permanent' }
+const REFUSED: Consequence = { kind: 'dead', reason: 'refused' }
 
 /** What an error says by itself: those of this package say it, all others are tried again. */
 export function consequenceOf(thrown: unknown, now: number): Consequence {
-  if (PermanentError.is(thrown)) return DEAD
+  if (PermanentError.is(thrown)) return thrown.reason === 'refused' ? REFUSED : DEAD
   if (!RetryAfterError.is(thrown)) return RETRY
   return later(thrown.delayMs(now) ?? 0, thrown.costsAttempt, false)
 }

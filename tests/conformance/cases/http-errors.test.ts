@@ -92,6 +92,11 @@ describe.each(Object.entries(CLIENTS))('%s', (_, client) => {
     for (const noTime of ['0', 'soon', '-1', date]) expect(await verdict(noTime, { date })).toBe('retry')
   })
 
+  it('waits for a request under the same key, if the server says how long', async () => {
+    const { url } = await httpServer()
+    expect(await verdictOn(client, url(409, { 'retry-after': '1' }))).toEqual({ retryAfterMs: 1_000, countsAsFailure: false })
+  })
+
   it('retries when nobody listens', async () => {
     const server = await httpServer()
     await server.close()

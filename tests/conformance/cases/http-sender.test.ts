@@ -114,6 +114,42 @@ describe('a message is sent', () => {
     expect(asked).toEqual([[{ to: server.origin }, undefined], [{ to: server.origin }, '7']])
   })
 
+  it('with the time at which it was enqueued, whenever it is tried', async () => {
+    const server = await loopback((arrival, count) => says(count < 4 ? 500 : 201)(arrival))
+    const { queue, seen, clock } = await sending(server)
+    const enqueuedAt = clock.now()
+    await queue.enqueue(1, { id: 'o-1' })
+    for (const retries of [1, 2]) {
+      await seen.until('retry', retries)
+      await clock.advance(RETRY_MS)
+    }
+    await seen.until('dead')
+    await queue.dead.redrive()
+    await seen.until('completed')
+    expect(server.arrivals.map(({ headers }) => headers['ackbox-enqueued-at'])).toEqual(Array(4).fill(String(enqueuedAt)))
+  })
+
+  it('so that it outlives its page, as far as pages may have that: 32 KiB under way', async () => {
+    const asked: [size: number, keepalive: boolean][] = []
+    const answers: ((response: Response) => void)[] = []
+    const fetch: HttpSenderOptions['fetch'] = (_, { body, keepalive }) => {
+      asked.push([body.length, keepalive])
+      return new Promise((resolve) => answers.push(resolve))
+    }
+    const send = httpSender<Uint8Array>({ url: 'https://example.org/a', fetch })
+    const sent = [20_000, 20_000, 10_000, 32_768].map((size) => send(testDelivery(new Uint8Array(size)) as Delivery<Uint8Array>))
+    while (answers.length < 4) await Promise.resolve()
+    expect(asked).toEqual([[20_000, true], [20_000, false], [10_000, true], [32_768, false]])
+    for (const answer of answers.splice(0)) answer(new Response())
+    await Promise.all(sent)
+    const letters = httpSender<string>({ url: 'https://example.org/a', fetch })
+    const again = ['é'.repeat(16_200), 'é'.repeat(10_000)].map((text) => letters(testDelivery(text) as Delivery<string>))
+    while (answers.length < 2) await Promise.resolve()
+    expect(asked.slice(4).map(([, keepalive]) => keepalive), 'bytes count, and shares come back').toEqual([false, true])
+    for (const answer of answers) answer(new Response())
+    await Promise.all(again)
+  })
+
   it('through the call that is given', async () => {
     const calls: unknown[] = []
     const fetch: HttpSenderOptions['fetch'] = async (url, { method, redirect }) => {
@@ -135,7 +171,7 @@ describe('an answer', () => {
     expect(await seen.until('completed')).toMatchObject({ attempt: 2 })
   })
 
-  it.each([400, 401, 404, 410, 422, 499])('of %i makes a dead letter that tells it', async (status) => {
+  it.each([400, 401, 404, 409, 422, 499])('of %i makes a dead letter that tells it', async (status) => {
     const server = await loopback(says(status, {}, 'no such box'))
     const { queue, seen } = await sending(server)
     await queue.enqueue(1)
@@ -144,6 +180,25 @@ describe('an answer', () => {
     expect(error?.message).toMatch(new RegExp(`^POST ${server.origin}/inbox answered ${status} .*: no such box$`))
     expect(error?.message).not.toContain('secret')
     expect(server.arrivals).toHaveLength(1)
+  })
+
+  it('of 410 makes a dead letter that was refused', async () => {
+    const server = await loopback(says(410, {}, 'too old'))
+    const { queue, seen } = await sending(server)
+    await queue.enqueue(1)
+    expect(await seen.until('dead')).toMatchObject({ reason: 'refused', error: { message: expect.stringMatching(/ 410 .*: too old$/) } })
+    expect(await queue.dead.count({ reason: 'refused' })).toBe(1)
+  })
+
+  it('of 409 that says when to come again is followed by another attempt, at no cost', async () => {
+    const server = await loopback((arrival, count) => says(count < 9 ? 409 : 200, { 'retry-after': '1' })(arrival))
+    const { queue, seen, clock } = await sending(server)
+    await queue.enqueue(1)
+    for (let retries = 1; retries < 9; retries += 1) {
+      expect(await seen.until('retry', retries)).toMatchObject({ attempt: 1, delayMs: 1_000 })
+      await clock.advance(1_000)
+    }
+    expect(await seen.until('completed')).toMatchObject({ attempt: 1 })
   })
 
   it('is kept with the first KiB of its body, in whole letters', async () => {

@@ -143,6 +143,21 @@ eachStorage('retries [A2 backoff]', (make) => {
     expect(seen.of('started')).toHaveLength(1)
   })
 
+  it('are not spent on one that was refused, thrown or rejected with, and the reason survives reopening [A3 PermanentError]', async () => {
+    const site = await make()
+    const queue = site.box.queue<number>('jobs')
+    await queue.enqueueMany([{ body: 1 }, { body: 2 }])
+    const refused = new PermanentError('no longer wanted', { reason: 'refused' })
+    await queue.drain(async (message) => {
+      if (message.body === 1) throw refused
+      await message.reject(refused)
+    })
+    const letters = (await site.reopen()).queue('jobs').dead
+    expect((await letters.list().page()).items).toMatchObject([1, 2].map((body) => ({ body, reason: 'refused', attempt: 1 })))
+    expect(await letters.count({ reason: 'permanent' })).toBe(0)
+    expect(() => new PermanentError('x', { reason: 'exhausted' as never })).toThrow(/expected reason to be 'permanent' or 'refused'/)
+  })
+
   it('wait as long as a RetryAfterError says, which costs no attempt [A3 RetryAfterError]', async () => {
     const { box, clock } = await make()
     const queue = box.queue<number>('jobs', { maxAttempts: 2, backoff: constant(1) })

@@ -5,6 +5,8 @@
  * |---|---|
  * | 2xx | it was delivered |
  * | 408, 425, 429, 5xx | another attempt; with `Retry-After` not before that, and at no cost |
+ * | 409 with `Retry-After` | the same: a request under its key is still being worked on |
+ * | 410 | a dead letter with the reason `refused`: the server may have had it, and cannot tell any more |
  * | anything else, redirects too | a dead letter: asking again cannot help |
  */
 import { PermanentError, RetryAfterError } from '../handler-errors.js'
@@ -12,6 +14,10 @@ import { delayUntil, type HeadersLike, retryTimeOf } from '../retry-after.js'
 
 /** 4xx that say nothing against the request itself: took too long, too early, too many. */
 const RETRIED = new Set([408, 425, 429])
+
+/** As the draft of `Idempotency-Key` has it: of requests under one key, if the server says when to come again. */
+const CONFLICT = 409
+const GONE = 410
 
 /** A server answered with a status that is no success. */
 export class HttpStatusError extends Error {
@@ -49,8 +55,9 @@ export function errorOf({ status, statusText, headers, body }: Answer, request: 
   const hint = isRedirect ? ', which is not followed' : ''
   const message = `${request} answered ${said}${hint}${body === '' ? '' : `: ${body}`}`
   const error = new HttpStatusError(message, status, body)
-  if (status < 500 && !RETRIED.has(status)) return new PermanentError(message, { cause: error })
   const time = retryTimeOf(headers)
+  const isRetried = status >= 500 || RETRIED.has(status) || (status === CONFLICT && time !== undefined)
+  if (!isRetried) return new PermanentError(message, { cause: error, reason: status === GONE ? 'refused' : 'permanent' })
   const delayMs = time === undefined ? 0 : delayUntil(time, now)
   // Now, or a time that has passed: the backoff keeps a broken server from being asked without end.
   return delayMs === 0 ? error : new RetryAfterError(delayMs, { cause: error })

@@ -6,6 +6,11 @@
 /** Milliseconds since 1970, by the sender's clock. */
 export const ENQUEUED_AT = 'ackbox-enqueued-at'
 
+/** As a header has it. */
+export function writeEnqueuedAt(enqueuedAt: number): string {
+  return String(Math.max(0, Math.floor(enqueuedAt)))
+}
+
 /** Reads it; `undefined` for what is no time. */
 export function readEnqueuedAt(value: string): number | undefined {
   return /^\d{1,15}$/.test(value) ? Number(value) : undefined

@@ -5,11 +5,13 @@ import { AckboxError, invalidOption, PermanentError } from '../errors.js'
 import { unlessAborted } from '../pending.js'
 import type { HeadersLike } from '../retry-after.js'
 import type { Range } from '../validate.js'
-import { callable, checkNames, duration } from '../validate.js'
+import { callable, checkNames, duration, utf8Length } from '../validate.js'
 import { WORKER_DEFAULTS } from '../worker-defaults.js'
 import { errorOf, isSuccess } from './answer.js'
 import { beginning, type ByteStream, skip } from './body.js'
+import { ENQUEUED_AT, writeEnqueuedAt } from './enqueue-time.js'
 import { idempotencyKey } from './idempotency-key.js'
+import { takeKeepalive } from './keepalive.js'
 
 /** What a sender tells `fetch`. */
 export interface FetchInit {
@@ -17,6 +19,8 @@ export interface FetchInit {
   readonly headers: Record<string, string>
   readonly body: string | Uint8Array<ArrayBuffer>
   readonly redirect: 'manual'
+  /** Whether the request may outlive its page: see `httpSender`. */
+  readonly keepalive: boolean
   readonly signal: AbortSignal
 }
 
@@ -77,12 +81,17 @@ const DEFAULTS = Object.freeze({ breaker: true })
 /**
  * A handler that sends each message with POST: a body of bytes as it is, any other as JSON. The `Idempotency-Key` is the
  * id of the message, so that a server knows what comes again: quoted, as a string of structured fields, with `%` and
- * whatever is no printable ASCII percent-encoded.
+ * whatever is no printable ASCII percent-encoded. `Ackbox-Enqueued-At` tells when the message was enqueued, in milliseconds
+ * since 1970, so that a server can refuse what it may have had and forgotten.
  *
  * An answer of 2xx acknowledges the message, once it has come whole. After 408, 425, 429, 5xx, a time-out and errors of
  * the network it is tried again, not before `Retry-After` (seconds or a date, a day at most) where the server sent one.
- * Any other status makes it a dead letter, whose error tells the status and the first KiB of the body. Redirects are not
- * followed.
+ * So is 409 with `Retry-After`: a request under the same key is still being worked on. Any other status makes it a dead
+ * letter, whose error tells the status and the first KiB of the body; its reason is `refused` after 410, else `permanent`.
+ * Redirects are not followed.
+ *
+ * In browsers a request of a small body is finished even when its page is closed (`keepalive`); its message is sent again
+ * later all the same, under its key.
  *
  * ```ts
  * const send = httpSender<Order>({ url: 'https://example.org/orders' })
@@ -171,9 +180,13 @@ class Sender<T> {
     const timer = clock.setTimeout(expire, timeoutMs)
     message.signal.addEventListener('abort', abort)
     if (message.signal.aborted) abort()
+    const { body } = request
+    const giveBack = takeKeepalive(typeof body === 'string' ? utf8Length(body) : body.length)
+    const init = { ...request, method: 'POST', redirect: 'manual', keepalive: giveBack !== undefined } as const
     try {
-      await this.#exchange(url, { ...request, method: 'POST', redirect: 'manual', signal: controller.signal }, name)
+      await this.#exchange(url, { ...init, signal: controller.signal }, name)
     } finally {
+      giveBack?.()
       clock.clearTimeout(timer)
       message.signal.removeEventListener('abort', abort)
       // Whatever of the answer was not read is not wanted.
@@ -193,6 +206,7 @@ class Sender<T> {
         headers: {
           'content-type': isBytes ? 'application/octet-stream' : 'application/json',
           'idempotency-key': idempotencyKey(message.id),
+          [ENQUEUED_AT]: writeEnqueuedAt(message.enqueuedAt),
           ...checkHeaders(own ?? {}),
         },
         body: isBytes ? (body as Uint8Array<ArrayBuffer>) : json(body),
