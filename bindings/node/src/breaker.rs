@@ -67,16 +67,17 @@ impl NodeBreaker {
             .with(|host| host.report_successes(permit, times, now_ms))
     }
 
-    /// Tells that the callee asked for a pause.
+    /// Tells that the callee asked for a pause, and whether that is a failure.
     #[napi]
     pub fn throttle(
         &mut self,
         permit: f64,
         until_ms: f64,
+        failed: bool,
         now_ms: f64,
     ) -> Result<bool, CodedError> {
         self.host
-            .with(|host| host.throttle(permit, until_ms, now_ms))
+            .with(|host| host.throttle(permit, until_ms, failed, now_ms))
     }
 
     /// Lets time pass.

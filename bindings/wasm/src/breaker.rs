@@ -63,9 +63,9 @@ impl WasmBreaker {
         self.host.report_successes(permit, times, now_ms)
     }
 
-    /// Tells that the callee asked for a pause.
-    pub fn throttle(&mut self, permit: f64, until_ms: f64, now_ms: f64) -> bool {
-        self.host.throttle(permit, until_ms, now_ms)
+    /// Tells that the callee asked for a pause, and whether that is a failure.
+    pub fn throttle(&mut self, permit: f64, until_ms: f64, failed: bool, now_ms: f64) -> bool {
+        self.host.throttle(permit, until_ms, failed, now_ms)
     }
 
     /// Lets time pass.

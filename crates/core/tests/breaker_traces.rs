@@ -264,6 +264,7 @@ fn outcome(result: &Value, now: u64) -> Outcome {
                     .as_u64()
                     .expect("a throttled call names its pause"),
             ),
+            failed: result["failed"].as_bool().unwrap_or(false),
         },
     }
 }

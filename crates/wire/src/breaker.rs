@@ -102,10 +102,10 @@ impl BreakerHost {
         self.told(now_ms)
     }
 
-    /// Tells that the callee asked for a pause. Whether there are changes to take.
-    pub fn throttle(&mut self, permit: f64, until_ms: f64, now_ms: f64) -> bool {
+    /// Tells that the callee asked for a pause, and whether that is a failure. Whether there are changes to take.
+    pub fn throttle(&mut self, permit: f64, until_ms: f64, failed: bool, now_ms: f64) -> bool {
         let until = trusted(instant(until_ms, "until"));
-        self.end(permit, Outcome::Throttled { until }, 0.0, now_ms)
+        self.end(permit, Outcome::Throttled { until, failed }, 0.0, now_ms)
     }
 
     /// Lets time pass. Whether there are changes to take.

@@ -17,8 +17,8 @@ export interface Leave {
   /** It threw, and its message is tried again; `isCertain`: nobody is asked whether that is a failure. Gives whether it was one. */
   failed(error: unknown, isCertain: boolean): boolean
   timedOut(): void
-  /** What it called asked for time until this instant, in milliseconds since 1970. */
-  heldUntil(until: number): void
+  /** What it called asked for time until this instant, in milliseconds since 1970; `failed`: which is a failure. */
+  heldUntil(until: number, failed: boolean, error: unknown): void
   /** It ended in a way that says nothing of what it called. */
   ignored(): void
   /** It was given up. */

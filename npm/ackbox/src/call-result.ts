@@ -2,8 +2,8 @@
 import { OUTCOME } from './engine/breaker.js'
 import { AckboxError, PermanentError, RetryAfterError } from './errors.js'
 
-/** An outcome of the engine, or the end of a pause that the callee asked for. */
-export type CallResult = { readonly outcome: number } | { readonly pausedUntil: number }
+/** An outcome of the engine, or the end of a pause that the callee asked for, and whether that is a failure. */
+export type CallResult = { readonly outcome: number } | { readonly pausedUntil: number; readonly failed: boolean }
 
 const FAILURE: CallResult = { outcome: OUTCOME.failure }
 const TIMEOUT: CallResult = { outcome: OUTCOME.timeout }
@@ -18,7 +18,10 @@ export function resultOf(error: unknown, isFailure: ((error: unknown) => boolean
   if (PermanentError.is(error)) return IGNORED
   if (RetryAfterError.is(error)) {
     const delayMs = error.delayMs(now)
-    return delayMs === undefined ? IGNORED : { pausedUntil: now + delayMs }
+    // One of an older copy of this package does not say.
+    const failed = error.countsAsFailure === true
+    if (delayMs !== undefined) return { pausedUntil: now + delayMs, failed }
+    return failed ? FAILURE : IGNORED
   }
   if (isFailure !== undefined && !isFailure(error)) return IGNORED
   return isTimeout(error) ? TIMEOUT : FAILURE

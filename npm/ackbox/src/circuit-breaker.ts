@@ -141,7 +141,7 @@ export class CircuitBreaker {
    * probe at its deadline.
    *
    * What it throws is what the promise rejects with. A `RetryAfterError` holds all calls until then, and counts as
-   * nothing otherwise; a `PermanentError` counts as nothing.
+   * nothing otherwise unless it says so; a `PermanentError` counts as nothing.
    *
    * @throws `ERR_CIRCUIT_OPEN`
    */
@@ -241,9 +241,9 @@ export class CircuitBreaker {
         return isFailure
       },
       timedOut: () => report(OUTCOME.timeout),
-      heldUntil: (until) => {
+      heldUntil: (until, failed, error) => {
         probe?.end()
-        this.#hold(permit, until, undefined, this.#clock.now())
+        this.#hold(permit, until, failed, error, this.#clock.now())
       },
       ignored: () => report(OUTCOME.ignored),
       cancelled: () => report(OUTCOME.cancelled),
@@ -338,15 +338,15 @@ export class CircuitBreaker {
       this.#report(permit, result.outcome, startedAt, now, error)
       return
     }
-    this.#hold(permit, result.pausedUntil, error, now)
+    this.#hold(permit, result.pausedUntil, result.failed, error, now)
   }
 
   /** The callee asked for time. */
-  #hold(permit: number, until: number, error: unknown, now: number): void {
+  #hold(permit: number, until: number, failed: boolean, error: unknown, now: number): void {
     this.#tellSuccesses(now)
     // Whoever comes next has to ask.
     this.#pass = this.#calmPass = NONE
-    if (this.#core.throttle(permit, until, now)) this.#take(error, now)
+    if (this.#core.throttle(permit, until, failed, now)) this.#take(error, now)
     this.#stir()
   }
 

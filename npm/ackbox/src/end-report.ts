@@ -51,8 +51,10 @@ export class EndReport {
    */
   putOff(error: unknown, until: number | undefined, countsAsFailure: boolean): void {
     this.#tell(() => {
-      if (!countsAsFailure) return until === undefined ? this.#leave?.ignored() : this.#leave?.heldUntil(until)
-      this.#leave?.failed(error, true)
+      if (until !== undefined) this.#leave?.heldUntil(until, countsAsFailure, error)
+      else if (countsAsFailure) this.#leave?.failed(error, true)
+      else this.#leave?.ignored()
+      if (!countsAsFailure) return
       this.#listeners.failed?.(error)
       this.#excuse(false, true)
     })

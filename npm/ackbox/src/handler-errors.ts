@@ -1,5 +1,6 @@
 /**
- * What a handler throws to say more than "it failed". Neither counts as a failure of a circuit breaker.
+ * What a handler throws to say more than "it failed". Neither counts as a failure of a circuit breaker, unless a
+ * `RetryAfterError` says so.
  */
 
 import { hasBrand } from './brand.js'
@@ -44,6 +45,8 @@ export interface RetryAfterOptions {
   cause?: unknown
   /** Default false: the delivery does not count as an attempt. */
   costsAttempt?: boolean
+  /** Default false: circuit breakers do not count it as a failure of what was called. */
+  countsAsFailure?: boolean
 }
 
 /**
@@ -59,19 +62,23 @@ export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError'
   /** Whether the delivery counts as an attempt. */
   readonly costsAttempt: boolean
+  /** Whether circuit breakers count it as a failure of what was called. */
+  readonly countsAsFailure: boolean
   readonly #when: RetryTime | undefined
   readonly #isTold: boolean
 
   constructor(when: number | Date | HeadersLike, options: RetryAfterOptions = {}) {
     const where = 'RetryAfterError'
-    checkNames(options, ['cause', 'costsAttempt'], where)
+    checkNames(options, ['cause', 'costsAttempt', 'countsAsFailure'], where)
     const costsAttempt = flag(options.costsAttempt, 'costsAttempt', where)
+    const countsAsFailure = flag(options.countsAsFailure, 'countsAsFailure', where)
     const own = ownTime(when)
     const time = own ?? retryTimeOf(checkHeaders(when))
     super(text(time), options.cause === undefined ? undefined : { cause: options.cause })
     this.#when = time
     this.#isTold = own === undefined
     this.costsAttempt = costsAttempt
+    this.countsAsFailure = countsAsFailure
   }
 
   /**

@@ -4,8 +4,9 @@
  *
  * | what happened | what follows |
  * |---|---|
- * | 408, 425, 429, 5xx | another attempt; with `Retry-After` not before that, and at no cost |
- * | 409 with `Retry-After` | the same: a request under its `Idempotency-Key` is still being worked on |
+ * | 425, 429 | another attempt; with `Retry-After` not before that, at no cost and no failure of the server |
+ * | 408, 5xx | another attempt; with `Retry-After` not before that, at no cost, and a failure all the same |
+ * | 409 with `Retry-After` | as 429: a request under its `Idempotency-Key` is still being worked on |
  * | any other 4xx | dead letter: asking again cannot help |
  * | no connection, cut off, timed out, aborted | another attempt |
  * | anything else | what would follow without `httpErrors` |

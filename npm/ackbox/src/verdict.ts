@@ -45,7 +45,8 @@ const REFUSED: Consequence = { kind: 'dead', reason: 'refused' }
 export function consequenceOf(thrown: unknown, now: number): Consequence {
   if (PermanentError.is(thrown)) return thrown.reason === 'refused' ? REFUSED : DEAD
   if (!RetryAfterError.is(thrown)) return RETRY
-  return later(thrown.delayMs(now) ?? 0, thrown.costsAttempt, false)
+  // One of an older copy of this package does not say whether it counts.
+  return later(thrown.delayMs(now) ?? 0, thrown.costsAttempt, thrown.countsAsFailure === true)
 }
 
 /** Whether an error leaves it to `classify` to say what follows. */

@@ -12,7 +12,7 @@ const START = 1_600_000_000_000
 /** In all files together. */
 const CASES_MIN = 140
 
-type Result = 'ok' | 'fail' | 'timeout' | 'ignored' | 'cancelled' | { readonly throttledMs: number }
+type Result = 'ok' | 'fail' | 'timeout' | 'ignored' | 'cancelled' | { readonly throttledMs: number; readonly failed?: boolean }
 
 interface Step {
   readonly at: number
@@ -111,7 +111,7 @@ class Run {
   }
 
   #throwFor(result: Result): void {
-    if (typeof result === 'object') throw new RetryAfterError(result.throttledMs)
+    if (typeof result === 'object') throw new RetryAfterError(result.throttledMs, { countsAsFailure: result.failed ?? false })
     if (result === 'fail') throw new Error('it failed')
     if (result === 'timeout') throw new DOMException('it took too long', 'TimeoutError')
     if (result === 'ignored') throw new Ignored('it says nothing')

@@ -4,6 +4,7 @@ import {
   CircuitBreaker,
   exponential,
   PermanentError,
+  RetryAfterError,
   type CircuitBreakerOptions,
   type CircuitChange,
 } from 'ackbox'
@@ -130,6 +131,20 @@ describe('execute [A7 CircuitBreaker]', () => {
     await clock.advance(100)
     await breaker.execute(() => 1)
     expect(await clock.next()).toBeUndefined()
+  })
+
+  it('counts a RetryAfterError that says so as a failure, and holds calls until then all the same', async () => {
+    const clock = manualClock({ start: 0 })
+    const breaker = new CircuitBreaker({ failures: 2, cooldownMs: 1_000, clock })
+    const busy = () => Promise.reject(new RetryAfterError(3_000, { countsAsFailure: true }))
+    await expect(breaker.execute(busy)).rejects.toThrow(RetryAfterError)
+    expect(breaker.stats()).toMatchObject({ state: 'closed', retryAt: 3_000, failures: 1, throttled: 1 })
+    await clock.advance(3_000)
+    await expect(breaker.execute(busy)).rejects.toThrow(RetryAfterError)
+    expect(breaker.stats()).toMatchObject({ state: 'open', retryAt: 6_000, failures: 2, throttled: 2 })
+    await clock.advance(3_000)
+    await expect(breaker.execute(busy), 'as a probe').rejects.toThrow(RetryAfterError)
+    expect(breaker.stats()).toMatchObject({ state: 'open', retryAt: 9_000, openings: 2 })
   })
 
   it('takes no part in what a PermanentError says, nor in what isFailure waves through', async () => {

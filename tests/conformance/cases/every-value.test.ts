@@ -187,7 +187,7 @@ const EXPONENTIAL: Table<ExponentialOptions> = {
   jitter: [null, {}, -0.1, 1.5, Number.NaN, 'some'],
 }
 const JITTER: Table<JitterOptions> = { jitter: EXPONENTIAL.jitter }
-const RETRY_AFTER: Table<Omit<RetryAfterOptions, 'cause'>> = { costsAttempt: NO_FLAG }
+const RETRY_AFTER: Table<Omit<RetryAfterOptions, 'cause'>> = { costsAttempt: NO_FLAG, countsAsFailure: NO_FLAG }
 const HTTP_ERRORS: Table<HttpErrorsOptions> = { maxRetryAfterMs: [...NO_NUMBER, -1], clock: [5, null, {}] }
 const TEST_DELIVERY: Table<TestDeliveryOverrides> = {
   id: text(256),

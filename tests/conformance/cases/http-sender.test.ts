@@ -1,5 +1,5 @@
 /** A handler that sends, against a server that behaves and one that does not. [A7 httpSender] */
-import { bytes, constant, type Delivery, type QueueOptions } from 'ackbox'
+import { bytes, constant, type Delivery, httpErrors, type QueueOptions, RetryAfterError } from 'ackbox'
 import { httpSender, HttpStatusError, type HttpSenderOptions } from 'ackbox/http'
 import { testDelivery } from 'ackbox/testing'
 import { describe, expect, it } from 'vitest'
@@ -360,6 +360,32 @@ it('a server that is down has a circuit of its own: others are sent to, and its 
   await seen.until('completed', 23)
   expect(await queue.stats()).toMatchObject({ dead: 0, acked: 23 })
   expect(worker.circuit(bad.origin).state).toBe('closed')
+})
+
+it.each([
+  [503, 'open'],
+  [408, 'open'],
+  [429, 'closed'],
+  [425, 'closed'],
+])('a server that answers %i and says when to come again has a circuit that is %s, and costs no attempt', async (status, state) => {
+  const server = await loopback(says(status, { 'retry-after': '2' }))
+  const { queue, seen, worker, clock } = await sending(server)
+  await queue.enqueue(1)
+  for (let retries = 1; retries <= 5; retries += 1) {
+    expect(await seen.until('retry', retries)).toMatchObject({ attempt: 1, delayMs: 2_000 })
+    expect(worker.circuit().state).toBe(retries < 5 ? 'closed' : state)
+    if (retries < 5) await clock.advance(2_000)
+  }
+})
+
+it.each([408, 409, 425, 429, 500, 503])('a sender and httpErrors say the same of %i', async (status) => {
+  const headers = { 'retry-after': '7' }
+  const fetch: HttpSenderOptions['fetch'] = async () => new Response('', { status, headers })
+  const send = httpSender({ url: 'https://example.org', fetch })
+  const error: unknown = await send(testDelivery(1) as Delivery).catch((thrown: unknown) => thrown)
+  if (!RetryAfterError.is(error)) throw error
+  const verdict = { retryAfterMs: error.delayMs(0), countsAsFailure: error.countsAsFailure }
+  expect(verdict).toEqual(httpErrors()({ status, headers }, testDelivery(1) as Delivery))
 })
 
 it('a request ends with its delivery', async () => {

@@ -226,6 +226,21 @@ describe('a breaker of the user in front of workers', () => {
     expect(breaker.stats()).toMatchObject({ successes: 1, failures: 2, cancelled: 1 })
   })
 
+  it('that counts what asked for time as failures is held until then as well', async () => {
+    const { clock, breaker, queue, worker, outside, seen } = await guarded({
+      classify: () => ({ retryAfterMs: 30_000, countsAsFailure: true }),
+    })
+    await queue.enqueue('a-1')
+    await seen.until('retry')
+    expect(breaker.stats()).toMatchObject({ state: 'closed', failures: 1, retryAt: clock.now() + 30_000 })
+    await queue.enqueue('b-1')
+    await clock.advance(29_999)
+    expect(outside.calls).toEqual(['a-1 1'])
+    await clock.advance(1)
+    await seen.until('retry', 2)
+    expect(worker.circuit()).toMatchObject({ state: 'open', retryAt: clock.now() + 30_000 })
+  })
+
   it.each([
     ['dead-letter', { reason: 'circuit-open' }],
     ['reject', { reason: 'exhausted' }],

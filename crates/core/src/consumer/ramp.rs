@@ -1,5 +1,5 @@
-//! How many messages run at once after a recovery: one, and one more for each that succeeds, so twice as
-//! many with each round until there are as many as there are handlers.
+//! How many messages run at once after a recovery, or after a pause that was asked for: one, and one more for
+//! each that succeeds, so twice as many with each round until there are as many as there are handlers.
 
 use crate::policy::breaker::Outcome;
 
@@ -26,11 +26,15 @@ impl Ramp {
 
     /// How one that ran ended; `slots`: handlers that there are.
     pub fn note(&mut self, outcome: Outcome, slots: u32) {
+        if let Outcome::Throttled { .. } = outcome {
+            // What was too much before the pause would be too much after it.
+            return self.begin();
+        }
         let Some(most) = self.0 else { return };
         self.0 = match outcome {
             Outcome::Success => Some(most.saturating_add(1)).filter(|most| *most < slots),
             Outcome::Failure | Outcome::Timeout => Some((most / 2).max(1)),
-            Outcome::Cancelled | Outcome::Ignored | Outcome::Throttled { .. } => Some(most),
+            Outcome::Cancelled | Outcome::Ignored | Outcome::Throttled { .. } => self.0,
         };
     }
 }

@@ -390,14 +390,17 @@ fn outcome_of(verdict: Verdict) -> Outcome {
         Verdict::Reject { .. } => Outcome::Failure,
         Verdict::Dead(_) => Outcome::Ignored,
         Verdict::RetryAt {
-            counts_as_failure: true,
+            at,
+            counts_as_failure,
             ..
-        } => Outcome::Failure,
+        } => Outcome::Throttled {
+            until: at,
+            failed: counts_as_failure,
+        },
         Verdict::PutOff {
             counts_as_failure: true,
             ..
         } => Outcome::Failure,
-        Verdict::RetryAt { at, .. } => Outcome::Throttled { until: at },
         Verdict::PutOff { .. } => Outcome::Ignored,
         Verdict::Return => Outcome::Cancelled,
     }

@@ -118,55 +118,6 @@ fn an_outage_of_any_length_costs_no_attempt_and_probes_take_turns() {
 }
 
 #[test]
-fn a_success_closes_it_and_messages_come_back_in_growing_numbers() {
-    let (mut world, orders, _) = broken(Policies {
-        name: "one".into(),
-        ..guarded()
-    });
-    for n in 0..20 {
-        world.send(orders, "a", &format!("a{n}"));
-    }
-    world.worker_with(
-        orders,
-        99,
-        Policies {
-            name: "one".into(),
-            ..guarded()
-        },
-    );
-    world.advance(10_000);
-    let mut rounds = Vec::new();
-    while !world.deliveries.is_empty() {
-        let round: Vec<Delivery> = world.deliveries.drain(..).collect();
-        rounds.push(round.len());
-        for delivery in round {
-            world.ack(delivery.token);
-        }
-    }
-    assert_eq!(
-        rounds,
-        [1, 1, 2, 4, 8, 5],
-        "a probe, and twice as many with each round"
-    );
-}
-
-#[test]
-fn what_fails_during_the_return_counts_again() {
-    let (mut world, orders, worker) = broken(guarded());
-    world.send(orders, "a", "second");
-    world.advance(10_000);
-    let probe = world.delivery();
-    world.ack(probe.token);
-    assert_eq!(reject_next(&mut world), ("second".into(), 1));
-    assert_eq!(
-        reject_next(&mut world),
-        ("second".into(), 2),
-        "the neighbour's failures count"
-    );
-    assert_eq!(world.circuits(worker)["a"], State::Open);
-}
-
-#[test]
 fn events_tell_what_a_circuit_does() {
     let (mut world, ..) = broken(guarded());
     let opened_at = world.now;

@@ -18,6 +18,7 @@ mod cleaning;
 mod clock;
 mod closing;
 mod cold_backlog;
+mod coming_back;
 mod compensation;
 mod compensation_hindered;
 mod cooldowns_told;

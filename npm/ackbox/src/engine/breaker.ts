@@ -101,7 +101,7 @@ export interface BreakerBinding {
   permit(nowMs: number): number
   report(permit: number, outcome: number, tookMs: number, nowMs: number, successes: number): number
   reportSuccesses(permit: number, times: number, nowMs: number): number
-  throttle(permit: number, untilMs: number, nowMs: number): boolean
+  throttle(permit: number, untilMs: number, failed: boolean, nowMs: number): boolean
   advance(nowMs: number): boolean
   decide(decision: number, nowMs: number): boolean
   coolDownFor(ms: number): void
@@ -145,9 +145,9 @@ export class EngineBreaker {
     return this.#told(this.#guard(() => this.#binding.reportSuccesses(permit, times, now)))
   }
 
-  /** Tells that the callee of a permitted call asked for a pause. */
-  throttle(permit: number, until: number, now: number): boolean {
-    return this.#guard(() => this.#binding.throttle(permit, until, now))
+  /** Tells that the callee of a permitted call asked for a pause, and whether that is a failure. */
+  throttle(permit: number, until: number, failed: boolean, now: number): boolean {
+    return this.#guard(() => this.#binding.throttle(permit, until, failed, now))
   }
 
   /** Lets time pass. */

@@ -4,8 +4,9 @@
  * | status | what follows |
  * |---|---|
  * | 2xx | it was delivered |
- * | 408, 425, 429, 5xx | another attempt; with `Retry-After` not before that, and at no cost |
- * | 409 with `Retry-After` | the same: a request under its key is still being worked on |
+ * | 425, 429 | another attempt; with `Retry-After` not before that, at no cost and no failure of the server |
+ * | 408, 5xx | another attempt; with `Retry-After` not before that, at no cost, and a failure all the same |
+ * | 409 with `Retry-After` | as 429: a request under its key is still being worked on |
  * | 410 | a dead letter with the reason `refused`: the server may have had it, and cannot tell any more |
  * | anything else, redirects too | a dead letter: asking again cannot help |
  */
@@ -60,5 +61,6 @@ export function errorOf({ status, statusText, headers, body }: Answer, request: 
   if (!isRetried) return new PermanentError(message, { cause: error, reason: status === GONE ? 'refused' : 'permanent' })
   const delayMs = time === undefined ? 0 : delayUntil(time, now)
   // Now, or a time that has passed: the backoff keeps a broken server from being asked without end.
-  return delayMs === 0 ? error : new RetryAfterError(delayMs, { cause: error })
+  if (delayMs === 0) return error
+  return new RetryAfterError(delayMs, { cause: error, countsAsFailure: status >= 500 || status === 408 })
 }

@@ -30,7 +30,7 @@ export class WasmBreaker {
   permit(nowMs: number): number
   report(permit: number, outcome: number, tookMs: number, nowMs: number): number
   reportSuccesses(permit: number, times: number, nowMs: number): number
-  throttle(permit: number, untilMs: number, nowMs: number): boolean
+  throttle(permit: number, untilMs: number, failed: boolean, nowMs: number): boolean
   advance(nowMs: number): boolean
   decide(decision: number, nowMs: number): boolean
   coolDownFor(ms: number): void

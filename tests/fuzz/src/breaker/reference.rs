@@ -220,12 +220,15 @@ impl Naive {
         }
         let failed = match outcome {
             Outcome::Cancelled | Outcome::Ignored => return,
-            Outcome::Throttled { until } => {
+            Outcome::Throttled { until, failed } => {
                 if matches!(self.phase, Phase::Closed(_) | Phase::HalfOpen { .. }) {
                     let until = self.time + until.0.saturating_sub(now);
                     self.paused_until = self.paused_until.max(until);
                 }
-                return;
+                if !failed {
+                    return;
+                }
+                true
             }
             Outcome::Failure | Outcome::Timeout => true,
             Outcome::Success => false,

@@ -166,9 +166,13 @@ impl Trace {
             3 | 4 => Outcome::Success,
             5 => Outcome::Timeout,
             6 => chance.pick(&[Outcome::Ignored, Outcome::Cancelled]),
-            _ => Outcome::Throttled {
-                until: Timestamp((self.now + 700).saturating_sub(chance.below(800) as u64)),
-            },
+            _ => {
+                let late = chance.below(800) as u64;
+                Outcome::Throttled {
+                    until: Timestamp((self.now + 700).saturating_sub(late)),
+                    failed: late % 2 == 1,
+                }
+            }
         };
         let took = chance.pick(&[0, 1, 11, 100_000]);
         let now = Timestamp(self.now);

@@ -150,10 +150,14 @@ impl Breaker {
         self.count(outcome);
         match verdict {
             Verdict::Nothing => None,
-            Verdict::Pause(until) => {
+            Verdict::Pause {
+                until,
+                failed,
+                slow,
+            } => {
                 let until = at.saturating_add(until.since(now));
                 self.paused_until = self.paused_until.max(until);
-                None
+                failed.then(|| self.judge(true, slow, at)).flatten()
             }
             Verdict::Result { failed, slow } => self.judge(failed, slow, at),
         }
@@ -441,7 +445,10 @@ impl Breaker {
             Outcome::Failure => counters.failures += 1,
             Outcome::Ignored => counters.ignored += 1,
             Outcome::Success => counters.successes += 1,
-            Outcome::Throttled { .. } => counters.throttled += 1,
+            Outcome::Throttled { failed, .. } => {
+                counters.throttled += 1;
+                counters.failures += u64::from(failed);
+            }
             Outcome::Timeout => {
                 counters.failures += 1;
                 counters.timeouts += 1;
@@ -455,7 +462,10 @@ impl Breaker {
             Outcome::Success => self.counters.late_successes += 1,
             Outcome::Cancelled => self.counters.cancelled += 1,
             Outcome::Ignored => self.counters.ignored += 1,
-            Outcome::Throttled { .. } => self.counters.throttled += 1,
+            Outcome::Throttled { failed, .. } => {
+                self.counters.throttled += 1;
+                self.counters.late_failures += u64::from(failed);
+            }
         }
     }
 }
@@ -463,8 +473,15 @@ impl Breaker {
 /// What an outcome means for the state.
 enum Verdict {
     Nothing,
-    Pause(Timestamp),
-    Result { failed: bool, slow: bool },
+    Pause {
+        until: Timestamp,
+        failed: bool,
+        slow: bool,
+    },
+    Result {
+        failed: bool,
+        slow: bool,
+    },
 }
 
 impl Verdict {
@@ -472,7 +489,11 @@ impl Verdict {
         let slow = settings.slow.is_some_and(|slow| took_ms > slow.ms);
         match outcome {
             Outcome::Cancelled | Outcome::Ignored => Self::Nothing,
-            Outcome::Throttled { until } => Self::Pause(until),
+            Outcome::Throttled { until, failed } => Self::Pause {
+                until,
+                failed,
+                slow,
+            },
             Outcome::Failure | Outcome::Timeout => Self::Result { failed: true, slow },
             Outcome::Success => Self::Result {
                 failed: false,

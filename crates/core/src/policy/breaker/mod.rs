@@ -50,8 +50,8 @@
 //! ```
 //!
 //! Messages whose start was taken back report [`Outcome::Cancelled`], which returns the permit. A
-//! `RetryAfterError` is [`Outcome::Throttled`]: it closes the gate for everybody until then and says nothing
-//! about health. `PermanentError` and undecodable bodies are [`Outcome::Ignored`].
+//! `RetryAfterError` is [`Outcome::Throttled`]: it closes the gate for everybody until then, and says nothing
+//! about health unless it says that it does. `PermanentError` and undecodable bodies are [`Outcome::Ignored`].
 
 mod machine;
 mod options;

@@ -74,10 +74,12 @@ pub enum Outcome {
     Ignored,
     /// It succeeded.
     Success,
-    /// The callee asked for a pause: nobody gets a permit until then, and neither success nor failure is counted.
+    /// The callee asked for a pause: nobody gets a permit until then.
     Throttled {
         /// When the pause is over.
         until: Timestamp,
+        /// Whether that is a failure as well; otherwise neither success nor failure is counted.
+        failed: bool,
     },
     /// It took too long, which is a failure.
     Timeout,

@@ -1,0 +1,118 @@
+//! After a destination failed or asked for time its messages come back in growing numbers. [S8]
+
+use ackbox_core::command::*;
+use ackbox_core::consumer::policies::Policies;
+use ackbox_core::effect::Delivery;
+use ackbox_core::policy::breaker::State;
+use ackbox_core::time::Timestamp;
+
+use crate::circuits::{broken, guarded, queue, reject_next};
+use crate::support::World;
+
+/// How many messages are delivered at once, while all succeed.
+fn rounds(world: &mut World) -> Vec<usize> {
+    let mut rounds = Vec::new();
+    while !world.deliveries.is_empty() {
+        let round: Vec<Delivery> = world.deliveries.drain(..).collect();
+        rounds.push(round.len());
+        for delivery in round {
+            world.ack(delivery.token);
+        }
+    }
+    rounds
+}
+
+#[test]
+fn a_success_closes_it_and_messages_come_back_in_growing_numbers() {
+    let (mut world, orders, _) = broken(Policies {
+        name: "one".into(),
+        ..guarded()
+    });
+    for n in 0..20 {
+        world.send(orders, "a", &format!("a{n}"));
+    }
+    world.worker_with(
+        orders,
+        99,
+        Policies {
+            name: "one".into(),
+            ..guarded()
+        },
+    );
+    world.advance(10_000);
+    assert_eq!(
+        rounds(&mut world),
+        [1, 1, 2, 4, 8, 5],
+        "a probe, and twice as many with each round"
+    );
+}
+
+#[test]
+fn what_fails_during_the_return_counts_again() {
+    let (mut world, orders, worker) = broken(guarded());
+    world.send(orders, "a", "second");
+    world.advance(10_000);
+    let probe = world.delivery();
+    world.ack(probe.token);
+    assert_eq!(reject_next(&mut world), ("second".into(), 1));
+    assert_eq!(
+        reject_next(&mut world),
+        ("second".into(), 2),
+        "the neighbour's failures count"
+    );
+    assert_eq!(world.circuits(worker)["a"], State::Open);
+}
+
+#[test]
+fn whom_a_destination_kept_waiting_comes_back_in_growing_numbers_too() {
+    for counts_as_failure in [false, true] {
+        let mut world = World::new();
+        let orders = queue(&mut world);
+        let worker = world.worker_with(orders, 100, guarded());
+        for n in 0..20 {
+            world.send(orders, "a", &format!("a{n}"));
+        }
+        let all: Vec<Delivery> = world.deliveries.drain(..).collect();
+        assert_eq!(all.len(), 20);
+        let asked = Verdict::RetryAt {
+            at: Timestamp(world.now + 5000),
+            costs_attempt: false,
+            counts_as_failure,
+        };
+        for (n, delivery) in all.iter().enumerate() {
+            let verdict = if n == 0 { asked } else { Verdict::Return };
+            world.settle(delivery.token, verdict).expect("settled");
+        }
+        world.advance(4999);
+        assert!(world.deliveries.is_empty());
+        world.advance(1);
+        assert_eq!(rounds(&mut world), [1, 2, 4, 8, 5]);
+        assert_eq!(world.circuits(worker)["a"], State::Closed);
+        world.audit();
+    }
+}
+
+#[test]
+fn a_destination_that_goes_on_asking_for_time_is_asked_by_one_at_a_time() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    world.worker_with(orders, 100, guarded());
+    for n in 0..20 {
+        world.send(orders, "a", &format!("a{n}"));
+    }
+    let mut rounds = Vec::new();
+    for _ in 0..4 {
+        let round: Vec<Delivery> = world.deliveries.drain(..).collect();
+        rounds.push(round.len());
+        let verdict = Verdict::RetryAt {
+            at: Timestamp(world.now + 5000),
+            costs_attempt: false,
+            counts_as_failure: false,
+        };
+        for delivery in round {
+            world.settle(delivery.token, verdict).expect("settled");
+        }
+        world.advance(5000);
+    }
+    assert_eq!(rounds, [20, 1, 1, 1]);
+}
