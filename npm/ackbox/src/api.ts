@@ -109,9 +109,10 @@ export interface Queue<T = unknown, R = void, Out = T> {
    */
   process(handler: Handler<Out, R>, options?: WorkerOptions<Out>): Worker
   /**
-   * Runs a worker until nothing is ready: no message could be claimed now or as soon as a running one of its group ends.
-   * Messages that wait for a later time stay, as does everything while the queue is paused. Ends early, with what it has
-   * done, when the box closes.
+   * Runs a worker until nothing is ready: no message could be claimed now, as soon as a running one ends, or when its rate
+   * allows. Messages that wait for a later time stay. So do those that a gate holds back which nobody knows to open: an
+   * open circuit, a destination that asked for time, `ready` and `networkMode` that say no, the pause of the queue. Ends
+   * early, with what it has done, when the box closes.
    */
   drain(handler: Handler<Out, R>, options?: DrainOptions<Out>): Promise<DrainReport>
   /**
@@ -165,7 +166,7 @@ export interface Queue<T = unknown, R = void, Out = T> {
   resume(): Promise<void>
   /**
    * Resolves when nothing is ready or leased, as `stats` counts them, and no handler runs. Messages that wait for their
-   * time do not matter. At most 10,000 calls of a box may wait, then `ERR_QUEUE_FULL`.
+   * time do not matter; those that no worker takes now (none is there, its circuit is open, it is not ready) do. At most 10,000 calls of a box may wait, then `ERR_QUEUE_FULL`.
    */
   idle(options?: IdleOptions): Promise<void>
   stats(): Promise<QueueStats>

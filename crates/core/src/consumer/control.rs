@@ -169,6 +169,13 @@ impl Control {
         stance
     }
 
+    /// Whether nobody knows when the valve of a destination opens, if it is closed.
+    #[must_use]
+    pub fn is_shut(&self, destination: u32, now: Timestamp) -> bool {
+        let valve = self.valves.get(&destination);
+        valve.is_some_and(|valve| valve.is_shut(now))
+    }
+
     /// A message passes the valve of its destination.
     pub fn pass(&mut self, destination: u32, now: Timestamp) {
         let limits = limits_of(&self.limits, destination);

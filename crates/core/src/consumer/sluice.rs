@@ -130,6 +130,12 @@ impl Sluice {
         }
     }
 
+    /// Whether nobody knows when a message may pass: none may, and none that has passed could change that.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        self.running == 0 && !matches!(self.passage(), Passage::Free | Passage::Probe)
+    }
+
     /// The rank of the last probe, if it was of this queue.
     #[must_use]
     pub fn probed(&self, queue: u32) -> Option<u64> {

@@ -123,6 +123,15 @@ impl Valve {
         }
     }
 
+    /// Whether nobody knows when a closed one lets messages through again: nothing runs that would tell, and its
+    /// destination fails or asked for time.
+    #[must_use]
+    pub fn is_shut(&self, now: Timestamp) -> bool {
+        let lets_none = |it: &Circuit| !it.is_closed() || it.breaker().room(now) == 0;
+        let circuit = self.circuit.as_deref();
+        self.running == 0 && (self.held_until > now || circuit.is_some_and(lets_none))
+    }
+
     /// Whether little is lost when it is forgotten.
     #[must_use]
     pub fn is_idle(&self, now: Timestamp) -> bool {

@@ -11,11 +11,12 @@ use crate::consumer::circuit::Passage;
 use crate::consumer::control::Control;
 use crate::consumer::lease::{self, Lease};
 use crate::consumer::policies::{Policies, Scope, WhenOpen, WorkerRate};
+use crate::consumer::sluice::Sluice;
 use crate::consumer::valve::Stance;
 use crate::consumer::worker::Worker;
 use crate::effect::Recipient;
 use crate::error::{ErrorCode, Failure};
-use crate::ledger::lanes::Kind;
+use crate::ledger::lanes::{Closed, Kind};
 use crate::ledger::rank::Rank;
 use crate::policy::budget::Budget;
 use crate::time::Timestamp;
@@ -177,8 +178,7 @@ impl Engine {
                 Found::Again
             }
             Stance::Broken(_) | Stance::ClosedUntil(_) => {
-                let lanes = &mut self.ledger.queues[queue as usize].lanes;
-                lanes.close(key, destination);
+                self.close_lane(queue, key, destination);
                 Found::Again
             }
         }
@@ -396,12 +396,44 @@ impl Engine {
             Stance::Broken(_) => control.policies.when_open == WhenOpen::Pause,
             Stance::ClosedUntil(_) => true,
         };
-        let lanes = &mut self.ledger.queues[queue as usize].lanes;
         if is_closed {
-            lanes.close(key, destination);
-        } else if lanes.open(key, destination) && lanes.is_waiting(destination) {
+            return self.close_lane(queue, key, destination);
+        }
+        let lanes = &mut self.ledger.queues[queue as usize].lanes;
+        if lanes.open(key, destination) && lanes.is_waiting(destination) {
             self.ledger.touch(queue);
         }
+    }
+
+    fn close_lane(&mut self, queue: u32, key: u32, destination: u32) {
+        let is_shut = self.desks[queue as usize].controls[&key].is_shut(destination, self.now);
+        let how = if is_shut {
+            Closed::Indefinitely
+        } else {
+            Closed::Briefly
+        };
+        let lanes = &mut self.ledger.queues[queue as usize].lanes;
+        lanes.close(key, destination, how);
+    }
+
+    /// Whether a worker may get a ready message before long: rates and handlers that run keep it waiting, but no open
+    /// circuit, nor who asked for time or is not ready.
+    pub(super) fn is_served(&self, worker: &Worker) -> bool {
+        if worker.paused {
+            return false;
+        }
+        let controls = &self.desks[worker.queue as usize].controls;
+        let Some((key, control)) = worker.control.and_then(|key| controls.get_key_value(&key))
+        else {
+            return true;
+        };
+        let pauses = control.policies.when_open == WhenOpen::Pause;
+        let is_shut = |number| self.sluices.get(&number).is_some_and(Sluice::is_shut);
+        if pauses && control.policies.sluice.is_some_and(is_shut) {
+            return false;
+        }
+        let lanes = &self.ledger.queues[worker.queue as usize].lanes;
+        !control.policies.tell_destinations_apart() || lanes.are_promising(*key)
     }
 
     /// Sees to it that a destination has a valve, which has to make room for those that others need more.

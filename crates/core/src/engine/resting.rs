@@ -5,9 +5,10 @@
 //! it is carried out: between the look and the answer no message is overlooked.
 //!
 //! A worker that drains is **done** when it handles nothing, what it settled is durable, and no
-//! message could be claimed now or as soon as a delivery in flight ends. Messages that wait for a
-//! later time stay, with those of their group behind them; so does everything while the queue is
-//! paused.
+//! message could be claimed now or as soon as a delivery in flight ends, or its rate allows. Messages
+//! that wait for a later time stay, with those of their group behind them; so does what waits for an
+//! open circuit or for a destination that asked for time, and everything while the queue is paused or
+//! the worker is not ready.
 //!
 //! A queue is **idle** when none of its messages is ready, leased or on its way back, and no handler runs.
 
@@ -91,7 +92,7 @@ impl Engine {
         let drains = |worker: &Worker| worker.drain.is_some() && worker.is_at_rest();
         for id in self.leaving_workers(drains) {
             let worker = &self.workers[&id];
-            if worker.closing.is_empty() && self.could_claim(worker.queue) {
+            if worker.closing.is_empty() && self.could_claim(worker) {
                 self.set_rest(id, Rest::Busy);
                 continue;
             }
@@ -167,13 +168,12 @@ impl Engine {
         }
     }
 
-    /// Whether a message of a queue can be claimed, now or when a delivery in flight ends.
-    fn could_claim(&self, queue: u32) -> bool {
-        let target = &self.ledger.queues[queue as usize];
-        let is_some_ready = !target.ready.is_empty()
-            || !target.suspects.is_empty()
-            || target.groups.wait_for_delivery();
-        is_some_ready && !target.paused && self.closing.is_none()
+    /// Whether a worker can claim a message, now, when a delivery in flight ends, or when its rate lets it.
+    fn could_claim(&self, worker: &Worker) -> bool {
+        let target = &self.ledger.queues[worker.queue as usize];
+        let is_some_ready = !target.ready.is_empty() || !target.suspects.is_empty();
+        let could = (is_some_ready && self.is_served(worker)) || target.groups.wait_for_delivery();
+        could && !target.paused && self.closing.is_none()
     }
 
     pub(super) fn wait_for_idle(&mut self, ticket: Ticket, queue: QueueId) {

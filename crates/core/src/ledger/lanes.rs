@@ -50,16 +50,36 @@ impl Lane {
     }
 }
 
+/// How long a lane is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Closed {
+    /// Its messages have their turn in a moment: the end of a delivery opens it, or a rate.
+    Briefly,
+    /// Nobody knows whether it will open.
+    Indefinitely,
+}
+
 #[derive(Debug)]
 struct View {
     /// Lanes take turns, message by message.
     turns: bool,
-    closed: BTreeSet<u32>,
+    closed: BTreeMap<u32, Closed>,
+    /// Lanes that hold something and are closed briefly.
+    brief: BTreeSet<u32>,
     /// Open lanes by what comes first.
     open: [BTreeMap<Rank, u32>; 2],
 }
 
 impl View {
+    /// A lane was closed, was opened, was filled or was emptied.
+    fn note(&mut self, lane: u32, is_waiting: bool) {
+        if is_waiting && self.closed.get(&lane) == Some(&Closed::Briefly) {
+            self.brief.insert(lane);
+        } else {
+            self.brief.remove(&lane);
+        }
+    }
+
     fn key(&self, kind: usize, front: Front) -> Rank {
         if self.turns && kind == Kind::Ordinary as usize {
             front.rank.in_turn(front.turn)
@@ -124,7 +144,8 @@ impl Lanes {
     pub fn add_view(&mut self, viewer: u32, turns: bool) {
         let mut view = View {
             turns,
-            closed: BTreeSet::new(),
+            closed: BTreeMap::new(),
+            brief: BTreeSet::new(),
             open: [BTreeMap::new(), BTreeMap::new()],
         };
         for (destination, lane) in &self.lanes {
@@ -218,13 +239,24 @@ impl Lanes {
         self.lanes.contains_key(&destination)
     }
 
+    /// Whether a view will show something before long: an open lane has it, or one that is closed briefly.
+    #[must_use]
+    pub fn are_promising(&self, viewer: u32) -> bool {
+        let view = self.views.get(&viewer);
+        self.lags()
+            || view.is_some_and(|view| {
+                !view.brief.is_empty() || view.open.iter().any(|lanes| !lanes.is_empty())
+            })
+    }
+
     /// Passes a lane over in a view until it is opened.
-    pub fn close(&mut self, viewer: u32, destination: u32) {
+    pub fn close(&mut self, viewer: u32, destination: u32, how: Closed) {
         let fronts = self.fronts(destination);
-        if let Some(view) = self.views.get_mut(&viewer)
-            && view.closed.insert(destination)
-        {
-            view.replace(destination, fronts, [None, None]);
+        if let Some(view) = self.views.get_mut(&viewer) {
+            if view.closed.insert(destination, how).is_none() {
+                view.replace(destination, fronts, [None, None]);
+            }
+            view.note(destination, fronts != [None, None]);
         }
     }
 
@@ -234,9 +266,10 @@ impl Lanes {
         let Some(view) = self.views.get_mut(&viewer) else {
             return false;
         };
-        let was_closed = view.closed.remove(&destination);
+        let was_closed = view.closed.remove(&destination).is_some();
         if was_closed {
             view.replace(destination, [None, None], fronts);
+            view.note(destination, fronts != [None, None]);
         }
         was_closed
     }
@@ -245,6 +278,7 @@ impl Lanes {
     pub fn take(&mut self) -> Remains {
         for view in self.views.values_mut() {
             view.open = [BTreeMap::new(), BTreeMap::new()];
+            view.brief = BTreeSet::new();
         }
         Remains(std::mem::take(&mut self.lanes))
     }
@@ -276,7 +310,9 @@ impl Lanes {
             return;
         }
         for view in self.views.values_mut() {
-            if !view.closed.contains(&destination) {
+            if view.closed.contains_key(&destination) {
+                view.note(destination, after != [None, None]);
+            } else {
                 view.replace(destination, before, after);
             }
         }
@@ -364,7 +400,7 @@ mod tests {
         lanes.add_view(one, false);
         lanes.add_view(other, false);
         add(&mut lanes, 7, 1);
-        lanes.close(one, 7);
+        lanes.close(one, 7, Closed::Briefly);
         add(&mut lanes, 7, 2);
         add(&mut lanes, 8, 3);
         assert_eq!(lanes.first(one, Kind::Ordinary), Some((8, 3)));
@@ -378,7 +414,7 @@ mod tests {
         let mut lanes = covered();
         lanes.add_view(0, true);
         add(&mut lanes, 7, 1);
-        lanes.close(0, 7);
+        lanes.close(0, 7, Closed::Briefly);
         lanes.remove(Kind::Ordinary, 7, Rank::new(0, 1));
         assert!(!lanes.is_waiting(7));
         add(&mut lanes, 7, 2);
@@ -386,6 +422,29 @@ mod tests {
         drop(lanes.take());
         add(&mut lanes, 7, 3);
         assert_eq!(lanes.first(0, Kind::Ordinary), None);
+    }
+
+    #[test]
+    fn a_view_promises_what_is_not_closed_for_good() {
+        let mut lanes = covered();
+        lanes.add_view(0, false);
+        assert!(!lanes.are_promising(0), "there is nothing");
+        lanes.close(0, 7, Closed::Briefly);
+        lanes.close(0, 8, Closed::Indefinitely);
+        add(&mut lanes, 8, 1);
+        assert!(!lanes.are_promising(0));
+        add(&mut lanes, 7, 2);
+        assert!(lanes.are_promising(0));
+        lanes.remove(Kind::Ordinary, 7, Rank::new(0, 2));
+        assert!(!lanes.are_promising(0));
+        lanes.close(0, 8, Closed::Briefly);
+        assert!(lanes.are_promising(0));
+        lanes.close(0, 8, Closed::Indefinitely);
+        assert!(!lanes.are_promising(0));
+        lanes.open(0, 8);
+        assert!(lanes.are_promising(0));
+        drop(lanes.take());
+        assert!(!lanes.are_promising(0));
     }
 
     #[test]

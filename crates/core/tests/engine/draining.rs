@@ -7,18 +7,22 @@ use ackbox_core::effect::*;
 use crate::support::{World, body, message};
 
 /// A drain under way: its worker and the ticket of its answer.
-struct Draining {
+pub struct Draining {
     worker: WorkerId,
     ticket: u64,
 }
 
 fn drain(world: &mut World, queue: QueueId, concurrency: u32) -> Draining {
     let worker = world.worker(queue, concurrency);
+    drain_by(world, worker)
+}
+
+pub fn drain_by(world: &mut World, worker: WorkerId) -> Draining {
     let ticket = world.request(Request::DrainWorker { worker }).unwrap();
     Draining { worker, ticket }
 }
 
-fn outcome(world: &mut World, draining: &Draining) -> Option<Drained> {
+pub fn outcome(world: &mut World, draining: &Draining) -> Option<Drained> {
     match world.answer(draining.ticket)? {
         Ok(Answer::Object(object)) => match *object {
             Object::Drained(drained) => Some(drained),
@@ -28,7 +32,7 @@ fn outcome(world: &mut World, draining: &Draining) -> Option<Drained> {
     }
 }
 
-fn drained(completed: u64, retried: u64, dead: u64, remaining: u64) -> Option<Drained> {
+pub fn drained(completed: u64, retried: u64, dead: u64, remaining: u64) -> Option<Drained> {
     Some(Drained {
         completed,
         retried,

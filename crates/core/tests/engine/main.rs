@@ -30,6 +30,7 @@ mod dequeueing;
 mod destinations;
 mod determinism;
 mod draining;
+mod draining_gated;
 mod editing;
 mod events;
 mod fencing;
