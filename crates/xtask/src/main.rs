@@ -113,5 +113,6 @@ fn build() -> Result<ExitCode> {
     native::build(&progress)?;
     wasm::build(&progress)?;
     typescript::compile(&progress)?;
+    typescript::bundle(&progress)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -23,8 +23,8 @@ const DEMO_OPTIONS: [&str; 6] = ["--orders", "200", "--kills", "2", "--seed", "1
 const CHECKS: [&str; 3] = ["lint", "size", "types"];
 /// Scripts of `tests/package.json` that are suites, all run by vitest.
 const SUITES: &str = "test:";
-/// The one of them that needs a browser.
-const IN_BROWSER: &str = "test:browser";
+/// Those of them that need a browser.
+const IN_BROWSER: [&str; 2] = ["test:browser", "test:pages"];
 /// How many failed tests are listed; the log holds all.
 const FAILURES_SHOWN: usize = 20;
 
@@ -150,6 +150,7 @@ fn build(progress: &Progress, tally: &mut Tally) {
     tally.check(native::build(progress));
     tally.check(wasm::build(progress));
     tally.check(typescript::compile(progress));
+    tally.check(typescript::bundle(progress));
 }
 
 fn checks(progress: &Progress, tally: &mut Tally, folder: &str, scripts: &[String]) {
@@ -168,25 +169,25 @@ fn checks(progress: &Progress, tally: &mut Tally, folder: &str, scripts: &[Strin
 fn suites(progress: &Progress, tally: &mut Tally, scripts: &[String]) {
     for script in scripts
         .iter()
-        .filter(|script| script.starts_with(SUITES) && *script != IN_BROWSER)
+        .filter(|script| script.starts_with(SUITES) && !IN_BROWSER.contains(&script.as_str()))
     {
         suite(progress, tally, script, &[]);
     }
 }
 
-/// The suites of the browser; without one they count as one that was skipped.
+/// The suites of the browser; without one each counts as one that was skipped.
 fn browser(progress: &Progress, tally: &mut Tally) {
     match chromium::find(progress) {
-        Ok(Some(program)) => suite(
-            progress,
-            tally,
-            IN_BROWSER,
-            &[(chromium::VARIABLE, program.as_os_str())],
-        ),
+        Ok(Some(program)) => {
+            for script in IN_BROWSER {
+                let named = [(chromium::VARIABLE, program.as_os_str())];
+                suite(progress, tally, script, &named);
+            }
+        }
         Ok(None) => tally.suite(
             Ok(()),
             Counts {
-                skipped: 1,
+                skipped: IN_BROWSER.len() as u64,
                 ..Counts::default()
             },
         ),

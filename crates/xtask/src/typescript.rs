@@ -63,6 +63,13 @@ pub(crate) fn compile(progress: &Progress) -> Result<(), StepFailed> {
     })
 }
 
+/// Bundles the compiled package, engine included, for those who have no bundler, into `npm/ackbox/dist/web`.
+pub(crate) fn bundle(progress: &Progress) -> Result<(), StepFailed> {
+    progress.step("bundle", "bundles for the web", |step| {
+        step.run(npm("npm").args(["run", "--silent", "bundle"]))
+    })
+}
+
 /// The script that each source becomes; a declaration becomes none.
 fn compiled(sources: &Path) -> Result<Vec<PathBuf>> {
     let is_script = |file: &Path| {

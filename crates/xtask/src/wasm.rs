@@ -16,6 +16,8 @@ use crate::step::{Progress, Step, StepFailed};
 use crate::{cargo, debian, files, tools};
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// Writes the module as text, from the root of the repository.
+const INLINE: &str = "npm/ackbox/scripts/inline-wasm.mjs";
 /// A download that takes longer than this is one that does not come: a closed network may let it hang.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(180);
 /// The language features that every engine has had for years and that rustc uses: wasm-opt must know them.
@@ -122,9 +124,16 @@ fn link(step: &mut Step, compiled: &Path) -> Result<()> {
         root.join("crates/xtask/glue"),
         root.join("crates/xtask/src/wasm.rs"),
         root.join("npm/package-lock.json"),
+        root.join(INLINE),
     ];
     let stamp = Stamp::of("wasm-glue", &inputs)?;
-    if stamp.is_current(&[module.clone(), module.with_file_name("ackbox.js")]) {
+    let inlined = module.with_file_name("inline.js");
+    let outputs = [
+        module.clone(),
+        module.with_file_name("ackbox.js"),
+        inlined.clone(),
+    ];
+    if stamp.is_current(&outputs) {
         step.outcome("up to date");
         return Ok(());
     }
@@ -148,6 +157,11 @@ fn link(step: &mut Step, compiled: &Path) -> Result<()> {
             fs::read(folder.join(name)).with_context(|| format!("no {name} in the glue"))?;
         files::replace(&module.with_file_name(name), &content)?;
     }
+    step.run(
+        cargo::tool("node")
+            .arg(root.join(INLINE))
+            .args([&module, &inlined]),
+    )?;
     step.outcome(format!("ackbox_bg.wasm, {} KiB", content.len() / 1024));
     stamp.save()
 }

@@ -1,20 +1,13 @@
-/** Opening a box: the engine is loaded, the storage taken, the journal read back. */
-import { defaultStorage, SEGMENT_BYTES_DEFAULT } from '#default-storage'
-import { loadEngine } from '#engine'
+/** Opening a box, as users see it: what they may say. What it takes to open one is loaded when somebody does. */
+import { defaultStorage } from '#default-storage'
 import type { Box } from './api.js'
-import { EmbeddedBox } from './box.js'
-import { type Clock, systemClock } from './clock.js'
-import type { Engine, EngineModule, WasmSource } from './engine/engine.js'
+import type { Clock } from './clock.js'
+import type { WasmSource } from './engine/engine.js'
 import { checkWasmSource } from './engine/wasm-source.js'
-import { messageOf } from './error-info.js'
-import { AckboxError, invalidOption } from './errors.js'
-import { GuardedClock } from './guarded-clock.js'
-import { openWhenFree } from './lock-wait.js'
-import { unlessAborted } from './pending.js'
-import { checkSegments } from './storage-port.js'
+import { invalidOption } from './errors.js'
+import { loadedBefore } from './parts.js'
 import { checkStorage, hasFunctions } from './storage/check-storage.js'
-import { ReadOnlyStorage } from './storage/read-only.js'
-import { type FileLocking, type SegmentInfo, type Storage, type StorageReader, USE_FILE_LOCK } from './storage/storage.js'
+import type { Storage } from './storage/storage.js'
 import type { Range } from './validate.js'
 import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal, unsupported } from './validate.js'
 
@@ -56,11 +49,8 @@ export interface OpenOptions {
 
 const NAMES = ['whenLocked', 'lockWaitMs', 'readOnly', 'engine', 'wasm', 'maxMemoryBytes', 'segmentBytes', 'clock', 'seed', 'signal']
 const LOCK_WAIT: Range = { min: 0, max: MAX_MS }
-const LOCK_WAIT_MS_DEFAULT = 30_000
 const MEMORY: Range = { min: 0, max: Number.MAX_SAFE_INTEGER }
 const SEGMENT: Range = { min: 4 << 10, max: 1 << 30 }
-/** What an engine draws its keys and the number of its run from. */
-const ENTROPY_BYTES = 32
 
 /**
  * Opens a box, which is created if there is none.
@@ -70,27 +60,11 @@ const ENTROPY_BYTES = 32
  */
 export async function open(target?: string | Storage, options: OpenOptions = {}): Promise<Box> {
   checkOptions(options)
-  const { signal } = options
-  const clock = new GuardedClock(options.clock ?? systemClock())
-  signal?.throwIfAborted()
+  options.signal?.throwIfAborted()
+  // Made now: what a relative folder stands for may be another one in a moment.
   const storage = typeof target === 'object' && target !== null ? injectedStorage(target) : namedStorage(target)
-  const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
-  const engine = createEngine(module, storage, options, clock)
-
-  const taking = options.readOnly === true ? lookAt(storage, signal) : take(module, storage, options, clock)
-  const taken = await taking.catch((error: unknown) => {
-    engine.free()
-    throw error
-  })
-  const box = new EmbeddedBox(engine, clock, taken.storage, options.readOnly === true)
-  try {
-    await unlessAborted(box.recover(checkSegments(taken.segments)), signal)
-    signal?.throwIfAborted()
-  } catch (error) {
-    await box.abandon().catch(() => {})
-    throw error
-  }
-  return box
+  const [{ openBox }, taken] = await Promise.all([loadedBefore.openBox ?? import('./open-box.js'), storage])
+  return openBox(taken, options)
 }
 
 function checkOptions(options: OpenOptions): void {
@@ -121,74 +95,7 @@ function injectedStorage(target: object): Storage {
   return target
 }
 
-function namedStorage(target: unknown): Storage {
+function namedStorage(target: unknown): Storage | Promise<Storage> {
   if (target === undefined || (typeof target === 'string' && target !== '')) return defaultStorage(target)
   throw invalidOption('a folder, the name of a database or a storage', target, 'open')
-}
-
-function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
-  const { maxMemoryBytes, segmentBytes = SEGMENT_BYTES_DEFAULT, seed, readOnly } = options
-  const config = {
-    durability: storage.durability,
-    ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
-    segmentBytes,
-    ...(seed === undefined ? {} : { seed: String(seed) }),
-    ...(readOnly === true ? { readOnly } : {}),
-  }
-  // Drawn here for either engine, so that nothing but its inputs makes one differ from the other.
-  return module.create(clock.now(), config, crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)))
-}
-
-/** A storage, and what is in it. */
-interface Taken {
-  readonly storage: Storage
-  readonly segments: readonly SegmentInfo[]
-}
-
-/** An injected storage may throw where it should reject. */
-async function openReader(storage: Storage): Promise<StorageReader> {
-  return storage.openReader!()
-}
-
-/** What is in the storage now, without ownership; an opening that was given up meanwhile lets go of it. */
-async function lookAt(storage: Storage, signal: AbortSignal | undefined): Promise<Taken> {
-  if (typeof storage.openReader !== 'function') {
-    const message = 'open: readOnly: this storage can be opened by its owner only, for it has no openReader'
-    throw new AckboxError('ERR_UNSUPPORTED', message)
-  }
-  const opening = openReader(storage)
-  try {
-    const reader = await unlessAborted(opening, signal)
-    return { storage: new ReadOnlyStorage(storage.durability, reader), segments: reader.segments }
-  } catch (error) {
-    if (signal?.aborted === true) void opening.then((reader) => reader.close()).catch(() => {})
-    throw storageError(error, signal)
-  }
-}
-
-/** Takes ownership of the storage; an opening that was given up meanwhile gives it back. */
-async function take(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Promise<Taken> {
-  const { whenLocked, lockWaitMs = LOCK_WAIT_MS_DEFAULT, signal } = options
-  const { lockFile } = module
-  if (lockFile !== undefined && USE_FILE_LOCK in storage) {
-    ;(storage as Storage & FileLocking)[USE_FILE_LOCK](lockFile)
-  }
-  const opening = whenLocked === 'wait' ? openWhenFree(storage, { lockWaitMs, clock, signal }) : openNow(storage)
-  try {
-    return { storage, segments: await unlessAborted(opening, signal) }
-  } catch (error) {
-    if (signal?.aborted === true) void opening.then(() => storage.close()).catch(() => {})
-    throw storageError(error, signal)
-  }
-}
-
-/** An injected storage may throw where it should reject. */
-async function openNow(storage: Storage): Promise<SegmentInfo[]> {
-  return storage.open()
-}
-
-/** What the storage says in codes of the contract stays; everything else is a failure of the storage. */
-function storageError(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (AckboxError.is(error) || (signal?.aborted === true && error === signal.reason)) return error
-  return new AckboxError('ERR_STORAGE_FAILED', `open: the storage cannot be opened: ${messageOf(error)}`, { cause: error })
 }

@@ -27,7 +27,7 @@ export const ROWS: readonly Row[] = [
   row('A1 share', "`whenLocked: 'share'`: tabs of a browser work through one owner", BROWSER),
   row('A1 readOnly', 'looks at a box without owning it'),
   row('A1 engine', "`engine` and `ACKBOX_ENGINE` choose native or WebAssembly, and fail loudly"),
-  row('A1 wasm', 'URL, Response, bytes or Module of the WebAssembly', BROWSER),
+  row('A1 wasm', 'URL, Response, bytes or Module of the WebAssembly'),
   row('A1 maxMemoryBytes', 'bodies beyond it are read back from the storage'),
   row('A1 segmentBytes', 'size of one segment'),
   row('A1 clock', 'time is injected'),

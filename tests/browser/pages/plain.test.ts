@@ -1,0 +1,91 @@
+/** Pages without a bundler: what the package brings for them, policies, and the ways to name the WebAssembly. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+import type { Page } from 'playwright'
+import { describe, expect, it } from 'vitest'
+
+import { useChromium } from './support/chromium.ts'
+import { inPage, WORKED, worksEverywhere } from './support/places.ts'
+import { site } from './support/site.ts'
+
+const DIST = fileURLToPath(new URL('../../../npm/ackbox/dist/', import.meta.url))
+const APP = fileURLToPath(new URL('app/', import.meta.url))
+
+const newPage = useChromium()
+
+/** The sources of the app as a person without a bundler writes them. */
+async function plainApp(): Promise<Record<string, string>> {
+  const source = async (name: string, bundle: string): Promise<string> =>
+    (await readFile(`${APP}${name}`, 'utf8'))
+      .replace("import 'ackbox/eager'\n", '')
+      .replace("from 'ackbox'", `from '/ackbox/web/${bundle}'`)
+      .replace('./work.js', `./work-${bundle}`)
+  return {
+    '/index.html': await readFile(`${APP}index.html`, 'utf8'),
+    '/page.js': await source('page.js', 'ackbox.js'),
+    '/worker.js': await source('worker.js', 'ackbox.js'),
+    '/service-worker.js': await source('service-worker.js', 'single.js'),
+    '/work-ackbox.js': await source('work.js', 'ackbox.js'),
+    '/work-single.js': await source('work.js', 'single.js'),
+  }
+}
+
+async function load(headers: Record<string, string> = {}): Promise<Page> {
+  const origin = await site({ folders: { '/ackbox/': DIST }, files: await plainApp(), headers })
+  const page = await newPage()
+  await page.goto(`${origin}/index.html`)
+  return page
+}
+
+describe('a plain script [A1 wasm]', () => {
+  it('imports the package in a page, a worker and a service worker, without special headers', async () => {
+    const page = await load()
+    expect(await page.evaluate(() => [crossOriginIsolated, typeof SharedArrayBuffer])).toEqual([false, 'undefined'])
+    await worksEverywhere(page)
+  })
+})
+
+describe('a Content-Security-Policy [A1 wasm]', () => {
+  const policy = (sources: string): Record<string, string> => ({
+    'content-security-policy': `default-src 'none'; script-src ${sources}; worker-src 'self'`,
+  })
+
+  it("that is strict, with 'wasm-unsafe-eval', is no obstacle", async () => {
+    await worksEverywhere(await load(policy("'self' 'wasm-unsafe-eval'")))
+  })
+
+  it('that forbids WebAssembly is an error that names the directive', async () => {
+    const page = await load(policy("'self'"))
+    const failed = await inPage(page).catch((error: unknown) => String(error))
+    expect(failed).toMatch(/the Content-Security-Policy of this page forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src directive/)
+  })
+})
+
+describe('the WebAssembly [A1 wasm]', () => {
+  const ADDRESS = '/ackbox/wasm/ackbox_bg.wasm'
+  const FORMS: Record<string, string> = {
+    'a text': `'${ADDRESS}'`,
+    'a URL': `new URL('${ADDRESS}', location.href)`,
+    'a Response': `await fetch('${ADDRESS}')`,
+    bytes: `await (await fetch('${ADDRESS}')).arrayBuffer()`,
+    'a module': `await WebAssembly.compileStreaming(fetch('${ADDRESS}'))`,
+  }
+
+  it.each(Object.entries(FORMS))('is taken as %s, and the packaged one is not loaded', async (_, form) => {
+    const page = await load()
+    const loaded: string[] = []
+    page.on('request', (request) => loaded.push(new URL(request.url()).pathname))
+    await page.waitForFunction(() => 'work' in globalThis)
+    expect(await page.evaluate(`(async () => work('page', { wasm: ${form} }))()`)).toEqual(WORKED)
+    expect(loaded.filter((path) => path.includes('wasm') && path.endsWith('.wasm'))).toEqual([ADDRESS])
+    expect(loaded.filter((path) => path.includes('inline'))).toEqual([])
+  })
+
+  it('that is not there is an error with its address', async () => {
+    const page = await load()
+    await page.waitForFunction(() => 'work' in globalThis)
+    const failed = page.evaluate(`work('page', { wasm: '/no-such.wasm' })`)
+    await expect(failed).rejects.toThrow(/ERR_ENGINE|no engine could be loaded: wasm: .*\/no-such\.wasm answered with status 404/)
+  })
+})

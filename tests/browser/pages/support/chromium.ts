@@ -1,0 +1,20 @@
+/** One Chromium for a file of tests, and pages in it, each with storage of its own. */
+import { chromium, type Browser, type Page } from 'playwright'
+import { afterAll, beforeAll, onTestFinished } from 'vitest'
+
+/** Begins with the file and ends with it; gives a page that is closed when the test ends. */
+export function useChromium(): () => Promise<Page> {
+  let browser: Browser
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: process.env['ACKBOX_CHROMIUM'] ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update'],
+    })
+  })
+  afterAll(() => browser.close())
+  return async () => {
+    const context = await browser.newContext()
+    onTestFinished(() => context.close())
+    return context.newPage()
+  }
+}

@@ -1,0 +1,45 @@
+/** The three places of a site in which the package has to work, and what each has to report. */
+import type { Page } from 'playwright'
+import { expect } from 'vitest'
+
+/** What `app/work.js` reports when all went well. */
+export const WORKED = { engine: 'wasm', handled: ['one', 'two'], completed: 2, remaining: 0 }
+
+type Work = (name: string) => Promise<unknown>
+
+/** In the page, whose script has put `work` where it is found. */
+export async function inPage(page: Page): Promise<unknown> {
+  await page.waitForFunction(() => 'work' in globalThis)
+  return page.evaluate(() => (globalThis as unknown as { work: Work }).work('page'))
+}
+
+/** In a dedicated worker. */
+export function inWorker(page: Page, url: string): Promise<unknown> {
+  return page.evaluate(async (address) => {
+    const worker = new Worker(address, { type: 'module' })
+    return new Promise((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data)
+      worker.onerror = ({ message }) => resolve(`the worker failed: ${message}`)
+    })
+  }, url)
+}
+
+/** In a service worker. */
+export function inServiceWorker(page: Page, url: string): Promise<unknown> {
+  return page.evaluate(async (address) => {
+    await navigator.serviceWorker.register(address, { type: 'module' })
+    const { active } = await navigator.serviceWorker.ready
+    return new Promise((resolve) => {
+      navigator.serviceWorker.onmessage = ({ data }) => resolve(data)
+      navigator.serviceWorker.startMessages()
+      active!.postMessage('work')
+    })
+  }, url)
+}
+
+/** All three. */
+export async function worksEverywhere(page: Page, worker = '/worker.js', serviceWorker = '/service-worker.js'): Promise<void> {
+  expect(await inPage(page)).toEqual(WORKED)
+  expect(await inWorker(page, worker)).toEqual(WORKED)
+  expect(await inServiceWorker(page, serviceWorker)).toEqual(WORKED)
+}
