@@ -36,7 +36,10 @@ export interface PerDestinationOptions {
   readonly concurrency?: number | undefined
   /** Default: none. */
   readonly rate?: RateOptions | undefined
-  /** Instead of the worker's `breaker`. Default: that. */
+  /**
+   * Instead of the worker's `breaker`. Default: that. Each destination has a circuit of its own, so a
+   * {@link CircuitBreaker}, which is one circuit for all, is refused here.
+   */
   readonly breaker?: true | WorkerBreakerOptions | undefined
 }
 

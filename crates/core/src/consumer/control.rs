@@ -1,8 +1,9 @@
 //! What workers of one name and one queue share: the valves of their destinations and their budget.
 //!
 //! Valves of destinations that nothing happens with cost memory and no time. There are at most
-//! [`VALVES_MAX`] of them; the one used least recently goes first, as if nothing had ever passed it. Those
-//! of destinations that are known to fail are kept longer, up to [`BROKEN_MAX`].
+//! [`VALVES_MAX`] of them, fewer where the windows of their circuits would take more than [`WINDOWS_BYTES`];
+//! the one used least recently goes first, as if nothing had ever passed it. Those of destinations that are
+//! known to fail, which have no window, are kept longer, up to [`BROKEN_MAX`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -23,6 +24,9 @@ pub const NONE: u32 = u32::MAX;
 
 /// Valves that are kept beyond those in use.
 pub const VALVES_MAX: usize = 10_000;
+
+/// What the windows of closed circuits may take.
+pub const WINDOWS_BYTES: usize = 16 * 1024 * 1024;
 
 /// Valves that are kept with those of destinations that fail.
 pub const BROKEN_MAX: usize = 100_000;
@@ -46,6 +50,8 @@ pub struct Control {
     breaker: Option<Arc<Settings>>,
     breaker_without: Option<Arc<Settings>>,
     valves: BTreeMap<u32, Valve>,
+    /// How many are kept beyond those in use.
+    valves_max: usize,
     /// Valves by when time alone may change how they stand.
     wakes: BTreeSet<(Timestamp, u32)>,
     /// Valves that nothing passes at the moment, by whether they are known to be closed, and by when they
@@ -69,6 +75,8 @@ impl Control {
         let breaker_without = parse(policies.breaker.as_ref(), "breaker")?;
         let limits = policies.per_destination.clone().unwrap_or_default();
         let own = parse(limits.breaker.as_ref(), "perDestination.breaker")?;
+        let breaker = own.or_else(|| breaker_without.clone());
+        let window_bytes = breaker.as_ref().map_or(0, |it| it.window_bytes());
         Ok(Self {
             name,
             budget: policies.retry_budget.map(Budget::new),
@@ -77,9 +85,10 @@ impl Control {
             slots: 0,
             judged_last: None,
             limits,
-            breaker: own.or_else(|| breaker_without.clone()),
+            breaker,
             breaker_without,
             valves: BTreeMap::new(),
+            valves_max: VALVES_MAX.min(WINDOWS_BYTES / window_bytes.max(1)),
             wakes: BTreeSet::new(),
             resting: BTreeSet::new(),
             uses: 0,
@@ -120,7 +129,7 @@ impl Control {
 
     /// Takes out a valve that is worth forgetting, if there is no room for one more; the caller opens its lane.
     pub fn forget_one(&mut self, now: Timestamp) -> Option<u32> {
-        let too_many = self.valves.len() >= VALVES_MAX;
+        let too_many = self.valves.len() >= self.valves_max;
         let &((is_closed, _), destination) = self.resting.first().filter(|_| too_many)?;
         if !is_closed && !self.valves[&destination].is_idle(now) {
             self.rest(destination, true);

@@ -7,7 +7,7 @@ use ackbox_core::consumer::policies::{PerDestination, Policies, WhenOpen};
 use ackbox_core::effect::{Delivery, EventKind};
 use ackbox_core::meter::looks;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
-use ackbox_core::policy::breaker::{BreakerOptions, State};
+use ackbox_core::policy::breaker::{BreakerOptions, State, WindowKind};
 use ackbox_core::time::Timestamp;
 
 use crate::support::{World, body, message};
@@ -530,4 +530,31 @@ fn ten_thousand_open_circuits_cost_no_time() {
         many <= few + 10,
         "{few} looks beside few, {many} beside many"
     );
+}
+
+#[test]
+fn windows_of_circuits_fill_no_memory_however_many_there_are() {
+    let circuits = |size: u32| {
+        let mut world = World::new();
+        let orders = queue(&mut world);
+        let options = BreakerOptions {
+            window: WindowKind::Count,
+            size: Some(size),
+            ..BreakerOptions::default()
+        };
+        let policies = Policies {
+            breaker: Some(options),
+            ..Policies::default()
+        };
+        let worker = world.worker_with(orders, 1, policies);
+        for n in 0..1100 {
+            world.send(orders, &n.to_string(), "x");
+            world.work_off();
+        }
+        let circuits = world.circuits(worker);
+        assert!(circuits.contains_key("1099"), "the last one is kept");
+        circuits.len()
+    };
+    assert_eq!(circuits(100), 1100);
+    assert_eq!(circuits(65_536), 1024, "16 KiB each, of 16 MiB");
 }

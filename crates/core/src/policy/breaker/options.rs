@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::window::Window;
 use crate::policy::backoff::{Backoff, Jitter};
 
 /// Calls of a count window at most: 16 KiB of results.
@@ -117,6 +118,12 @@ impl Settings {
                 MS_MAX,
             )?,
         })
+    }
+
+    /// What the window of a closed breaker takes of memory, in bytes, beside the breaker itself.
+    #[must_use]
+    pub fn window_bytes(&self) -> usize {
+        Window::bytes(self.span)
     }
 
     /// The longest that a breaker stays open.

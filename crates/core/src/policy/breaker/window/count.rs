@@ -28,6 +28,11 @@ impl CountWindow {
         }
     }
 
+    /// Of both rings.
+    pub(super) fn bytes(size: u32) -> usize {
+        2 * (size as usize).div_ceil(WORD) * size_of::<u64>()
+    }
+
     pub(super) fn record(&mut self, failed: bool, slow: bool) {
         let full = self.totals.calls as usize == self.size;
         let (failed_before, slow_before) = (

@@ -55,6 +55,15 @@ impl Window {
         }
     }
 
+    /// What one over this span takes beside itself.
+    pub(super) fn bytes(span: Span) -> usize {
+        match span {
+            Span::Consecutive => 0,
+            Span::Count { size } => CountWindow::bytes(size),
+            Span::Time { .. } => TimeWindow::BYTES_MAX,
+        }
+    }
+
     pub(super) fn record(&mut self, failed: bool, slow: bool, now: u64) {
         match self {
             Self::Consecutive(failures) => {

@@ -20,6 +20,9 @@ pub(in super::super) struct TimeWindow {
 }
 
 impl TimeWindow {
+    /// Of its buckets.
+    pub(super) const BYTES_MAX: usize = BUCKETS as usize * size_of::<Totals>();
+
     pub(super) fn new(window_ms: u64) -> Self {
         let bucket_ms = window_ms.div_ceil(BUCKETS).max(1);
         let count = window_ms.div_ceil(bucket_ms).max(1);
