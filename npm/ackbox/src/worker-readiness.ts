@@ -3,9 +3,12 @@
  *
  * `ready` is asked before handlers start, so that nothing is asked of a worker that has nothing to do; while it thinks,
  * all that want to start wait for the same answer. While the answer is no, the worker claims nothing, and is asked again
- * every second. A platform that tells when it goes on and off line is believed at once, and not asked in between.
+ * every second. A platform that tells when it goes on and off line is believed at once, and not asked in between. A page
+ * that is seen again asks at once, for timers of hidden pages are late. Going on is nothing but claiming again: backoff and
+ * circuits hold back what they held back before.
  */
 import type { Clock, TimerHandle } from './clock.js'
+import { isOffline, tellsOnline } from './network.js'
 import { isThenable } from './validate.js'
 
 /** Options of a worker about when it pauses. */
@@ -17,7 +20,8 @@ export interface ReadinessOptions {
   readonly ready?: (() => boolean | Promise<boolean>) | undefined
   /**
    * `'online'`: claiming pauses while the platform says that it is offline (`navigator.onLine`), and goes on with its event
-   * `online`; one without such events is asked every second. Default: `'online'` in browsers, else `'always'`.
+   * `online`; one without such events is asked every second. Default: `'online'` where the platform says whether it is
+   * online, in pages and workers of browsers, else `'always'`.
    */
   readonly networkMode?: 'online' | 'always' | undefined
 }
@@ -37,6 +41,7 @@ export class Readiness {
   readonly #host: Host
   /** The platform's, if it tells. */
   readonly #network: NetworkEvents | undefined
+  readonly #page = page()
   #isHeld = false
   #isOver = false
   #timer: TimerHandle | undefined
@@ -49,6 +54,7 @@ export class Readiness {
     this.#network = options.networkMode === 'online' ? networkEvents() : undefined
     this.#network?.addEventListener('online', this.#wentOnline)
     this.#network?.addEventListener('offline', this.#wentOffline)
+    this.#page?.addEventListener('visibilitychange', this.#wasSeen)
   }
 
   /** Whether claiming is paused. */
@@ -73,10 +79,15 @@ export class Readiness {
     this.#clear()
     this.#network?.removeEventListener('online', this.#wentOnline)
     this.#network?.removeEventListener('offline', this.#wentOffline)
+    this.#page?.removeEventListener('visibilitychange', this.#wasSeen)
   }
 
   readonly #wentOnline = (): void => {
     if (this.#isHeld) this.#askAgain()
+  }
+
+  readonly #wasSeen = (): void => {
+    if (this.#isHeld && this.#page?.visibilityState === 'visible') this.#askAgain()
   }
 
   readonly #wentOffline = (): void => {
@@ -128,25 +139,27 @@ export class Readiness {
   }
 }
 
-/** Where the platform can tell; Node cannot. */
-function isOffline(): boolean {
-  return (globalThis as { navigator?: { onLine?: boolean } }).navigator?.onLine === false
-}
-
 /** Those of a platform that tells when it goes on and off line. */
 type NetworkEvents = Pick<EventTarget, 'addEventListener' | 'removeEventListener'>
 
 function networkEvents(): NetworkEvents | undefined {
-  const { navigator, addEventListener, removeEventListener } = globalThis as Partial<Window & typeof globalThis>
-  const tells = typeof navigator?.onLine === 'boolean'
-  if (!tells || typeof addEventListener !== 'function' || typeof removeEventListener !== 'function') return undefined
+  const { addEventListener, removeEventListener } = globalThis as Partial<Window & typeof globalThis>
+  if (!tellsOnline() || typeof addEventListener !== 'function' || typeof removeEventListener !== 'function') return undefined
   return {
     addEventListener: addEventListener.bind(globalThis),
     removeEventListener: removeEventListener.bind(globalThis),
   }
 }
 
+/** Of a page, which may be hidden. */
+type Page = Pick<Document, 'addEventListener' | 'removeEventListener' | 'visibilityState'>
+
+function page(): Page | undefined {
+  const { document } = globalThis as { document?: Partial<Page> }
+  return typeof document?.visibilityState === 'string' ? (document as Page) : undefined
+}
+
 /** The mode where none is named. */
 export function defaultNetworkMode(): 'online' | 'always' {
-  return typeof (globalThis as { window?: unknown }).window === 'object' ? 'online' : 'always'
+  return tellsOnline() ? 'online' : 'always'
 }

@@ -2,7 +2,7 @@
 import { bytes, constant, type Delivery, httpErrors, type QueueOptions, RetryAfterError } from 'ackbox'
 import { httpSender, HttpStatusError, type HttpSenderOptions } from 'ackbox/http'
 import { testDelivery } from 'ackbox/testing'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { makeInMemory } from '../support/boxes.ts'
 import { refusal } from '../support/errors.ts'
@@ -249,6 +249,23 @@ describe('an answer', () => {
 
 describe('a server that misbehaves:', () => {
   const TIMEOUT = { timeoutMs: 5_000 }
+
+  it('it cannot be reached while the platform is offline, at no cost and with no blame', async () => {
+    const server = await loopback((arrival, count) => (count <= 9 ? arrival.reset() : says(200)(arrival)))
+    const { queue, seen, clock, worker } = await sending(server, TIMEOUT, { destination: () => 'there' })
+    // It goes off line with the request under way: what has begun is cut off, and nothing more begins.
+    const network = { onLine: true }
+    vi.stubGlobal('navigator', network)
+    onTestFinished(() => void vi.unstubAllGlobals())
+    await queue.enqueue(1)
+    network.onLine = false
+    for (let retries = 1; retries <= 9; retries += 1) {
+      expect(await seen.until('retry', retries)).toMatchObject({ attempt: 1, delayMs: RETRY_MS, error: { name: 'RetryAfterError' } })
+      await clock.advance(RETRY_MS)
+    }
+    expect(await seen.until('completed')).toMatchObject({ attempt: 1 })
+    expect(worker.circuit('there').state).toBe('closed')
+  })
 
   it('it never answers', async () => {
     const server = await loopback(() => {})

@@ -1,7 +1,8 @@
 /** A handler that sends each message as one HTTP request. */
 import type { Delivery } from '../api.js'
 import { type Clock, MAX_TIMEOUT_MS, systemClock } from '../clock.js'
-import { AckboxError, invalidOption, PermanentError } from '../errors.js'
+import { AckboxError, invalidOption, PermanentError, RetryAfterError } from '../errors.js'
+import { isOffline } from '../network.js'
 import { unlessAborted } from '../pending.js'
 import type { HeadersLike } from '../retry-after.js'
 import type { Range } from '../validate.js'
@@ -90,6 +91,8 @@ const DEFAULTS = Object.freeze({ breaker: true })
  * letter, whose error tells the status and the first KiB of the body; its reason is `refused` after 410, else `permanent`.
  * Redirects are not followed.
  *
+ * A request that fails while the platform says that it is offline costs no attempt, and is no failure of the server.
+ *
  * In browsers a request of a small body is finished even when its page is closed (`keepalive`); its message is sent again
  * later all the same, under its key.
  *
@@ -153,6 +156,11 @@ function json(body: unknown): string {
   const text = JSON.stringify(body) as string | undefined
   if (text === undefined) throw new TypeError('its body is nothing that JSON knows')
   return text
+}
+
+/** The device has no network: that is no failure of the server, and costs no attempt. Not before the backoff. */
+function offline(name: string, cause: unknown): RetryAfterError {
+  return new RetryAfterError(0, { cause: new Error(`${name}: the device is offline`, { cause }) })
 }
 
 class Sender<T> {
@@ -220,9 +228,13 @@ class Sender<T> {
   async #exchange(url: URL, init: FetchInit, name: string): Promise<void> {
     const { fetch = globalThis.fetch as unknown as FetchLike, clock } = this.#options
     const { signal } = init
-    const response = await unlessAborted(fetch(url.href, init), signal)
+    const exchanged = <V>(exchange: Promise<V>): Promise<V> =>
+      unlessAborted(exchange, signal).catch((cause: unknown) => {
+        throw signal.aborted || !isOffline() ? cause : offline(name, cause)
+      })
+    const response = await exchanged(fetch(url.href, init))
     const { status, statusText, headers } = response
-    if (isSuccess(status)) return unlessAborted(skip(response.body), signal)
+    if (isSuccess(status)) return exchanged(skip(response.body))
     const body = await beginning(response.body, SHOWN_BYTES, unlessAborted(new Promise<never>(() => {}), signal))
     throw errorOf({ status, statusText, headers, body }, name, clock.now())
   }
