@@ -137,6 +137,7 @@ export const ROWS: readonly Row[] = [
   row('A7 retry', '`retry` for a call outside any queue'),
   row('A7 CircuitBreaker', 'a breaker alone: states, permits, probes, saved state, events'),
   row('A7 httpSender', 'a handler that sends'),
+  row('A7 service-worker', 'a service worker drains on Background Sync, else at its start and on `online`'),
   row('A7 receiver', 'a queue behind HTTP: takes each message once, and answers when it is durable'),
 
   row('A8 storage', 'host callbacks that keep bytes; a failed append is final'),
