@@ -1,6 +1,6 @@
 //! Closing a box, and the end of a world: the faults stop, and then everything must finish.
 
-use ackbox_core::command::{QueueId, Request};
+use ackbox_core::command::{DeadFilter, QueueId, Reason, Request};
 use ackbox_core::effect::Object;
 
 use crate::invariants::Violation;
@@ -71,6 +71,7 @@ impl World {
     /// The faults stop.
     pub fn finish(&mut self) -> Result<(), Violation> {
         self.storage.armed.clear();
+        self.storage.room = None;
         self.fuse = None;
         self.prompt = true;
         let rested = self.run();
@@ -113,6 +114,9 @@ impl World {
         let mut depth = (0, 0);
         for _ in 0..REDRIVES {
             self.work_off()?;
+            if self.model.rotten > 0 {
+                self.remove_damaged()?;
+            }
             depth = self.depth()?;
             if depth == (0, 0) {
                 return Ok(());
@@ -125,7 +129,7 @@ impl World {
                     to: None,
                     forget_steps: false,
                 };
-                self.redrive(queue, None, how)?;
+                self.redrive(queue, DeadFilter::default(), how, None)?;
             }
         }
         must!(
@@ -133,6 +137,18 @@ impl World {
             "liveness: {depth:?} messages and dead letters never finish"
         );
         Ok(())
+    }
+
+    /// What is damaged will never be delivered.
+    fn remove_damaged(&mut self) -> Result<(), Stop> {
+        for queue in 0..self.model.queues.len() {
+            let filter = DeadFilter {
+                reason: Some(Reason::Corrupt),
+                ..DeadFilter::default()
+            };
+            self.remove_dead(queue, filter)?;
+        }
+        self.work_off()
     }
 
     /// Lets every destination be tried again.

@@ -67,6 +67,8 @@ figures! {
     numbers_again: "simulated numbers of producers sent again",
     /// Sends with a fenced handle.
     fenced_sends: "simulated sends with a fenced handle",
+    /// Answers to how long a circuit stays open.
+    cooldowns: "simulated answers to how long a circuit stays open",
     /// Deliveries that probed an open circuit.
     probes: "simulated probes of open circuits",
 }

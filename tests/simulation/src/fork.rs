@@ -50,6 +50,7 @@ impl World {
             clock: self.clock.clone(),
             model: self.model.clone(),
             workers: Vec::new(),
+            cooldowns: Vec::new(),
             starts: BTreeMap::new(),
             phase: Phase::Opening,
             prompt: true,

@@ -64,15 +64,20 @@ impl World {
                 content,
                 ..
             } => {
-                must!(intact, "I2: sound bytes are shown as damaged");
+                let may_be = intact || self.model.rotten > 0;
+                must!(may_be, "I2: sound bytes are shown as damaged");
                 if let Some(Asked::Recall(_)) = self.model.asked.get(&ticket.0) {
                     self.bodies.insert(ticket.0, content.body().to_vec());
                 }
             }
             Effect::Event(event) => self.note_event(&event),
             Effect::Notice(Notice::Failed { .. }) => self.phase = Phase::Failed(0),
-            // Who is asked for a cooldown need not answer.
-            Effect::Notice(Notice::Warning { .. } | Notice::Cooldown { .. }) => {}
+            Effect::Notice(Notice::Warning { .. }) => {}
+            Effect::Notice(Notice::Cooldown {
+                worker,
+                destination,
+                ..
+            }) => self.cooldowns.push((worker, destination)),
             Effect::Append { .. }
             | Effect::Read { .. }
             | Effect::Truncate { .. }
@@ -269,6 +274,11 @@ impl World {
                 }
             }
             Asked::Enqueue { items } => self.check_refused(&items, failure)?,
+            // One at a pace was cut off: it had done a part of its work.
+            Asked::Redrive { queue, how } => {
+                let now = self.clock.engine_now();
+                self.model.redrive(queue, how, now);
+            }
             _ => {}
         }
         self.check_refusal(failure)
@@ -307,6 +317,7 @@ impl World {
                 let dedup = |queue: &QueueOptions| queue.dedup.as_ref()?.max_entries;
                 self.model.queues.iter().any(|queue| dedup(queue).is_some())
             }
+            ErrorCode::Corrupt => self.model.rotten > 0,
             ErrorCode::NotFound | ErrorCode::IdConflict => true,
             ErrorCode::LeaseLost | ErrorCode::AlreadySettled => true,
             _ => false,

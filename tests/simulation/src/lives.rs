@@ -53,6 +53,7 @@ impl World {
         self.run += 1;
         self.workers.clear();
         self.starts.clear();
+        self.cooldowns.clear();
         (self.closing, self.closed) = (None, false);
         let now = self.now();
         self.began_at = now.0;

@@ -61,9 +61,11 @@ pub enum Care {
     Forget { id: u8 },
     /// Drop all that wait.
     Purge,
-    /// Give dead letters another chance, perhaps in another queue or without their steps.
+    /// Give dead letters another chance, perhaps one after the other, in another queue or without
+    /// their steps.
     Redrive {
         limit: Option<u32>,
+        per_second_milli: Option<u64>,
         to: Option<usize>,
         forget_steps: bool,
     },
@@ -87,6 +89,8 @@ pub enum Care {
         destination: u8,
         isolate: bool,
     },
+    /// Say how long a circuit stays open that somebody asked about.
+    CoolDown { pick: u32, ms: u64 },
 }
 
 /// How a handler goes about a step of its message.
@@ -171,6 +175,8 @@ pub enum Op {
     Arm { fault: Fault, tear: Tear },
     /// The process is killed, or the power is cut, after so many effects.
     Crash { after: u32, tear: Tear },
+    /// From now on the storage has room for no append longer than this; without a length, for all.
+    Room { bytes: Option<u32> },
     /// A bit of the stored bytes is another one, for somebody who opens a copy.
     Flip { place: u64, bit: u8 },
     /// The box is closed and opened again.

@@ -6,7 +6,7 @@ use ackbox_core::command::{Completion, MessageState, QueueId, Request, Ticket};
 use ackbox_core::config::Config;
 use ackbox_core::effect::{Answer, Effect, MessageInfo, Object, OpenReport};
 use ackbox_core::engine::Engine;
-use ackbox_core::error::Failure;
+use ackbox_core::error::{ErrorCode, Failure};
 use ackbox_core::time::Timestamp;
 
 use crate::storage::{Disk, Job, Storage};
@@ -36,6 +36,17 @@ pub struct Seen {
 /// A queue and an id in it.
 pub type Name = (usize, String);
 
+/// What is known of an id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// Nothing.
+    No,
+    /// The state of its message.
+    As(MessageState),
+    /// That it completed; what it gave is damaged.
+    Damaged,
+}
+
 /// What was found.
 #[derive(Debug)]
 pub struct Finding {
@@ -43,8 +54,8 @@ pub struct Finding {
     pub report: OpenReport,
     /// Messages by queue.
     pub queues: Vec<Vec<Seen>>,
-    /// What became of those that were asked for; none: nothing is known of an id.
-    pub ends: BTreeMap<Name, Option<MessageState>>,
+    /// What became of those that were asked for.
+    pub ends: BTreeMap<Name, Known>,
     /// The stored bytes once the box was open, and nothing new was written.
     pub repaired: Disk,
 }
@@ -141,14 +152,19 @@ impl Probe {
         Ok(seen.collect())
     }
 
-    fn end_of(&mut self, (queue, id): &Name) -> Result<Option<MessageState>, Failure> {
+    fn end_of(&mut self, (queue, id): &Name) -> Result<Known, Failure> {
         let (queue, id) = (QueueId(*queue as u32), id.clone());
-        let object = self.ask(Request::Get { queue, id })?;
+        let object = match self.ask(Request::Get { queue, id }) {
+            Ok(object) => object,
+            Err(failure) if failure.code == ErrorCode::Corrupt => return Ok(Known::Damaged),
+            Err(failure) => return Err(failure),
+        };
         let Object::Infos(infos) = object else {
             panic!("expected a message or none, got {object:?}")
         };
         self.bodies.clear();
-        Ok(infos.first().map(|info| info.state))
+        let state = infos.first().map(|info| info.state);
+        Ok(state.map_or(Known::No, Known::As))
     }
 
     fn ask(&mut self, request: Request) -> Result<Object, Failure> {

@@ -5,7 +5,7 @@ use ackbox_core::effect::Effect;
 
 use crate::must;
 use crate::storage::{Fault, Job, Storage, Tear};
-use crate::world::{Stop, World};
+use crate::world::{Phase, Stop, World};
 
 impl World {
     /// The engine asks something of the storage. Anything else is given back.
@@ -46,10 +46,12 @@ impl World {
     pub(crate) fn answer(&mut self, at: usize) -> Result<(), Stop> {
         self.burn()?;
         let job = self.storage.jobs.remove(at);
-        let fault = self.storage.takes_fault(&job);
+        let is_open = self.phase == Phase::Open;
+        let fault = self.storage.takes_fault(&job, is_open);
         self.digest.note(format_args!("{fault:?}"));
         let now = self.now();
         match fault {
+            Some(Fault::Rot { place, bit }) => self.answer_rotten(&job, (place, bit)),
             Some(fault) => {
                 let completion = self.go_wrong(&job, fault);
                 self.engine.handle_completion(now, completion);
@@ -74,6 +76,32 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A read of a box at work, with one bit that is another one.
+    fn answer_rotten(&mut self, job: &Job, (place, bit): (u32, u8)) {
+        let Job::Read {
+            read,
+            segment,
+            offset,
+            length,
+        } = job
+        else {
+            unreachable!("only a read is rotten")
+        };
+        let mut bytes = Storage::read(&self.storage.disk, *segment, *offset, *length).to_vec();
+        let at = place as usize % bytes.len().max(1);
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte ^= 1 << bit;
+            self.figures.rotten_reads += 1;
+            self.model.rot(self.sequence);
+        }
+        let now = self.now();
+        let chunk = Completion::Chunk {
+            read: *read,
+            bytes: &bytes,
+        };
+        self.engine.handle_completion(now, chunk);
     }
 
     fn go_wrong(&mut self, job: &Job, fault: Fault) -> Completion<'static> {

@@ -68,6 +68,8 @@ pub enum Fault {
     Full,
     /// A read fails.
     Read,
+    /// A read of a box that is open gives one bit otherwise.
+    Rot { place: u32, bit: u8 },
     /// A cut or a removal fails.
     Maintenance,
 }
@@ -84,6 +86,8 @@ pub struct Storage {
     /// Where the last append began, once there was one in this run: what lies before it was durable when
     /// it was sealed.
     pub last_append: Option<(u32, usize)>,
+    /// The longest append that finds room, once others do not.
+    pub room: Option<u32>,
     /// An append was answered.
     was_durable: bool,
 }
@@ -130,11 +134,20 @@ impl Storage {
         Self::apply(&mut self.disk, job);
     }
 
-    /// Whether the next job of this kind goes wrong; it does so once.
-    pub fn takes_fault(&mut self, job: &Job) -> Option<Fault> {
+    /// Whether a job goes wrong: for lack of room as long as that lasts, otherwise once.
+    pub fn takes_fault(&mut self, job: &Job, is_open: bool) -> Option<Fault> {
+        if let (Job::Append { bytes, .. }, Some(room)) = (job, self.room)
+            && bytes.len() > room as usize
+        {
+            return Some(Fault::Full);
+        }
         let hits = |fault: &Fault| match job {
             Job::Append { .. } => matches!(fault, Fault::Append | Fault::Full),
-            Job::Read { .. } => *fault == Fault::Read,
+            Job::Read { .. } => match fault {
+                Fault::Read => true,
+                Fault::Rot { .. } => is_open,
+                _ => false,
+            },
             Job::Truncate { .. } | Job::Remove { .. } => *fault == Fault::Maintenance,
         };
         let at = self.armed.iter().position(hits)?;

@@ -64,6 +64,8 @@ pub struct World {
     pub(crate) clock: Clock,
     pub(crate) model: Model,
     pub(crate) workers: Vec<Working>,
+    /// Questions for how long a circuit stays open, which are not answered.
+    pub(crate) cooldowns: Vec<(WorkerId, String)>,
     /// Starts of this run that a rate counts: of a queue, and of one worker or destination of it.
     pub(crate) starts: BTreeMap<(usize, Option<u32>, Option<String>), u64>,
     /// When this run began.
@@ -102,6 +104,7 @@ impl World {
                 ..Model::default()
             },
             workers: Vec::new(),
+            cooldowns: Vec::new(),
             starts: BTreeMap::new(),
             began_at: now.0,
             phase: Phase::Opening,
@@ -210,6 +213,10 @@ impl World {
                 item,
             } => self.produce(*producer, *which, item),
             Op::Care { queue, care } => self.care(*queue, care),
+            Op::Room { bytes } => {
+                self.storage.room = *bytes;
+                Ok(())
+            }
             Op::Flip { place, bit } => self.flip(*place, *bit),
             Op::Close => self.close(),
             _ => unreachable!("done above"),

@@ -30,6 +30,7 @@ impl World {
             }
             Care::Redrive {
                 limit,
+                per_second_milli,
                 to,
                 forget_steps,
             } => {
@@ -38,7 +39,11 @@ impl World {
                     to: to.filter(|to| *to != at),
                     forget_steps: *forget_steps,
                 };
-                return self.redrive(at, *limit, how);
+                let filter = DeadFilter {
+                    limit: *limit,
+                    ..DeadFilter::default()
+                };
+                return self.redrive(at, filter, how, *per_second_milli);
             }
             Care::Edit { pick, bytes } => return self.edit(at, *pick, *bytes),
             Care::RemoveDead { limit } => {
@@ -46,7 +51,7 @@ impl World {
                     limit: Some(*limit),
                     ..DeadFilter::default()
                 };
-                return self.sweep(Request::RemoveDead { queue, filter }, at, Swept::Dead);
+                return self.remove_dead(at, filter);
             }
             Care::Peek => Request::Peek {
                 queue,
@@ -73,6 +78,7 @@ impl World {
                 destination,
                 isolate,
             } => return self.force_circuit(*pick, *destination, *isolate),
+            Care::CoolDown { pick, ms } => return self.answer_cooldown(*pick, *ms),
             Care::PauseWorker { pick, paused } => {
                 if self.workers.is_empty() {
                     return Ok(());
@@ -87,6 +93,11 @@ impl World {
             }
         };
         self.request(request, Asked::Other)
+    }
+
+    pub(crate) fn remove_dead(&mut self, at: usize, filter: DeadFilter) -> Result<(), Stop> {
+        let queue = QueueId(at as u32);
+        self.sweep(Request::RemoveDead { queue, filter }, at, Swept::Dead)
     }
 
     /// Messages that may be there may be gone.
@@ -150,18 +161,21 @@ impl World {
         self.request(request, Asked::Forget { queue: at, id })
     }
 
-    pub(crate) fn redrive(&mut self, at: usize, limit: Option<u32>, how: How) -> Result<(), Stop> {
+    pub(crate) fn redrive(
+        &mut self,
+        at: usize,
+        filter: DeadFilter,
+        how: How,
+        per_second_milli: Option<u64>,
+    ) -> Result<(), Stop> {
         let now = self.clock.engine_now();
         self.model.redrive(at, how, now);
         let request = Request::Redrive {
             queue: QueueId(at as u32),
-            filter: DeadFilter {
-                limit,
-                ..DeadFilter::default()
-            },
+            filter,
             to: how.to.map(|to| format!("queue-{to}")),
             forget_steps: how.forget_steps,
-            per_second_milli: None,
+            per_second_milli,
         };
         self.request(request, Asked::Redrive { queue: at, how })
     }
@@ -218,6 +232,25 @@ impl World {
                 number => format!("place-{}", number - 1),
             },
             isolate,
+        };
+        self.at_once(request).map(drop)
+    }
+
+    /// Somebody is told how long the circuit stays open of which it asked that, perhaps too late.
+    fn answer_cooldown(&mut self, pick: u32, ms: u64) -> Result<(), Stop> {
+        if self.cooldowns.is_empty() {
+            return Ok(());
+        }
+        let at = pick as usize % self.cooldowns.len();
+        let (worker, destination) = self.cooldowns.remove(at);
+        if self.workers.iter().all(|working| working.id != worker) {
+            return Ok(());
+        }
+        self.figures.cooldowns += 1;
+        let request = Request::CoolDown {
+            worker,
+            destination,
+            ms,
         };
         self.at_once(request).map(drop)
     }

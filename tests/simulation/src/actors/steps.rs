@@ -164,6 +164,14 @@ impl World {
 
     /// A question about a step, or the record of one, is refused.
     pub(crate) fn step_refused(&mut self, token: u64, failure: &Failure) -> Result<(), Stop> {
+        if failure.code == ErrorCode::Corrupt {
+            // Its message dies of it, and with that the delivery ends.
+            let mut held = self.model.held.iter_mut();
+            if let Some(held) = held.find(|held| held.token == token) {
+                held.lost = true;
+            }
+            return Ok(());
+        }
         let now = self.clock.engine_now();
         let fenced = matches!(
             failure.code,

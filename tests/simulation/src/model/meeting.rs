@@ -122,6 +122,7 @@ impl Model {
         let message = &mut self.messages[index];
         if message.end != End::Told && message.may_be_in(queue) && message.may_be_dead() {
             message.redrive(how);
+            self.may_be_lost_damaged(index);
         }
     }
 

@@ -107,6 +107,8 @@ pub struct Message {
     pub dead: Sure,
     /// What happened to it may have killed it.
     pub may_die: bool,
+    /// Its bytes may have been read with another bit, and written again like that.
+    pub may_be_damaged: bool,
     /// It was a dead letter, so that nobody knows its place any more.
     pub displaced: bool,
     /// The earliest next delivery.
@@ -167,6 +169,6 @@ impl Message {
     /// Whether it may be a dead letter.
     #[must_use]
     pub fn may_be_dead(&self) -> bool {
-        self.dead != Sure::No || self.may_die || self.sent.deadline.is_some()
+        self.dead != Sure::No || self.may_die || self.may_be_damaged || self.sent.deadline.is_some()
     }
 }

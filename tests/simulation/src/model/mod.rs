@@ -11,7 +11,7 @@ pub mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::config::{Guarantee, QueueOptions, WhenFull};
 use ackbox_core::consumer::policies::{Policies, WhenOpen};
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 
@@ -49,6 +49,8 @@ pub struct Model {
     pub durable: u64,
     /// The latest time that any run was told.
     pub latest: u64,
+    /// What was sent with a command below this one may be damaged.
+    pub rotten: u64,
     /// The storage had no room in this run.
     pub was_full: bool,
     /// Producers that number what they send.
@@ -95,6 +97,14 @@ impl Model {
     pub fn window_ms(&self, queue: usize) -> u64 {
         let dedup = self.queues[queue].dedup.as_ref();
         dedup.and_then(|dedup| dedup.window_ms).unwrap_or(0)
+    }
+
+    /// Whether a queue may forget finished ids before their window is over.
+    fn shortens(&self, queue: usize) -> bool {
+        let dedup = self.queues[queue].dedup.as_ref();
+        dedup.is_some_and(|dedup| {
+            dedup.when_full == Some(WhenFull::Shorten) && dedup.max_entries.is_some()
+        })
     }
 
     /// The shortest time that a queue waits before a retry.
@@ -179,6 +189,7 @@ impl Model {
             acked_at: None,
             dead: Sure::No,
             may_die: self.turns_away(sent.queue),
+            may_be_damaged: sequence < self.rotten,
             displaced: false,
             not_before: sent.not_before,
             deadline: sent.deadline,
@@ -194,6 +205,23 @@ impl Model {
             sent,
         });
         index
+    }
+
+    /// Something that was stored by now was read with another bit: nobody here knows what.
+    pub fn rot(&mut self, sequence: u64) {
+        self.rotten = sequence + 1;
+        for index in 0..self.messages.len() {
+            self.messages[index].may_be_damaged = true;
+            self.may_be_lost_damaged(index);
+        }
+    }
+
+    /// Who is to be delivered at most once is settled before its bytes are looked at.
+    pub(super) fn may_be_lost_damaged(&mut self, index: usize) {
+        let message = &self.messages[index];
+        if message.may_be_damaged && message.end == End::No && self.may_be_given_away(message) {
+            self.messages[index].end = End::Maybe;
+        }
     }
 
     /// A consumer says what became of a delivery: what follows, if the engine agrees.
@@ -254,6 +282,7 @@ impl Model {
         if window_ms == 0 {
             return;
         }
+        let sure = sure && !self.shortens(queue);
         let entry = Entry {
             sequence,
             at_least: finished.0 + window_ms,

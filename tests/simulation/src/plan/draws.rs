@@ -4,7 +4,7 @@ use crate::chance::Rng;
 
 use super::{pick, spread};
 use crate::op::{Care, DESTINATIONS, Effort, Say, Which};
-use crate::storage::Tear;
+use crate::storage::{Fault, Tear};
 
 pub(super) fn which(rng: &mut Rng) -> Which {
     match rng.u8(..8) {
@@ -36,7 +36,11 @@ pub(super) fn say(rng: &mut Rng) -> Say {
 }
 
 pub(super) fn care(rng: &mut Rng) -> Care {
-    match rng.u8(..20) {
+    match rng.u8(..24) {
+        20..24 => Care::CoolDown {
+            pick: rng.u32(..),
+            ms: spread(rng, 5000),
+        },
         16 => Care::DrainWorker { pick: rng.u32(..) },
         17..19 => Care::Edit {
             pick: rng.u32(..),
@@ -55,6 +59,7 @@ pub(super) fn care(rng: &mut Rng) -> Care {
         5 if rng.bool() => Care::Purge,
         5..8 => Care::Redrive {
             limit: rng.bool().then(|| rng.u32(1..3)),
+            per_second_milli: *pick(rng, &[None, None, None, Some(200), Some(50_000)]),
             to: (rng.u8(..3) == 0).then(|| rng.usize(..3)),
             forget_steps: rng.u8(..4) == 0,
         },
@@ -76,6 +81,21 @@ pub(super) fn care(rng: &mut Rng) -> Care {
 pub(super) fn jump(rng: &mut Rng) -> i64 {
     let ms = spread(rng, 7_200_000) as i64;
     if rng.bool() { ms } else { -ms }
+}
+
+pub(super) fn fault(rng: &mut Rng) -> Fault {
+    let (place, bit) = (rng.u32(..), rng.u8(..8));
+    let rot = Fault::Rot { place, bit };
+    let faults = [
+        Fault::Append,
+        Fault::Full,
+        Fault::Full,
+        Fault::Read,
+        rot,
+        rot,
+        Fault::Maintenance,
+    ];
+    *pick(rng, &faults)
 }
 
 pub(super) fn tear(rng: &mut Rng) -> Tear {

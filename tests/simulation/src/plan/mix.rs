@@ -2,10 +2,9 @@
 
 use crate::chance::Rng;
 
-use super::draws::{care, effort, jump, say, tear, which};
+use super::draws::{care, effort, fault, jump, say, tear, which};
 use super::{pick, spread};
 use crate::op::{DESTINATIONS, Item, Op};
-use crate::storage::Fault;
 
 /// How often each kind of thing happens in one world.
 pub(super) struct Mix {
@@ -20,7 +19,7 @@ pub(super) struct Mix {
     serial: u32,
 }
 
-const KINDS: usize = 22;
+const KINDS: usize = 23;
 
 impl Mix {
     pub(super) fn draw(rng: &mut Rng, prompt: bool) -> Self {
@@ -46,6 +45,7 @@ impl Mix {
             1,
             12,
             1,
+            2,
             2,
             6,
         ];
@@ -122,16 +122,7 @@ impl Mix {
             12 => Op::Wake,
             13 => Op::Jump { ms: jump(rng) },
             14 => Op::Arm {
-                fault: *pick(
-                    rng,
-                    &[
-                        Fault::Append,
-                        Fault::Full,
-                        Fault::Full,
-                        Fault::Read,
-                        Fault::Maintenance,
-                    ],
-                ),
+                fault: fault(rng),
                 tear: tear(rng),
             },
             15 => Op::Crash {
@@ -153,6 +144,9 @@ impl Mix {
             },
             20 => Op::OpenProducer {
                 producer: rng.u8(..2),
+            },
+            21 => Op::Room {
+                bytes: *pick(rng, &[None, None, Some(100), Some(400), Some(1500)]),
             },
             _ => Op::Produce {
                 producer: rng.u8(..2),

@@ -32,7 +32,7 @@ pub(super) fn queue(rng: &mut Rng) -> QueueOptions {
         dedup: Some(DedupOptions {
             window_ms: Some(*pick(rng, &[0, 700, 5000, 86_400_000])),
             max_entries: *pick(rng, &[None, None, None, None, Some(3)]),
-            when_full: Some(WhenFull::Reject),
+            when_full: Some(*pick(rng, &[WhenFull::Reject, WhenFull::Shorten])),
             ..DedupOptions::default()
         }),
         max_depth: *pick(rng, &[None, None, None, Some(5)]),
@@ -103,6 +103,7 @@ fn draw_policies(rng: &mut Rng) -> Policies {
     });
     Policies {
         per_destination,
+        asks_cooldown: breaker.is_some() && rng.bool(),
         breaker,
         when_open: *pick(
             rng,

@@ -6,7 +6,7 @@ use ackbox_core::command::MessageState;
 use super::Checked;
 use crate::model::{End, Model};
 use crate::must;
-use crate::probe::Finding;
+use crate::probe::{Finding, Known};
 
 impl Model {
     /// What a new owner knows of ids that it was asked for.
@@ -20,12 +20,18 @@ impl Model {
             let Some(entry) = self.entries.get(name) else {
                 continue;
             };
+            let is_damaged = *end == Known::Damaged;
             must!(
-                !entry.sure || now >= entry.at_least || *end == Some(MessageState::Completed),
+                !is_damaged || self.rotten > 0,
+                "I2: what {id} of queue {queue} gave is damaged"
+            );
+            let is_finished = is_damaged || *end == Known::As(MessageState::Completed);
+            must!(
+                !entry.sure || now >= entry.at_least || is_finished,
                 "I7: {id} of queue {queue} is {end:?} at {now}, within its window, {entry:?}"
             );
             must!(
-                now < entry.at_most || end.is_none(),
+                now < entry.at_most || *end == Known::No,
                 "I7: {id} of queue {queue} is {end:?} at {now}, past its window, {entry:?}"
             );
         }

@@ -6,7 +6,7 @@ mod ids;
 
 use std::collections::BTreeSet;
 
-use ackbox_core::command::MessageState;
+use ackbox_core::command::{MessageState, Reason};
 
 use crate::invariants::Violation;
 use crate::model::steps::Step;
@@ -117,11 +117,13 @@ impl Model {
     /// Which message this is.
     fn find(&mut self, queue: usize, one: &Seen, doubts: &mut [Doubt]) -> Checked<usize> {
         let is_it = |sent: &Sent| sent.headers.as_bytes() == one.headers;
-        if let Some(index) = self
-            .messages
-            .iter()
-            .position(|message| is_it(&message.sent))
-        {
+        let found = if one.info.reason != Some(Reason::Corrupt) {
+            let mut messages = self.messages.iter();
+            messages.position(|message| is_it(&message.sent))
+        } else {
+            self.live(queue, &one.info.id)
+        };
+        if let Some(index) = found {
             let message = &mut self.messages[index];
             must!(
                 message.may_be_in(queue),
@@ -174,11 +176,18 @@ impl Model {
         let is_bounded = self.queues[queue].max_retry_ms.is_some();
         let turns_away = self.turns_away(queue);
         let message = &mut self.messages[index];
-        must!(one.intact, "I2: damaged after a crash: {message:?}");
-        must!(
-            message.may_hold(&one.body),
-            "I2: another body than was sent: {message:?}"
-        );
+        if one.info.reason == Some(Reason::Corrupt) {
+            must!(
+                message.may_be_damaged,
+                "I2: sound bytes are called damaged: {message:?}"
+            );
+        } else {
+            must!(one.intact, "I2: damaged after a crash: {message:?}");
+            must!(
+                message.may_hold(&one.body),
+                "I2: another body than was sent: {message:?}"
+            );
+        }
         must!(
             !message.handed_over,
             "I3: handed over, and back: {message:?}"
@@ -249,7 +258,8 @@ impl Model {
     /// It may have been on its way to a consumer who was to have it at most once: it is finished then.
     fn remember_given_away(&mut self, index: usize, ended: Ended) {
         let message = &self.messages[index];
-        if ended.clean || !self.may_be_given_away(message) {
+        let is_certain = ended.clean && !message.may_be_damaged;
+        if is_certain || !self.may_be_given_away(message) {
             return;
         }
         let (queue, sequence) = (message.sent.queue, message.sequence);
