@@ -2,6 +2,7 @@
 
 use ackbox_core::config::{Config, DedupOptions, Durability, GroupOnDead, Guarantee, QueueOptions};
 use ackbox_core::consumer::policies::Policies;
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 use ackbox_simulation::op::{Care, Effort, Item, Op, Say};
 use ackbox_simulation::plan::Plan;
@@ -105,6 +106,7 @@ fn script(name: &str, queues: Vec<QueueOptions>, acts: Vec<Act>, least: u64) -> 
                 ..Config::default()
             },
             policies: queues.iter().map(|_| Policies::default()).collect(),
+            limits: queues.iter().map(|_| HandlerLimits::default()).collect(),
             queues,
             workers,
             prompt: false,
@@ -244,6 +246,7 @@ fn retried_and_dead() -> Script {
         advance(10),
         settle(Say::Return),
         care(Care::Redrive {
+            per_second_milli: None,
             limit: None,
             to: None,
             forget_steps: false,
@@ -337,6 +340,7 @@ fn groups() -> Script {
         advance(10),
         settle(Say::Dead),
         care(Care::Redrive {
+            per_second_milli: None,
             limit: None,
             to: None,
             forget_steps: false,
@@ -427,6 +431,7 @@ fn dead_letters_cleaned() -> Script {
         }));
     }
     acts.push(care(Care::Redrive {
+        per_second_milli: None,
         limit: None,
         to: None,
         forget_steps: false,
@@ -557,6 +562,7 @@ fn steps() -> Script {
         step(4),
         settle(Say::Dead),
         care(Care::Redrive {
+            per_second_milli: None,
             limit: None,
             to: None,
             forget_steps: false,

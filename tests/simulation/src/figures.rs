@@ -69,6 +69,8 @@ figures! {
     fenced_sends: "simulated sends with a fenced handle",
     /// Answers to how long a circuit stays open.
     cooldowns: "simulated answers to how long a circuit stays open",
+    /// Handlers that took too long.
+    timeouts: "simulated handlers that timed out",
     /// Deliveries that probed an open circuit.
     probes: "simulated probes of open circuits",
 }

@@ -1,7 +1,7 @@
 //! What the engine tells, and what follows from it for what is known.
 
 use ackbox_core::config::QueueOptions;
-use ackbox_core::effect::{Answer, Effect, Event, EventKind, Notice};
+use ackbox_core::effect::{AbortReason, Answer, Effect, Event, EventKind, Notice};
 use ackbox_core::error::{ErrorCode, Failure};
 
 use crate::invariants::{Told, Violation};
@@ -27,16 +27,7 @@ impl World {
                 let passage = self.check_passage(&delivery)?;
                 self.model.delivery(&delivery, passage, now)?;
             }
-            Effect::Abort { token, .. } => {
-                let held = self
-                    .model
-                    .held
-                    .iter_mut()
-                    .find(|held| held.token == token.0);
-                if let Some(held) = held {
-                    held.lost = true;
-                }
-            }
+            Effect::Abort { token, reason } => self.aborted(token.0, reason),
             Effect::Receipt {
                 ticket,
                 index,
@@ -84,6 +75,27 @@ impl World {
             | Effect::Remove { .. } => unreachable!("the storage took it"),
         }
         Ok(())
+    }
+
+    /// A handler is told to stop.
+    fn aborted(&mut self, token: u64, reason: AbortReason) {
+        let now = self.clock.engine_now();
+        let mut held = self.model.held.iter_mut();
+        let Some(held) = held.find(|held| held.token == token) else {
+            return;
+        };
+        if reason != AbortReason::Timeout {
+            held.lost = true;
+            return;
+        }
+        self.figures.timeouts += 1;
+        let lease_ms = self.model.queues[held.queue].lease_ms.unwrap_or(0);
+        held.late = true;
+        if held.patience.is_some() {
+            let patience = now + lease_ms;
+            held.patience = Some(patience);
+            held.until = Some(held.until.map_or(patience, |until| until.min(patience)));
+        }
     }
 
     fn note_event(&mut self, event: &Event) {

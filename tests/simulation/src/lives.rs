@@ -1,7 +1,6 @@
 //! The lives of a box: one process after the other opens what the last one left behind.
 
 use ackbox_core::command::{QueueId, Request, Ticket};
-use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{Answer, EventKind, Object};
 use ackbox_core::engine::Engine;
 use ackbox_core::error::{ErrorCode, Failure};
@@ -94,7 +93,7 @@ impl World {
                     queue: id,
                     concurrency,
                     policies: Box::new(self.plan.policies[queue].clone()),
-                    limits: HandlerLimits::default(),
+                    limits: self.plan.limits[queue],
                 })?;
                 if let Some(Object::Worker(opened)) = opened {
                     self.workers.push(Working {

@@ -48,6 +48,18 @@ pub enum Say {
     Return,
 }
 
+impl Say {
+    /// What it means of a handler that was told to stop, for it took too long.
+    #[must_use]
+    pub fn when_late(self) -> Self {
+        match self {
+            Self::Ack => Self::Reject { delay_ms: None },
+            Self::Later { ms, .. } => Self::Later { ms, costs: true },
+            other => other,
+        }
+    }
+}
+
 /// What somebody who looks after the queues does.
 #[derive(Clone, Debug)]
 pub enum Care {

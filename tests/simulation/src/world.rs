@@ -101,6 +101,7 @@ impl World {
             model: Model {
                 queues: plan.queues.clone(),
                 policies: plan.policies.clone(),
+                limits: plan.limits.clone(),
                 ..Model::default()
             },
             workers: Vec::new(),

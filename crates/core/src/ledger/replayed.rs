@@ -3,6 +3,7 @@
 use super::Ledger;
 use super::message::Standing;
 use crate::command::Reason;
+use crate::config::WhenFull;
 use crate::time::Timestamp;
 
 /// What the end of a replay leaves to do.
@@ -80,10 +81,16 @@ impl Ledger {
         self.shrink_dedup();
     }
 
-    /// Forgets again what was forgotten to make room: that was never written.
+    /// Forgets again what was forgotten to make room: that was never written. An index that rejects has
+    /// forgotten nothing; it may hold more than its limit, where that was lowered, or where a clock that was
+    /// set back keeps ids whose windows were over.
     pub(super) fn shrink_dedup(&mut self) {
         for queue in 0..self.queues.len() {
-            let (limit, queue) = (self.queues[queue].settings.dedup_max_entries, queue as u32);
+            let settings = &self.queues[queue].settings;
+            if settings.dedup_when_full == WhenFull::Reject {
+                continue;
+            }
+            let (limit, queue) = (settings.dedup_max_entries, queue as u32);
             while self.dedup.count(queue) > limit
                 && let Some((entry, _)) = self.dedup.oldest_finished(queue)
             {

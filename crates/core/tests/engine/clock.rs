@@ -1,7 +1,7 @@
 //! Time that jumps. [S23]
 
 use ackbox_core::command::*;
-use ackbox_core::config::{Config, DedupOptions, QueueOptions};
+use ackbox_core::config::{Config, DedupOptions, QueueOptions, WhenFull};
 use ackbox_core::effect::Notice;
 use ackbox_core::time::Timestamp;
 
@@ -88,6 +88,39 @@ fn a_window_is_cut_when_the_clock_was_set_back() {
     assert!(world.enqueue_id(orders, "a", "x").0);
     world.advance(1000);
     assert!(!world.enqueue_id(orders, "a", "x").0);
+}
+
+#[test]
+fn ids_that_a_clock_set_back_brings_back_push_no_other_out_of_a_full_index() {
+    let options = QueueOptions {
+        dedup: Some(DedupOptions {
+            window_ms: Some(1000),
+            max_entries: Some(3),
+            when_full: Some(WhenFull::Reject),
+            ..DedupOptions::default()
+        }),
+        ..QueueOptions::default()
+    };
+    let mut world = World::new();
+    let orders = world.define("orders", options);
+    world.advance(DAY);
+    for id in ["late", "a", "b"] {
+        world.enqueue_id(orders, id, "x");
+    }
+    let [_late, a, b] = &world.dequeue(orders, 3)[..] else {
+        panic!("all three are delivered")
+    };
+    world.ack(a.token);
+    world.ack(b.token);
+    let mut world = reopened_at(world, T0);
+    world.advance(1001);
+    let late = world.dequeue(orders, 1).remove(0);
+    world.ack(late.token);
+    assert!(!world.enqueue_id(orders, "c", "x").0, "there is room");
+    let now = world.now;
+    let mut world = reopened_at(world, now);
+    let known = world.enqueue_id(orders, "late", "x").0;
+    assert!(known, "its window has just begun");
 }
 
 #[test]

@@ -357,6 +357,36 @@ fn an_index_that_is_full_rejects_or_shortens() {
 }
 
 #[test]
+fn an_index_that_rejects_keeps_every_id_when_its_limit_is_lowered() {
+    let limited = |max_entries| {
+        options(DedupOptions {
+            window_ms: Some(WINDOW),
+            max_entries: Some(max_entries),
+            when_full: Some(WhenFull::Reject),
+            ..DedupOptions::default()
+        })
+    };
+    let (mut world, orders) = world_with(limited(3));
+    for id in ["a", "b", "c"] {
+        world.enqueue_id(orders, id, id);
+    }
+    world.work_off();
+    world.define("orders", limited(1));
+    let mut world = world.reopen();
+    for id in ["a", "b", "c"] {
+        assert!(world.enqueue_id(orders, id, id).0, "{id} is in its window");
+    }
+    let refused = world.try_enqueue(Enqueue {
+        id: Some("d"),
+        ..message(orders, "d")
+    });
+    assert_eq!(refused.unwrap_err().code, ErrorCode::DedupFull);
+    world.advance(WINDOW);
+    assert!(!world.enqueue_id(orders, "d", "d").0);
+    world.audit();
+}
+
+#[test]
 fn messages_without_a_callers_id_are_not_in_the_index() {
     let (mut world, orders) = world_with(windowed());
     let first = world.enqueue(orders, "same");

@@ -99,7 +99,10 @@ impl World {
             let settle = settle(held.token, say, now, true);
             return self.command(sequence, Command::Settle(settle));
         }
-        let sure = held.is_open(now);
+        let returned = returned || !held.handler;
+        // One that timed out has failed once it returns, and not before.
+        let sure = held.is_open(now) && (returned || !held.late);
+        let meant = if held.late { say.when_late() } else { say };
         if let (Say::Later { ms, .. }, Some(passage), true) = (say, &held.passage, sure)
             && self.plan.policies[held.queue].tell_destinations_apart()
         {
@@ -107,10 +110,9 @@ impl World {
             let until = self.model.holds.entry(key).or_default();
             *until = (*until).max(now + ms);
         }
-        let returned = returned || !held.handler;
-        let before = vec![self.take(place, say, sure, sequence, returned)];
+        let before = vec![self.take(place, meant, sure, sequence, returned)];
         let unit = Asked::Unit {
-            ends: vec![say],
+            ends: vec![meant],
             before,
             items: Vec::new(),
             sure,
@@ -226,7 +228,9 @@ impl World {
         let mut settles = Vec::new();
         let mut says = Vec::new();
         for (pick, say) in ends {
-            let fits = |held: &Held| held.is_open(now) && !self.model.at_most_once(held.queue);
+            let fits = |held: &Held| {
+                held.is_open(now) && !held.late && !self.model.at_most_once(held.queue)
+            };
             let Some(place) = self.pick(*pick, fits) else {
                 continue;
             };

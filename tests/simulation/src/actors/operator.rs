@@ -1,7 +1,6 @@
 //! Those who look after queues: they pause, withdraw, redrive, remove, and open and close workers.
 
 use ackbox_core::command::{Command, DeadFilter, EditDead, QueueId, Request};
-use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Object;
 
 use crate::model::meeting::{How, Swept};
@@ -261,7 +260,7 @@ impl World {
             queue,
             concurrency,
             policies: Box::new(self.plan.policies[at].clone()),
-            limits: HandlerLimits::default(),
+            limits: self.plan.limits[at],
         })? {
             self.workers.push(Working {
                 id: opened.worker,

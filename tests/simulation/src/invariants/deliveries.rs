@@ -1,5 +1,6 @@
 //! Deliveries: of a message that is there, as it was sent, to one consumer at a time, each start counted.
 
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{Delivery, Recipient};
 
 use super::{Checked, Violation};
@@ -28,6 +29,7 @@ impl Model {
         let turns_away = self.turns_away(delivery.queue.0 as usize);
         let at_most_once = self.at_most_once(delivery.queue.0 as usize);
         let by_hand = matches!(delivery.to, Recipient::Dequeue(_));
+        let is_limited = !self.limits[delivery.queue.0 as usize].is_empty();
         let message = &mut self.messages[index];
         must!(
             !message.handed_over,
@@ -63,7 +65,7 @@ impl Model {
         );
         message.starts = (delivery.attempt, delivery.attempt);
         (message.end, message.dead) = (End::No, Sure::No);
-        (message.may_die, message.refunded) = (by_hand || turns_away, false);
+        (message.may_die, message.refunded) = (by_hand || turns_away || is_limited, false);
         message.token = delivery.token.0;
         if at_most_once {
             message.handed_over = true;
@@ -76,19 +78,40 @@ impl Model {
             }
         }
         self.tokens.insert(delivery.token.0);
+        self.hold(index, delivery, passage, now);
+        Ok(())
+    }
+
+    fn hold(&mut self, index: usize, delivery: &Delivery, passage: Option<Passage>, now: u64) {
+        let queue = delivery.queue.0 as usize;
+        let handler = matches!(delivery.to, Recipient::Worker(_));
+        let limits = if handler {
+            self.limits[queue]
+        } else {
+            HandlerLimits::default()
+        };
+        let lease_ms = self.queues[queue].lease_ms.unwrap_or(0);
+        let first = [limits.timeout_ms, limits.max_runtime_ms];
+        let first = first.into_iter().flatten().min();
+        // At most once, it is settled already, and has no lease.
+        let runs_out = limits.max_runtime_ms.filter(|_| !delivery.handed_over);
         self.held.push(Held {
             token: delivery.token.0,
             message: index,
-            queue: delivery.queue.0 as usize,
-            handler: matches!(delivery.to, Recipient::Worker(_)),
-            until: matches!(delivery.to, Recipient::Dequeue(_)).then_some(delivery.lease_until.0),
+            queue,
+            handler,
+            until: match delivery.to {
+                Recipient::Dequeue(_) => Some(delivery.lease_until.0),
+                Recipient::Worker(_) => runs_out.map(|ms| now + ms),
+            },
             settled: false,
             lost: false,
+            late: false,
+            patience: first.map(|ms| now + ms + lease_ms),
             abandoned: None,
             passage,
             origin: (delivery.number, delivery.run),
         });
-        Ok(())
     }
 
     fn identify(&mut self, delivery: &Delivery) -> Option<usize> {
@@ -163,11 +186,7 @@ impl Model {
             "I4: a lower token than before: {what}"
         );
         for held in self.held.iter().filter(|held| held.message == index) {
-            let runs = match (held.handler, held.abandoned) {
-                (true, Some(until)) => now < until,
-                (true, None) => true,
-                (false, _) => held.is_open(now),
-            };
+            let runs = held.keeps(now) || (!held.handler && held.is_open(now));
             must!(!runs, "I4: handed out twice at once, {held:?}: {what}");
         }
         Ok(())

@@ -20,7 +20,7 @@ impl Model {
             |other: &Message| other.sent.queue == queue && other.sent.group.as_ref() == Some(group);
         for held in self.held.iter().filter(|held| held.message != index) {
             let runs = held.is_open(now)
-                || (self.at_most_once(queue) && held.handler && held.abandoned.is_none());
+                || (self.at_most_once(queue) && held.keeps(now) && held.abandoned.is_none());
             let beside = runs && is_in_group(&self.messages[held.message]);
             must!(!beside, "I8: beside another of its group, {held:?}: {what}");
         }

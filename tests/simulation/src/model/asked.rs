@@ -22,8 +22,12 @@ pub struct Held {
     pub queue: usize,
     /// It runs in a handler; else it was claimed by hand.
     pub handler: bool,
-    /// When a lease by hand ends.
+    /// When its lease ends by itself.
     pub until: Option<u64>,
+    /// It was told to stop, and has failed whatever it says.
+    pub late: bool,
+    /// Nobody waits for its handler any more from then on.
+    pub patience: Option<u64>,
     /// It was settled.
     pub settled: bool,
     /// Its lease was taken away.
@@ -123,6 +127,13 @@ impl Held {
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {
         self.lost || self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Whether its handler keeps its message from being handed out again.
+    #[must_use]
+    pub fn keeps(&self, now: u64) -> bool {
+        let until = [self.abandoned, self.patience];
+        self.handler && until.into_iter().flatten().all(|until| now < until)
     }
 
     /// Whether it certainly may be settled.

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ackbox_core::config::{Guarantee, QueueOptions, WhenFull};
 use ackbox_core::consumer::policies::{Policies, WhenOpen};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 
 pub use asked::{Asked, Entry, Held};
@@ -29,6 +30,8 @@ pub struct Model {
     pub queues: Vec<QueueOptions>,
     /// Policies of their workers.
     pub policies: Vec<Policies>,
+    /// How long their handlers may take.
+    pub limits: Vec<HandlerLimits>,
     /// Destinations that a consumer wanted to be left alone until then.
     pub holds: BTreeMap<(usize, String), u64>,
     /// Every message that was accepted.

@@ -10,6 +10,7 @@ mod options;
 use crate::chance::Rng;
 use ackbox_core::config::{Config, Durability, QueueOptions};
 use ackbox_core::consumer::policies::Policies;
+use ackbox_core::consumer::watch::HandlerLimits;
 
 use crate::op::Op;
 use mix::Mix;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub queues: Vec<QueueOptions>,
     /// Of their workers.
     pub policies: Vec<Policies>,
+    /// How long handlers of each queue may take.
+    pub limits: Vec<HandlerLimits>,
     /// Handlers at once, of the workers that each queue has from the start.
     pub workers: Vec<Vec<u32>>,
     /// The storage answers at once, unless it is told otherwise.
@@ -54,8 +57,12 @@ impl Plan {
         let count = rng.usize(1..=3);
         let queues: Vec<QueueOptions> = (0..count).map(|_| options::queue(&mut rng)).collect();
         let policies = queues.iter();
-        let policies = policies
+        let policies: Vec<Policies> = policies
             .map(|queue| options::policies(&mut rng, queue))
+            .collect();
+        let limits = policies.iter();
+        let limits = limits
+            .map(|policies| options::limits(&mut rng, policies))
             .collect();
         let workers = (0..count).map(|_| options::workers(&mut rng)).collect();
         let config = Config {
@@ -78,6 +85,7 @@ impl Plan {
             config,
             queues,
             policies,
+            limits,
             workers,
             prompt,
             drift_milli,

@@ -5,6 +5,7 @@ use ackbox_core::config::{
     DeadOptions, DedupOptions, GroupOnDead, Guarantee, QueueOptions, WhenFull,
 };
 use ackbox_core::consumer::policies::{PerDestination, Policies, Scope, WhenOpen, WorkerRate};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 use ackbox_core::policy::breaker::{BreakerOptions, WindowKind};
 use ackbox_core::policy::budget::BudgetOptions;
@@ -73,6 +74,19 @@ pub(super) fn workers(rng: &mut Rng) -> Vec<u32> {
     (0..rng.usize(..3))
         .map(|_| *pick(rng, &[1, 2, 5]))
         .collect()
+}
+
+/// How long handlers may take: often as long as they like. Not behind a circuit: what a probe that ran out
+/// costs is not told.
+pub(super) fn limits(rng: &mut Rng, policies: &Policies) -> HandlerLimits {
+    let drawn = HandlerLimits {
+        timeout_ms: *pick(rng, &[None, None, None, Some(300), Some(5000)]),
+        max_runtime_ms: *pick(rng, &[None, None, None, Some(200), Some(2000)]),
+    };
+    match policies.breaker {
+        Some(_) => HandlerLimits::default(),
+        None => drawn,
+    }
 }
 
 /// What the workers of a queue heed: often nothing.

@@ -262,9 +262,13 @@ impl Model {
         if is_certain || !self.may_be_given_away(message) {
             return;
         }
-        let (queue, sequence) = (message.sent.queue, message.sequence);
+        let sequence = message.sequence;
+        let queues = 0..self.queues.len();
+        let queues: Vec<usize> = queues.filter(|queue| message.may_be_in(*queue)).collect();
         if let Some(id) = message.sent.id.clone() {
-            self.remember(queue, id, sequence, (0, ended.last), false);
+            for queue in queues {
+                self.remember(queue, id.clone(), sequence, (0, ended.last), false);
+            }
         }
     }
 
