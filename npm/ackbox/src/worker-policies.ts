@@ -70,7 +70,8 @@ export interface PolicyOptions {
   readonly rate?: WorkerRateOptions | undefined
   /**
    * What becomes of messages whose circuit is open. `'pause'`: they wait at no cost. `'dead-letter'`: they become dead
-   * letters, reason `circuit-open`. `'reject'`: an attempt fails with `ERR_CIRCUIT_OPEN`. Default `'pause'`.
+   * letters, reason `circuit-open`. `'reject'`: an attempt fails with `ERR_CIRCUIT_OPEN`, and the next comes
+   * after the backoff, a millisecond later at the earliest. Default `'pause'`.
    */
   readonly whenOpen?: 'pause' | 'dead-letter' | 'reject' | undefined
   /** The share of retries, 0 to 1, or more precisely; past it retries are put off, never dropped. Default: no limit. */

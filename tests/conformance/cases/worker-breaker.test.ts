@@ -245,10 +245,11 @@ describe('a breaker of the user in front of workers', () => {
     ['dead-letter', { reason: 'circuit-open' }],
     ['reject', { reason: 'exhausted' }],
   ] as const)('whenOpen: %o [A3 whenOpen]', async (whenOpen, expected) => {
-    const { breaker, queue, outside, worker, seen } = await guarded({ whenOpen })
+    const { clock, breaker, queue, outside, worker, seen } = await guarded({ whenOpen })
     breaker.isolate()
     expect([worker.circuit(), ...worker.circuits()]).toMatchObject([{ retryAt: Infinity }, { retryAt: Infinity }])
     await queue.enqueue('a-1', { id: 'x', maxAttempts: 2 })
+    await clock.advance(1)
     await seen.until('dead')
     expect(await queue.dead.get('x')).toMatchObject({ ...expected, error: { code: 'ERR_CIRCUIT_OPEN' } })
     expect(outside.calls).toEqual([])

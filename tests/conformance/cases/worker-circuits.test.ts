@@ -149,10 +149,26 @@ describe('circuits of a worker', () => {
     outside.process(queue, { whenOpen })
     const until = new Date(clock.now() + 10_000).toISOString()
     await queue.enqueue('a-1', { id: 'x' })
+    // Attempts that fail without a backoff are a millisecond apart.
+    for (let ms = 0; ms < 2; ms += 1) await clock.advance(1)
     await seen.until('dead')
     const letter = await queue.dead.get('x')
     const error = { code: 'ERR_CIRCUIT_OPEN', message: `the circuit of destination 'a' is open until ${until}` }
     expect(letter).toMatchObject({ ...expected, error })
+    expect(outside.calls).toHaveLength(2)
+  })
+
+  it('without a backoff and an end, whenOpen: reject costs an attempt a millisecond and no more', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', { ...OPTIONS, maxAttempts: Infinity })
+    const outside = new Outside()
+    outside.down.add('a')
+    outside.process(queue, { whenOpen: 'reject' })
+    await queue.enqueue('a-1', { id: 'x' })
+    await clock.advance(0)
+    const { attempt = 0 } = (await queue.get('x'))!
+    for (let ms = 0; ms < 5; ms += 1) await clock.advance(1)
+    expect(await queue.get('x')).toMatchObject({ attempt: attempt + 5, state: 'scheduled' })
     expect(outside.calls).toHaveLength(2)
   })
 

@@ -309,7 +309,9 @@ impl Engine {
             self.commit.write(&started, Note::None);
             self.ledger.unlease(slot);
             self.ledger.queues[queue as usize].counters.rejected += 1;
-            if self.fail_attempt(slot, Reason::Exhausted, None, &error) {
+            // Time has to pass, or a message with many attempts would meet the circuit again at once, without end.
+            let delay_ms = self.ledger.backoff_ms(slot).max(1);
+            if self.fail_attempt(slot, Reason::Exhausted, Some(delay_ms), &error) {
                 self.ledger.enter(slot, self.now);
             }
         }

@@ -408,6 +408,37 @@ fn failed_attempts_instead_of_a_pause() {
 }
 
 #[test]
+fn who_is_turned_away_comes_back_in_a_later_millisecond() {
+    let backoff = Backoff::Constant {
+        ms: 0,
+        jitter: Jitter::None,
+    };
+    let options = QueueOptions {
+        backoff: Some(backoff),
+        max_attempts: Some(u32::MAX),
+        ..QueueOptions::default()
+    };
+    let mut world = World::new();
+    let orders = world.define("orders", options);
+    let policies = Policies {
+        when_open: WhenOpen::Reject,
+        ..guarded()
+    };
+    world.worker_with(orders, 1, policies);
+    world.send(orders, "a", "x");
+    for _ in 0..2 {
+        reject_next(&mut world);
+    }
+    let rejected = world.stats(orders).rejected;
+    assert_eq!(rejected, 3, "once at the time of the opening");
+    for ms in 1..=5 {
+        world.advance(1);
+        assert_eq!(world.stats(orders).rejected, rejected + ms);
+    }
+    world.audit();
+}
+
+#[test]
 fn a_message_behind_an_open_circuit_expires_all_the_same() {
     let (mut world, orders, _) = broken(guarded());
     let enqueue = Enqueue {
