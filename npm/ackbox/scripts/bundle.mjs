@@ -18,5 +18,6 @@ const common = { bundle: true, format: 'esm', minify: true, platform: 'browser',
 rmSync(outdir, { recursive: true, force: true })
 const entryPoints = Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, inDist(file)]))
 await build({ ...common, entryPoints, outdir, splitting: true, chunkNames: 'chunks/[name]-[hash]' })
-const contents = ["import './eager.js'", ...Object.values(ENTRIES).map((file) => `export * from './${file}'`)].join('\n')
+const whole = ['eager.js', ENTRIES.http, ENTRIES.indexeddb]
+const contents = whole.map((file) => `export * from './${file}'`).join('\n')
 await build({ ...common, stdin: { contents, resolveDir: dist }, outfile: `${outdir}/single.js` })

@@ -14,21 +14,16 @@ const APP = fileURLToPath(new URL('app/', import.meta.url))
 
 const newPage = useChromium()
 
-/** The sources of the app as a person without a bundler writes them. */
+/** The app as a person without a bundler writes it. */
 async function plainApp(): Promise<Record<string, string>> {
-  const source = async (name: string, bundle: string): Promise<string> =>
-    (await readFile(`${APP}${name}`, 'utf8'))
-      .replace("import 'ackbox/eager'\n", '')
-      .replace("from 'ackbox'", `from '/ackbox/web/${bundle}'`)
-      .replace('./work.js', `./work-${bundle}`)
-  return {
-    '/index.html': await readFile(`${APP}index.html`, 'utf8'),
-    '/page.js': await source('page.js', 'ackbox.js'),
-    '/worker.js': await source('worker.js', 'ackbox.js'),
-    '/service-worker.js': await source('service-worker.js', 'single.js'),
-    '/work-ackbox.js': await source('work.js', 'ackbox.js'),
-    '/work-single.js': await source('work.js', 'single.js'),
+  const files: Record<string, string> = {}
+  for (const name of ['index.html', 'page.js', 'worker.js', 'service-worker.js', 'work.js']) {
+    const source = await readFile(`${APP}${name}`, 'utf8')
+    files[`/${name}`] = source
+      .replace("from 'ackbox/eager'", "from '/ackbox/web/single.js'")
+      .replace("from 'ackbox'", "from '/ackbox/web/ackbox.js'")
   }
+  return files
 }
 
 async function load(headers: Record<string, string> = {}): Promise<Page> {

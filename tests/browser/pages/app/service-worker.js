@@ -1,10 +1,7 @@
-import 'ackbox/eager'
+import { open } from 'ackbox/eager'
 import { work } from './work.js'
 
-self.addEventListener('message', ({ source, waitUntil }) => {
-  void waitUntil
-  work('service-worker').then(
-    (result) => source.postMessage(result),
-    (error) => source.postMessage(String(error)),
-  )
+self.addEventListener('message', (event) => {
+  const answer = (result) => event.source.postMessage(result)
+  event.waitUntil(work(open, 'service-worker').then(answer, (error) => answer(String(error))))
 })

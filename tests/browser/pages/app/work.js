@@ -1,7 +1,5 @@
 /** What each page, worker and service worker of the tests does: a box of the default storage, from end to end. */
-import { open } from 'ackbox'
-
-export async function work(name, options) {
+export async function work(open, name, options) {
   const box = await open(name, options)
   const queue = box.queue('orders')
   await queue.enqueueMany([{ body: 'one' }, { body: 'two' }])

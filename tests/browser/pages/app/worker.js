@@ -1,3 +1,4 @@
+import { open } from 'ackbox'
 import { work } from './work.js'
 
-work('worker').then(postMessage, (error) => postMessage(String(error)))
+work(open, 'worker').then(postMessage, (error) => postMessage(String(error)))

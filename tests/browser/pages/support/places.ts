@@ -13,33 +13,33 @@ export async function inPage(page: Page): Promise<unknown> {
   return page.evaluate(() => (globalThis as unknown as { work: Work }).work('page'))
 }
 
-/** In a dedicated worker. */
-export function inWorker(page: Page, url: string): Promise<unknown> {
-  return page.evaluate(async (address) => {
-    const worker = new Worker(address, { type: 'module' })
+/** In a dedicated worker, started in the way that bundlers know. */
+export function inWorker(page: Page): Promise<unknown> {
+  return page.evaluate(async () => {
+    const worker = (globalThis as unknown as { startWorker(): Worker }).startWorker()
     return new Promise((resolve) => {
       worker.onmessage = ({ data }) => resolve(data)
       worker.onerror = ({ message }) => resolve(`the worker failed: ${message}`)
     })
-  }, url)
+  })
 }
 
 /** In a service worker. */
-export function inServiceWorker(page: Page, url: string): Promise<unknown> {
-  return page.evaluate(async (address) => {
-    await navigator.serviceWorker.register(address, { type: 'module' })
+export function inServiceWorker(page: Page): Promise<unknown> {
+  return page.evaluate(async () => {
+    await navigator.serviceWorker.register('/service-worker.js', { type: 'module' })
     const { active } = await navigator.serviceWorker.ready
     return new Promise((resolve) => {
       navigator.serviceWorker.onmessage = ({ data }) => resolve(data)
       navigator.serviceWorker.startMessages()
       active!.postMessage('work')
     })
-  }, url)
+  })
 }
 
 /** All three. */
-export async function worksEverywhere(page: Page, worker = '/worker.js', serviceWorker = '/service-worker.js'): Promise<void> {
+export async function worksEverywhere(page: Page): Promise<void> {
   expect(await inPage(page)).toEqual(WORKED)
-  expect(await inWorker(page, worker)).toEqual(WORKED)
-  expect(await inServiceWorker(page, serviceWorker)).toEqual(WORKED)
+  expect(await inWorker(page)).toEqual(WORKED)
+  expect(await inServiceWorker(page)).toEqual(WORKED)
 }

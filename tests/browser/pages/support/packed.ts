@@ -1,0 +1,27 @@
+/** The package as a stranger gets it: packed, and installed beside the sources of the app. */
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { mustRun } from '../../../support/commands.ts'
+
+const PACKAGE = fileURLToPath(new URL('../../../../npm/ackbox', import.meta.url))
+const APP = fileURLToPath(new URL('../app', import.meta.url))
+
+export interface Project {
+  readonly folder: string
+  remove(): Promise<void>
+}
+
+/** A project with the app and the package in it. */
+export async function project(): Promise<Project> {
+  const folder = await mkdtemp(join(tmpdir(), 'ackbox-bundlers-'))
+  await cp(APP, folder, { recursive: true })
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
+  const report = await mustRun('npm', ['pack', '--json', '--pack-destination', folder], PACKAGE)
+  const [tarball] = JSON.parse(report) as [{ filename: string }]
+  const options = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
+  await mustRun('npm', ['install', ...options, join(folder, tarball.filename)], folder)
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
+}
