@@ -198,7 +198,9 @@ export interface WorkerOptions<T = unknown> extends PolicyOptions, ReadinessOpti
   readonly concurrency?: number | undefined
   /**
    * Under which circuits, holds of destinations that asked for time, and rates are kept over restarts; after a crash, what
-   * rates had given out is forgotten, so that one burst too many may follow. Default: the queue's name.
+   * rates had given out is forgotten, so that one burst too many may follow. Workers of one queue and one name share their
+   * circuits, holds and retry budget, and so must name the same limits, else `ERR_INVALID_OPTION`; those that limit
+   * differently need names of their own. Default: the queue's name.
    */
   readonly name?: string | undefined
   /**

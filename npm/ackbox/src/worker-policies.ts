@@ -64,7 +64,11 @@ export interface PolicyOptions {
    * boxes too, and calls outside queues, and counts all of them. It is not kept in the box: `toJSON` is for that.
    */
   readonly breaker?: boolean | WorkerBreakerOptions | CircuitBreaker | undefined
-  /** Limits of each destination; destinations take turns. Default: none, messages in their order. */
+  /**
+   * Limits of each destination; destinations take turns. `{}` limits none, and yet leaves one alone that asked for time
+   * (`RetryAfterError`), as `breaker` does. Default: none, messages in their order: those of a destination are told apart
+   * by nobody, which costs memory and time for each message, and only the one that was told to come later does.
+   */
   readonly perDestination?: PerDestinationOptions | undefined
   /** How often handlers start. Default: as often as they can. */
   readonly rate?: WorkerRateOptions | undefined

@@ -141,6 +141,23 @@ eachStorage('what outlives a worker and its box [A3 name]', (make) => {
     expect(seen).toEqual(['a-1', 'a-2', 'a-3'])
   })
 
+  it.each<[string, WorkerOptions<string>, string[]]>([
+    ['each message alone where destinations are not told apart', {}, ['a-1', 'a-2', 'b-1']],
+    ['the destination with perDestination: {}', { perDestination: {} }, ['a-1', 'b-1']],
+    ['the destination with a breaker', { breaker: true }, ['a-1', 'b-1']],
+  ])('who asked for time holds %s', async (_, options, expected) => {
+    const { box, clock } = await make()
+    const queue = box.queue<string>('jobs', { ...DESTINATION, backoff: constant(1) })
+    const seen: string[] = []
+    queue.process(({ body }) => {
+      seen.push(body)
+      if (body.startsWith('a')) throw new RetryAfterError(60_000)
+    }, options)
+    await queue.enqueueMany([{ body: 'a-1' }, { body: 'a-2' }, { body: 'b-1' }])
+    await clock.advance(59_999)
+    expect(seen).toEqual(expected)
+  })
+
   it('the time that a destination asked for [A3 RetryAfterError]', async () => {
     const { box, clock, reopen } = await make()
     const seen: string[] = []
