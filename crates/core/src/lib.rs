@@ -13,6 +13,7 @@
 #[macro_use]
 mod seeded;
 
+mod buckets;
 pub mod command;
 pub mod config;
 pub mod consumer;

@@ -26,13 +26,36 @@ pub enum Message<'a> {
 pub struct Messages<'a> {
     bytes: &'a [u8],
     at: usize,
+    records: usize,
 }
 
 impl<'a> Messages<'a> {
     /// Those of these bytes.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self::behind(bytes, 0)
+    }
+
+    /// Those of these bytes that begin at `at`, where one of them does, or behind.
+    #[must_use]
+    pub fn behind(bytes: &'a [u8], at: usize) -> Self {
+        Self {
+            bytes,
+            at,
+            records: 0,
+        }
+    }
+
+    /// Where the next one begins; the end of the bytes when there is none.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// How many records were read.
+    #[must_use]
+    pub const fn records(&self) -> usize {
+        self.records
     }
 
     fn record(&mut self) -> Checked<Option<Input<'a>>> {
@@ -43,6 +66,7 @@ impl<'a> Messages<'a> {
         let (record, size) = Input::decode(bytes)
             .map_err(|why| BadInput(format!("input record at byte {}: {why}", self.at)))?;
         self.at += size;
+        self.records += 1;
         Ok(Some(record))
     }
 

@@ -20,6 +20,9 @@ const FIRST_NOTICE: u64 = 1 << 52;
 /// How often one step lets the engine go on by itself, so that a long purge is many short steps.
 const SLICES_PER_STEP: u32 = 2;
 
+/// Records that one step hands over, and what of a unit is beyond that: much input is many short steps.
+const RECORDS_PER_STEP: usize = 5_000;
+
 /// Owns an engine, and keeps what does not fit into an output area for the next step.
 ///
 /// The host writes records into its input area, calls [`Host::step`], and performs the records that
@@ -32,6 +35,8 @@ pub struct Host {
     held: Option<Effect>,
     /// The time of the input whose outputs are still to come.
     unfinished: Option<Timestamp>,
+    /// An input of which not all was handed over yet, and where the rest of it begins.
+    rest: Option<(Vec<u8>, usize)>,
     /// Objects of replies and notices that wait to be taken.
     objects: BTreeMap<u64, Object>,
     next_notice: u64,
@@ -62,15 +67,18 @@ impl Host {
             engine: Engine::new(config, entropy, now(now_ms))?,
             held: None,
             unfinished: None,
+            rest: None,
             objects: BTreeMap::new(),
             next_notice: FIRST_NOTICE,
         })
     }
 
-    /// Handles all records of `input` at one instant, then writes effects into `output`.
+    /// Handles all records of `input` at one instant, as many steps as that takes, and writes effects into
+    /// `output`.
     ///
     /// # Panics
-    /// When `input` is malformed, or is not empty although the last step said `more`.
+    /// When `input` is malformed (which a later step may find), or is not empty although the last step said
+    /// `more`.
     pub fn step(&mut self, now_ms: f64, input: &[u8], output: &mut [u8]) -> StepResult {
         let now = match self.unfinished {
             Some(now) => {
@@ -78,15 +86,24 @@ impl Host {
                     input.is_empty(),
                     "input came before the outputs of the last one were drained"
                 );
+                // What is still to be told comes first.
+                if self.held.is_none()
+                    && let Some((input, at)) = self.rest.take()
+                {
+                    let at = self.handle(now, &input, at);
+                    self.rest = (at < input.len()).then_some((input, at));
+                }
                 now
             }
             None => {
                 let now = now(now_ms);
-                self.handle(now, input);
+                let at = self.handle(now, input, 0);
+                self.rest = (at < input.len()).then(|| (input.to_vec(), at));
                 now
             }
         };
-        let (written, needed, finished) = self.fill(now, output);
+        let (written, needed, told) = self.fill(now, output);
+        let finished = told && self.rest.is_none();
         self.unfinished = (!finished).then_some(now);
         StepResult {
             written: length(written),
@@ -131,8 +148,12 @@ impl Host {
             .map_or(f64::INFINITY, |(at, _)| to_host(at.0))
     }
 
-    fn handle(&mut self, now: Timestamp, input: &[u8]) {
-        for message in Messages::new(input) {
+    /// Handles records from `at` on, and tells where those begin that are left for the next step.
+    fn handle(&mut self, now: Timestamp, input: &[u8], at: usize) -> usize {
+        let mut messages = Messages::behind(input, at);
+        while messages.records() < RECORDS_PER_STEP
+            && let Some(message) = messages.next()
+        {
             match trusted(message) {
                 Message::Command(ticket, command) => {
                     self.engine.handle_command(now, ticket, command)
@@ -141,6 +162,7 @@ impl Host {
             }
         }
         self.engine.handle_timeout(now);
+        messages.at()
     }
 
     /// Writes effects until the area is full or all is told: bytes written, bytes needed, finished.

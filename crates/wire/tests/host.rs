@@ -103,6 +103,47 @@ fn a_batch_is_one_command() {
 }
 
 #[test]
+fn much_input_is_handed_over_in_several_steps_and_answered_in_its_order() {
+    let mut driver = Driver::opened();
+    driver.output = vec![0; 1 << 20];
+    let count = 12_000;
+    let input: Vec<u8> = (0..count)
+        .flat_map(|number| enqueue(1, &format!("order-{number}"), b"{}"))
+        .collect();
+    let first = driver.host.step(Driver::NOW, &input, &mut driver.output);
+    assert!(first.more, "no step handles all of it");
+    let (record, _) = Output::decode(&driver.output).unwrap();
+    let Output::Append(append) = record else {
+        panic!("expected an append, got {record:?}");
+    };
+    let appended_first = append.bytes.len();
+
+    assert!(
+        driver.run(&[]).is_empty(),
+        "one append waits for its completion"
+    );
+    assert_eq!(driver.steps, 2, "two more steps take the rest");
+    let told = driver.run(&support::appended());
+    let receipts: Vec<_> = told.iter().filter(|line| *line != "append").collect();
+    let expected: Vec<_> = (0..count)
+        .map(|number| format!("receipt 1 order-{number}"))
+        .collect();
+    assert_eq!(receipts, expected.iter().collect::<Vec<_>>());
+    assert!(appended_first < driver.journal.len());
+}
+
+#[test]
+fn a_batch_is_handed_over_as_a_whole() {
+    let mut driver = Driver::opened();
+    driver.output = vec![0; 2 << 20];
+    let ids: Vec<String> = (0..9_000).map(|number| format!("{number}")).collect();
+    let items: Vec<(&str, &[u8])> = ids.iter().map(|id| (&**id, &b"{}"[..])).collect();
+    let told = driver.run(&support::batch(5, &items));
+    let appends = told.iter().filter(|line| *line == "append");
+    assert_eq!((appends.count(), told.len()), (1, 9_001));
+}
+
+#[test]
 #[should_panic(expected = "unit of 2: expected a record at 1, got none")]
 fn a_batch_that_ends_early_is_a_bug_of_the_host() {
     let mut driver = Driver::opened();

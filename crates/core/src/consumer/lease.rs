@@ -106,9 +106,7 @@ impl Leases {
     /// Adds one.
     pub fn insert(&mut self, token: Token, lease: Lease) {
         let key = self.leases.insert((token, lease));
-        let leases = &self.leases;
-        self.by_token
-            .insert(spread(token.0), key, |key| spread(leases[key].0.0));
+        self.by_token.insert(spread(token.0), key);
     }
 
     fn key(&self, token: Token) -> Option<u32> {
@@ -130,7 +128,7 @@ impl Leases {
     /// Ends one.
     pub fn remove(&mut self, token: Token) -> Option<Lease> {
         let key = self.key(token)?;
-        self.by_token.remove(spread(token.0), key);
+        self.by_token.remove(key);
         let (_, lease) = self.leases.remove(key);
         self.detached -= usize::from(lease.detached);
         if lease.held.is_some() {

@@ -21,7 +21,9 @@ use crate::ledger::{Note, Recorder};
 use std::collections::VecDeque;
 
 /// A frame that holds so much is closed, so that no frame grows far beyond an atomic unit.
-const FRAME_BYTES: usize = 4 << 20;
+pub(super) const FRAME_BYTES: usize = 4 << 20;
+/// The same in records, all of which one step sees to when the frame is durable: as many as a unit has items.
+pub(super) const FRAME_RECORDS: usize = 10_000;
 
 /// The journal's end and what is on its way there.
 #[derive(Debug)]
@@ -195,7 +197,7 @@ impl Commit {
         if self
             .staged
             .back()
-            .is_none_or(|staged| staged.frame.bytes() >= FRAME_BYTES || bug!("split-unit"))
+            .is_none_or(|staged| staged.is_full() || bug!("split-unit"))
         {
             self.staged
                 .push_back(Staged::new(self.written, &mut self.spare));

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::commit::{FRAME_BYTES, FRAME_RECORDS};
 use super::editing::Edited;
 use super::outcomes::Ended;
 use super::producing::{Opened, Produced};
@@ -64,6 +65,11 @@ impl Staged {
             gates,
             before,
         }
+    }
+
+    /// Whether it is closed to what does not have to be in it.
+    pub(super) fn is_full(&self) -> bool {
+        self.frame.bytes() >= FRAME_BYTES || self.notes.len() >= FRAME_RECORDS
     }
 
     pub(super) fn push(&mut self, record: &Record<'_>, note: Note) {

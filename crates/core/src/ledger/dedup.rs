@@ -18,16 +18,15 @@
 //! Nothing depends on how chains are linked. An entry takes [`ENTRY_BYTES`], 3 more for its bucket and,
 //! once it is finished, 8 more for its orders.
 
-mod buckets;
 mod entry;
 
+use crate::buckets::{Buckets, Links};
 use crate::command::MessageState;
 use crate::journal::Place;
 use crate::slab::Slab;
 use crate::time::Timestamp;
 
 use super::order::Order;
-use buckets::Buckets;
 pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status, end_code, kept_of, parse_end};
 
 /// Entries of one queue.
@@ -56,7 +55,10 @@ impl Dedup {
     /// The entry of an id.
     #[must_use]
     pub fn find(&self, queue: u32, hash: u128) -> Option<u32> {
-        let is_it = |entry: &Entry| entry.hash() == hash && entry.queue() == queue;
+        let is_it = |key: u32| {
+            let entry = &self.entries[key];
+            entry.hash() == hash && entry.queue() == queue
+        };
         self.buckets.find(&self.entries, hash as u64, is_it)
     }
 
@@ -154,7 +156,8 @@ impl Dedup {
         let key = self
             .entries
             .insert(Entry::live(queue, hash, fingerprint, slot));
-        self.buckets.insert(&mut self.entries, key);
+        let count = self.entries.len();
+        self.buckets.insert(&mut self.entries, key, count);
         let place = queue as usize;
         if place >= self.queues.len() {
             self.queues.resize_with(place + 1, QueueEntries::default);
@@ -319,5 +322,19 @@ impl Dedup {
                 .finished
                 .remove(entry, |entry| entries[entry].end_rank());
         }
+    }
+}
+
+impl Links for Slab<Entry> {
+    fn hash(&self, key: u32) -> u64 {
+        self[key].filing()
+    }
+
+    fn next(&self, key: u32) -> u32 {
+        self[key].next
+    }
+
+    fn set_next(&mut self, key: u32, next: u32) {
+        self[key].next = next;
     }
 }

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 
 /// Ends that are kept: several times what handlers can settle between two turns of a host, which is when
 /// who has a receipt asks. Without results they take about half a megabyte.
-const ENDS_MAX: usize = 4096;
+const ENDS_MAX: u32 = 4096;
 /// Bytes of their results: sixteen of the largest that a queue keeps by default. The earliest ends go.
 const RESULT_BYTES_MAX: usize = 1 << 20;
 
@@ -48,7 +48,7 @@ pub struct RecentEnd {
 #[derive(Debug, Default)]
 pub(super) struct RecentEnds {
     ends: VecDeque<RecentEnd>,
-    /// The place of the first one; places are given in order, and begin again at 0 some day.
+    /// The place of the first one; places are given in order, round a ring of [`ENDS_MAX`].
     first: u32,
     /// From a key to the place of its last end.
     places: Index,
@@ -72,21 +72,18 @@ impl RecentEnds {
             if self.end_at(place).number == end.number {
                 return;
             }
-            self.places.remove(hash, place);
+            self.places.remove(place);
         }
         if end.result.len() > RESULT_BYTES_MAX {
             return;
         }
         self.result_bytes += end.result.len();
-        while self.ends.len() >= ENDS_MAX || self.result_bytes > RESULT_BYTES_MAX {
+        while self.ends.len() >= ENDS_MAX as usize || self.result_bytes > RESULT_BYTES_MAX {
             self.drop_first();
         }
-        let place = self.first.wrapping_add(self.ends.len() as u32);
+        let place = (self.first + self.ends.len() as u32) % ENDS_MAX;
         self.ends.push_back(end);
-        let (ends, first) = (&self.ends, self.first);
-        self.places.insert(hash, place, |place| {
-            ends[place.wrapping_sub(first) as usize].key.hash()
-        });
+        self.places.insert(hash, place);
     }
 
     fn find(&self, key: &Key) -> Option<&RecentEnd> {
@@ -99,7 +96,7 @@ impl RecentEnds {
     }
 
     fn end_at(&self, place: u32) -> &RecentEnd {
-        &self.ends[place.wrapping_sub(self.first) as usize]
+        &self.ends[((place + ENDS_MAX - self.first) % ENDS_MAX) as usize]
     }
 
     /// Forgets the end of an id; what is left of it goes in its turn.
@@ -107,14 +104,14 @@ impl RecentEnds {
         if !self.ends.is_empty()
             && let Some(place) = self.place(key)
         {
-            self.places.remove(key.hash(), place);
+            self.places.remove(place);
         }
     }
 
     fn drop_first(&mut self) {
         if let Some(end) = self.ends.pop_front() {
-            self.places.remove(end.key.hash(), self.first);
-            self.first = self.first.wrapping_add(1);
+            self.places.remove(self.first);
+            self.first = (self.first + 1) % ENDS_MAX;
             self.result_bytes -= end.result.len();
         }
     }

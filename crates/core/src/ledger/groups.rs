@@ -15,7 +15,7 @@ use crate::slab::Slab;
 #[derive(Debug)]
 pub(super) struct Group {
     name: Rc<str>,
-    members: BTreeMap<u64, u32>,
+    members: Members,
     /// Deliveries in flight that the group waits for, message or not (at-most-once).
     in_flight: u32,
     /// Members that are due and wait behind the head, as of the purge count `epoch`.
@@ -23,6 +23,14 @@ pub(super) struct Group {
     epoch: u32,
     /// Dead letters of the group, members or not.
     dead: u32,
+}
+
+/// Messages of one group in their order. Most groups have one at a time, which allocates nothing.
+#[derive(Debug, Default)]
+struct Members {
+    head: Option<(u64, u32)>,
+    /// All but the head.
+    behind: BTreeMap<u64, u32>,
 }
 
 /// The groups of a queue.
@@ -48,15 +56,13 @@ impl Groups {
         }
         let slot = self.groups.insert(Group {
             name: Rc::from(name),
-            members: BTreeMap::new(),
+            members: Members::default(),
             in_flight: 0,
             parked: 0,
             epoch: self.epoch,
             dead: 0,
         });
-        let groups = &self.groups;
-        self.index
-            .insert(hash, slot, |slot| text_hash(groups[slot].name.as_bytes()));
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -68,33 +74,24 @@ impl Groups {
 
     /// Adds a message; returns the head that it displaced, if it comes before it.
     pub fn join(&mut self, group: u32, order: u64, slot: u32) -> Option<u32> {
-        let members = &mut self.groups[group].members;
-        let old = members
-            .first_key_value()
-            .map(|(order, slot)| (*order, *slot));
-        members.insert(order, slot);
-        old.filter(|(first, _)| order < *first)
-            .map(|(_, slot)| slot)
+        self.groups[group].members.insert(order, slot)
     }
 
     /// Who stands at this place of a group.
     #[must_use]
     pub fn member(&self, group: u32, order: u64) -> Option<u32> {
-        self.groups[group].members.get(&order).copied()
+        self.groups[group].members.get(order)
     }
 
     /// Removes a message.
     pub fn part(&mut self, group: u32, order: u64) {
-        self.groups[group].members.remove(&order);
+        self.groups[group].members.remove(order);
     }
 
     /// The first member.
     #[must_use]
     pub fn head(&self, group: u32) -> Option<u32> {
-        self.groups[group]
-            .members
-            .first_key_value()
-            .map(|(_, slot)| *slot)
+        self.groups[group].members.head.map(|(_, slot)| slot)
     }
 
     /// Whether its head may be claimed, if that waits.
@@ -154,7 +151,7 @@ impl Groups {
         if blocks {
             group.members.insert(order, slot);
         } else {
-            group.members.remove(&order);
+            group.members.remove(order);
         }
     }
 
@@ -166,10 +163,45 @@ impl Groups {
     /// Forgets the group if nothing needs it.
     pub fn tidy(&mut self, group: u32) {
         let entry = &self.groups[group];
-        if entry.members.is_empty() && entry.in_flight == 0 && entry.dead == 0 {
-            let hash = text_hash(entry.name.as_bytes());
-            self.index.remove(hash, group);
+        if entry.members.head.is_none() && entry.in_flight == 0 && entry.dead == 0 {
+            self.index.remove(group);
             self.groups.remove(group);
+        }
+    }
+}
+
+impl Members {
+    /// Adds one, or replaces who stands there; returns the head that it displaced, if it comes before it.
+    fn insert(&mut self, order: u64, slot: u32) -> Option<u32> {
+        match self.head {
+            Some((first, _)) if order > first => {
+                self.behind.insert(order, slot);
+                None
+            }
+            Some((first, old)) if order < first => {
+                self.behind.insert(first, old);
+                self.head = Some((order, slot));
+                Some(old)
+            }
+            _ => {
+                self.head = Some((order, slot));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, order: u64) {
+        if self.head.is_some_and(|(first, _)| first == order) {
+            self.head = self.behind.pop_first();
+        } else {
+            self.behind.remove(&order);
+        }
+    }
+
+    fn get(&self, order: u64) -> Option<u32> {
+        match self.head {
+            Some((first, slot)) if first == order => Some(slot),
+            _ => self.behind.get(&order).copied(),
         }
     }
 }

@@ -227,9 +227,7 @@ impl Ledger {
         queue.bytes += u64::from(message.bytes);
         queue.generated += u64::from(message.id.is_none());
         let slot = self.messages.insert(message);
-        let messages = &self.messages;
-        self.numbers
-            .insert(spread(number), slot, |slot| spread(messages[slot].number));
+        self.numbers.insert(spread(number), slot);
         slot
     }
 
@@ -258,7 +256,7 @@ impl Ledger {
         {
             self.live_bytes -= stored_bytes(death.place);
         }
-        self.numbers.remove(spread(message.number), slot);
+        self.numbers.remove(slot);
         self.destinations.release(message.destination);
         let queue = &mut self.queues[message.queue as usize];
         queue.bytes -= u64::from(message.bytes);

@@ -51,9 +51,7 @@ impl Names {
             text: Rc::from(text),
             uses: 1,
         });
-        let names = &self.names;
-        self.index
-            .insert(hash, slot, |slot| text_hash(names[slot].text.as_bytes()));
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -65,8 +63,7 @@ impl Names {
         let name = &mut self.names[slot];
         name.uses -= 1;
         if name.uses == 0 {
-            let hash = text_hash(name.text.as_bytes());
-            self.index.remove(hash, slot);
+            self.index.remove(slot);
             self.names.remove(slot);
         }
     }

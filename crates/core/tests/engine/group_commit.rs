@@ -42,6 +42,23 @@ fn inputs_of_one_step_share_an_append() {
 }
 
 #[test]
+fn a_frame_has_no_more_records_than_one_step_can_see_to() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let before = world.appends;
+    for _ in 0..25_000 {
+        let ticket = world.next_ticket();
+        world.engine.handle_command(
+            Timestamp(world.now),
+            ticket,
+            Command::Enqueue(message(orders, "x")),
+        );
+    }
+    world.run();
+    assert_eq!((world.appends, world.receipts.len()), (before + 3, 25_000));
+}
+
+#[test]
 fn a_frame_does_not_grow_far_beyond_an_atomic_unit() {
     let mut world = World::new();
     let orders = world.define(

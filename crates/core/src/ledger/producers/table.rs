@@ -57,13 +57,7 @@ impl Producers {
             self.append_vacant();
         }
         self.pages[page][place] = Some(Producer::new(name));
-        let pages = &self.pages;
-        let rehash = |number| {
-            let (page, place) = split(number);
-            let known = pages[page][place].as_ref();
-            name_hash(key, &known.expect("it is in the index").name)
-        };
-        self.by_name.insert(name_hash(key, name), number, rehash);
+        self.by_name.insert(name_hash(key, name), number);
     }
 
     fn append_vacant(&mut self) {
