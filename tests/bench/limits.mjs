@@ -1,5 +1,6 @@
 // What a box does where there is very much of something: how long the engine holds the thread, and what memory does.
 
+import { loadavg } from 'node:os'
 import { measure } from './child.mjs'
 import { inFreshDirectory } from './directories.mjs'
 
@@ -19,17 +20,21 @@ const LINES = [
   { task: 'bodies', name: 'bodies of 1 MiB at every limit', share: 1 / 2_000, flat: true },
 ]
 
-/** `[{ name, engine, count, seconds, longestMs, heapGrowth, residentGrowth, bytesEach, peakBytes, allowed, met }]`, of one run each. */
+/**
+ * `[{ name, engine, count, seconds, longestMs, heapGrowth, residentGrowth, bytesEach, peakBytes, load, allowed, met }]`, of one
+ * run each; `load` is what the system's processors had to do in the last minute of it.
+ */
 export async function measureLimits({ limits, say }) {
   const results = []
   for (const { task, name, share, flat, bytesEach } of LINES) {
     const count = 4 * Math.ceil((limits * share) / 4)
     for (const engine of ['native', 'wasm']) {
       const run = await inFreshDirectory((directory) => measure('limits-child.mjs', [task, directory, count], { engine, flags: ['--expose-gc'] }))
+      const load = loadavg()[0]
       say(`${count.toLocaleString('en')} ${name}, ${engine}: ${run.seconds.toFixed(1)} s, longest step ${run.longestMs.toFixed(1)} ms`)
       const allowed = flat ? NOISE_BYTES : NOISE_BYTES + bytesEach * count
       const met = run.longestMs <= TARGET_STEP_MS && run.heapGrowth <= NOISE_BYTES && run.residentGrowth <= allowed
-      results.push({ name, count, allowed, met, ...run })
+      results.push({ name, count, load, allowed, met, ...run })
     }
   }
   return results

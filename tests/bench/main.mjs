@@ -1,6 +1,6 @@
 // Measures ackbox against a plain reference and against its targets.
 //
-//   node main.mjs [--rounds 5] [--orders 200000] [--backlog 1000000] [--ids 1000000] [--calls 100000]
+//   node main.mjs [--rounds 3] [--orders 200000] [--backlog 1000000] [--ids 1000000] [--calls 100000]
 //                 [--limits 1000000] [--check]
 //
 // Prints Markdown on standard output, progress on standard error, and writes target/bench/bench.md
@@ -21,7 +21,7 @@ import { measureThroughput } from './throughput.mjs'
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     orders: { type: 'string', default: '200000' },
     backlog: { type: 'string', default: '1000000' },
     ids: { type: 'string', default: '1000000' },
@@ -40,6 +40,8 @@ const options = {
 }
 const say = (line) => process.stderr.write(`${line}\n`)
 
+const machine = describeMachine()
+const start = performance.now()
 const throughput = await measureThroughput({ ...options, say })
 const backlog = await measureBacklog({ rounds: options.rounds, orders: options.backlog, say })
 const ids = await measureIds({ ...options, say })
@@ -49,7 +51,9 @@ const policies = await measurePolicies({ ...options, say })
 const limits = await measureLimits({ ...options, say })
 
 const measured = { throughput, backlog, ids, steps, breakers, policies, limits }
-const result = { measuredAt: new Date().toISOString(), machine: describeMachine(), options, ...measured }
+const minutes = (performance.now() - start) / 60_000
+const loads = [machine.load, describeMachine().load]
+const result = { measuredAt: new Date().toISOString(), minutes, machine, loads, options, ...measured }
 const markdown = toMarkdown(result)
 await writeFile(join(RESULTS, 'bench.json'), `${JSON.stringify(result, null, 2)}\n`)
 await writeFile(join(RESULTS, 'bench.md'), markdown)

@@ -1,6 +1,6 @@
 // The results as Markdown.
 
-import { arch, cpus, platform, release, totalmem } from 'node:os'
+import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { TARGET_BYTES, TARGET_SECONDS } from './backlog.mjs'
 import { TARGET_GROWTH } from './breakers.mjs'
 import { TARGET_ENTRY_BYTES, TARGET_RATIO } from './ids.mjs'
@@ -16,14 +16,17 @@ export function describeMachine() {
     system: `${platform()} ${release()} ${arch()}`,
     processors: `${cpus().length} x ${cpus()[0]?.model.trim() ?? 'unknown'}`,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
+    /** Processes that wanted a processor in the last minute. */
+    load: loadavg()[0],
   }
 }
 
-export function toMarkdown({ machine, options, throughput, backlog, ids, steps, breakers, policies, limits }) {
+export function toMarkdown({ measuredAt, minutes, machine, loads, options, throughput, backlog, ids, steps, breakers, policies, limits }) {
   return [
     '# Bench',
     '',
     `Node ${machine.node}, ${machine.system}, ${machine.processors}, ${machine.memoryGiB} GiB. Medians of ${options.rounds} rounds.`,
+    `${measuredAt}, after ${count(minutes)} minutes. Load of the machine: ${loads[0].toFixed(1)} before, ${loads[1].toFixed(1)} at the end; above ${cpus().length} is noise.`,
     '',
     `## Enqueue and process, end to end`,
     '',
