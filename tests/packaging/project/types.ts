@@ -2,7 +2,8 @@
 import { AckboxError, defineQueue, exponential, open, PermanentError } from 'ackbox'
 import type { Box, Delivery, DrainReport, Queue, Receipt, Storage } from 'ackbox'
 import { fileStorage } from 'ackbox/file'
-import { httpSender } from 'ackbox/http'
+import { httpSender, nodeListener, receiver } from 'ackbox/http'
+import { drainOnSync, requestSync } from 'ackbox/service-worker'
 import { manualClock } from 'ackbox/testing'
 
 interface Order {
@@ -38,6 +39,14 @@ orders.process((message) => {
 const send = httpSender<Order>({ url: (order) => `https://example.org/${order.id}`, fetch })
 orders.process(send)
 same<typeof send.destination, (body: Order) => string>(true)
+const receive = receiver(orders, { authorize: async (request) => request.headers.get('authorization') })
+same<typeof receive, (request: Request) => Promise<Response>>(true)
+nodeListener(receive)
+nodeListener((request) => (request.url.endsWith('/orders') ? receive(request) : new Response(null, { status: 404 })))
+const offSync: () => void = requestSync(orders, { tag: 'orders' })
+drainOnSync(({ signal }) => orders.drain(send, { signal }))
+// @ts-expect-error a drain that reports something else
+drainOnSync(() => 7)
 // @ts-expect-error a sender of other messages
 orders.process(httpSender<{ name: string }>({ url: 'https://example.org' }))
 // @ts-expect-error a handler of other messages
