@@ -76,13 +76,11 @@ it('a message that kills its owner every time becomes a dead letter', async () =
   expect(starts).toBe(3)
   const queue = box.queue<number>('jobs')
   expect(await queue.dequeue()).toBeUndefined()
+  const error = { code: 'ERR_LEASE_LOST', message: 'the process that owned the box ended before the delivery was settled' }
   expect(await queue.dead.get('poison')).toMatchObject({
     reason: 'owner-died',
-    history: [
-      { attempt: 1, reason: 'owner-died' },
-      { attempt: 2, reason: 'owner-died' },
-      { attempt: 3, reason: 'owner-died' },
-    ],
+    error,
+    history: [1, 2, 3].map((attempt) => ({ attempt, reason: 'owner-died', error })),
   })
 })
 

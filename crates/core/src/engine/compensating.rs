@@ -11,6 +11,7 @@ use super::Engine;
 use super::contents::Purpose;
 use crate::command::{QueueId, Reason, Token};
 use crate::effect::{Event, EventKind};
+use crate::ledger::history::OWNER_DIED;
 use crate::ledger::message::Standing;
 use crate::ledger::{Accepted, Compensation};
 
@@ -33,7 +34,7 @@ impl Engine {
         let message = &self.ledger.messages[slot];
         let queue = message.queue;
         if message.content.is_some() || self.ledger.told_of(queue).is_none() {
-            self.kill(slot, reason, false, b"");
+            self.kill(slot, reason, false, error_of(reason));
             return self.note_drained(queue);
         }
         self.dying.waiting.push_back((message.number, reason));
@@ -77,7 +78,7 @@ impl Engine {
                 false
             }
         };
-        self.kill(slot, reason, false, b"");
+        self.kill(slot, reason, false, error_of(reason));
         if lent {
             self.ledger.uncache(slot);
         }
@@ -157,5 +158,13 @@ impl Engine {
             "queue '{name}' is not told of the dead letter '{id}', nor of others until it has room: {why}"
         );
         self.warn(Some(queue), message);
+    }
+}
+
+/// What the last attempt of a message ended with that dies without a delivery.
+fn error_of(reason: Reason) -> &'static [u8] {
+    match reason {
+        Reason::OwnerDied => OWNER_DIED,
+        _ => b"",
     }
 }

@@ -6,6 +6,9 @@ use crate::effect::AttemptInfo;
 use crate::journal::{AttemptRecord, Attempts};
 use crate::time::Timestamp;
 
+/// The error of an attempt whose owner died, as hosts encode those of handlers.
+pub const OWNER_DIED: &[u8] = br#"{"name":"AckboxError","message":"the process that owned the box ended before the delivery was settled","code":"ERR_LEASE_LOST"}"#;
+
 /// Attempts kept for one message.
 pub const ATTEMPTS_MAX: usize = 32;
 /// Bytes of error text kept for one attempt.

@@ -1,6 +1,7 @@
 //! The end of a replay: what time and the death of the owner did meanwhile.
 
 use super::Ledger;
+use super::history::OWNER_DIED;
 use super::message::Standing;
 use crate::command::Reason;
 use crate::config::WhenFull;
@@ -105,7 +106,7 @@ impl Ledger {
     pub(super) fn owner_died(&mut self, ended_at: Timestamp, now: Timestamp, free_deaths: u32) {
         for queue in 0..self.queues.len() {
             while let Some(slot) = self.queues[queue].leased.any() {
-                self.note_attempt(slot, ended_at, Reason::OwnerDied, b"");
+                self.note_attempt(slot, ended_at, Reason::OwnerDied, OWNER_DIED);
                 self.unlease(slot);
                 let message = &mut self.messages[slot];
                 message.deaths += 1;

@@ -126,10 +126,13 @@ fn every_death_is_told_with_all_there_is_to_know() {
         world.try_enqueue(order(orders, "owner", "null")).unwrap();
         world.dequeue(orders, 1);
         let mut world = world.reopen();
-        assert_eq!(
-            told(&mut world, refunds),
-            [about("owner", Value::Null, "owner-died")]
-        );
+        let mut died = about("owner", Value::Null, "owner-died");
+        died["error"] = json!({
+            "name": "AckboxError",
+            "message": "the process that owned the box ended before the delivery was settled",
+            "code": "ERR_LEASE_LOST",
+        });
+        assert_eq!(told(&mut world, refunds), [died]);
         assert_eq!(world.dead(orders).len(), 6, "the letters stay");
         world.audit();
         assert!(told(&mut world.reopen(), refunds).is_empty(), "once");
