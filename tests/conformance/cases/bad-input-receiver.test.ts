@@ -26,7 +26,6 @@ describe('options', () => {
     ['public: false', { public: false }],
     ['public that is no true', { public: 1 }],
     ['both', { public: true, authorize: () => 'a' }],
-    ['public: false beside authorize', { public: false, authorize: () => 'a' }],
     ['authorize that is no function', { authorize: 'me' }],
     ['a misspelt name', { public: true, maxBodyByte: 1 }],
     ['maxBodyBytes 0', { public: true, maxBodyBytes: 0 }],

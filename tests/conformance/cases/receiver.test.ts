@@ -156,6 +156,11 @@ describe('clients', () => {
     }
   })
 
+  it('are asked for beside public: false as well', async () => {
+    const { receive } = await receiving({ authorize, public: false })
+    expect(refused(await post(receive, 'o-1', 1))).toBe('401 not-authorized')
+  })
+
   it('get the answer that authorize gives', async () => {
     const { receive } = await receiving({ authorize: () => new Response('"who?"', { status: 403 }) })
     expect(await post(receive, 'o-1', 1)).toMatchObject({ status: 403, body: 'who?' })

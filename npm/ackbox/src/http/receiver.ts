@@ -9,7 +9,7 @@ import { invalidOption } from '../errors.js'
 import { type Receiving, receivingOf } from '../receiving.js'
 import type { Receipt } from '../types.js'
 import type { Range } from '../validate.js'
-import { callable, checkNames, duration, integer, text, utf8Length } from '../validate.js'
+import { callable, checkNames, duration, flag, integer, text, utf8Length } from '../validate.js'
 import { ageOf, ENQUEUED_AT, readEnqueuedAt } from './enqueue-time.js'
 import { idOfKey } from './idempotency-key.js'
 import { answer, problem, Refusal } from './problem.js'
@@ -85,10 +85,10 @@ const BYTES_TYPE = 'application/octet-stream'
  * Whatever is refused is told as `application/problem+json`, with a `code`.
  *
  * How old a key is, is told by the header `Ackbox-Enqueued-At` (milliseconds since 1970), which `httpSender` sends. A client
- * without it is not asked: it must not repeat a request for longer than the queue remembers. That is `dedup.windowMs`;
+ * without it is taken at its word: it must not repeat a request for longer than the queue remembers. That is `dedup.windowMs`;
  * where the queue never named one, 7 days are named from now on, and `whenFull: 'reject'` likewise, so that ids are not
  * forgotten early. With `'shorten'` the window that is in force is what counts, but ids that were forgotten before the box
- * was opened are not known of.
+ * was opened are not known of; nor are those that ended before a window was made wider, beyond what it was.
  *
  * @throws `ERR_INVALID_OPTION`; `ERR_CLOSED`, `ERR_UNSUPPORTED` in a box that is closed or only looked at
  */
@@ -119,7 +119,7 @@ function checkOptions(options: ReceiverOptions): CheckedOptions {
   const { authorize, public: isPublic, maxBodyBytes, marginMs } = options
   const { maxPendingBytes = PENDING_BYTES_DEFAULT, timeoutMs = TIMEOUT_MS_DEFAULT, retryAfterMs = RETRY_AFTER_MS_DEFAULT } = options
   if (authorize !== undefined) callable(authorize, 'authorize', WHERE)
-  if (authorize === undefined ? isPublic !== true : isPublic !== undefined) {
+  if (flag(isPublic, 'public', WHERE) !== (authorize === undefined)) {
     throw invalidOption('authorize, or public: true', isPublic, WHERE)
   }
   return {
