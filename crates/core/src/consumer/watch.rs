@@ -83,6 +83,11 @@ impl Watch {
         self.times_out.min(self.runs_out).min(self.patience_ends)
     }
 
+    /// It was settled while its handler runs on: its lease cannot run out any more.
+    pub fn end_lease(&mut self) {
+        self.runs_out = Timestamp::NEVER;
+    }
+
     /// What is due; `patience_ms` is what a handler has that is told to stop now.
     pub fn ring(&mut self, now: Timestamp, patience_ms: u64) -> Option<Alarm> {
         let alarm = if self.times_out <= now {

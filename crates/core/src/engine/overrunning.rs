@@ -76,11 +76,16 @@ impl Engine {
         let watch = lease.watch.as_mut().expect("its handler is watched");
         let alarms = &mut self.desks[queue].alarms;
         alarms.remove(&(watch.next(), token.0));
+        // Without a lease, none can run out.
+        let has_lease = matches!(lease.progress, Progress::Open | Progress::Late);
+        if !has_lease && !lease.handed_over {
+            watch.end_lease();
+        }
         let alarm = watch.ring(self.now, patience_ms);
         if watch.next() != Timestamp::NEVER {
             alarms.insert((watch.next(), token.0));
         }
-        // An at-most-once delivery has no lease that could run out.
+        // An at-most-once delivery takes too long, whichever limit that is told by.
         match alarm {
             Some(Alarm::RanOut) if !lease.handed_over => self.run_out(token),
             Some(Alarm::TimedOut | Alarm::RanOut) => self.time_out(token),

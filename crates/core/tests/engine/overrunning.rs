@@ -336,6 +336,26 @@ fn a_handler_that_settled_by_hand_is_told_to_stop_as_well() {
 }
 
 #[test]
+fn a_handler_that_settled_by_hand_has_no_lease_that_could_run_out() {
+    let (mut world, orders, delivery) = running(options(), runtime());
+    let reject = Verdict::Reject { delay_ms: None };
+    world
+        .settle_with(delivery.token, reject, false, b"", b"")
+        .expect("in time");
+    world.worker(orders, 1);
+    world.advance(RUNTIME_MS + 10 * LEASE_MS);
+    assert_eq!((world.aborts.len(), warnings(&world)), (0, 0));
+    assert!(
+        world.deliveries.is_empty(),
+        "nobody told its handler to stop"
+    );
+    world.unanswered(Command::Returned {
+        token: delivery.token,
+    });
+    assert_eq!(world.delivery().attempt, 2);
+}
+
+#[test]
 fn a_handler_that_is_given_up_by_a_close_costs_nothing_after_its_time_out() {
     let (mut world, _, delivery) = running(options(), timeout());
     world.advance(TIMEOUT_MS);

@@ -145,7 +145,7 @@ impl World {
             self.model.held.remove(place);
             self.model.stale.push(held.token);
         } else {
-            self.model.held[place].settled = true;
+            self.model.settle(place, sure);
         }
         (held.message, before, held)
     }

@@ -99,6 +99,7 @@ impl Model {
             token: delivery.token.0,
             message: index,
             queue,
+            at: now,
             handler,
             until: match delivery.to {
                 Recipient::Dequeue(_) => Some(delivery.lease_until.0),

@@ -20,6 +20,8 @@ pub struct Held {
     pub message: usize,
     /// Its queue.
     pub queue: usize,
+    /// When it was handed out.
+    pub at: u64,
     /// It runs in a handler; else it was claimed by hand.
     pub handler: bool,
     /// When its lease ends by itself.

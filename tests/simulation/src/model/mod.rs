@@ -257,6 +257,17 @@ impl Model {
         }
     }
 
+    /// A delivery is settled while its handler runs on: it has no lease any more that could run out.
+    pub fn settle(&mut self, place: usize, sure: bool) {
+        let held = &mut self.held[place];
+        held.settled = true;
+        if sure && !held.late {
+            let lease_ms = self.queues[held.queue].lease_ms.unwrap_or(0);
+            let times_out = self.limits[held.queue].timeout_ms.filter(|_| held.handler);
+            held.patience = times_out.map(|ms| held.at + ms + lease_ms);
+        }
+    }
+
     /// An acknowledgement is durable.
     pub fn complete(&mut self, index: usize, now: u64, sure: bool) {
         let message = &mut self.messages[index];
