@@ -46,7 +46,7 @@ describe('what it promises [A8 indexedDbStorage]', () => {
     const asked: unknown[] = []
     const { transaction } = IDBDatabase.prototype
     IDBDatabase.prototype.transaction = function (stores, mode, options) {
-      if (mode === 'readwrite') asked.push(options?.durability)
+      if (mode === 'readwrite' && String(stores).includes('journal')) asked.push(options?.durability)
       return transaction.call(this, stores, mode, options)
     }
     onTestFinished(() => void (IDBDatabase.prototype.transaction = transaction))
@@ -167,6 +167,79 @@ describe('who owns it [A8 indexedDbStorage]', () => {
   })
 })
 
+describe('no room at all [A8 indexedDbStorage, S21]', () => {
+  /** Nothing can be put into the stores that an opening writes to, until the returned function is called. */
+  function fillUp(): () => void {
+    const { put } = IDBObjectStore.prototype
+    IDBObjectStore.prototype.put = function (...given) {
+      if (this.name === 'owner' || this.name === 'reserve') throw new DOMException('full', 'QuotaExceededError')
+      return put.apply(this, given)
+    }
+    const empty = (): void => void (IDBObjectStore.prototype.put = put)
+    onTestFinished(empty)
+    return empty
+  }
+
+  async function withBytes(): Promise<string> {
+    const name = freshName()
+    const storage = storageOn(name)
+    await storage.open()
+    await storage.append(1, BYTES)
+    await storage.close()
+    return name
+  }
+
+  const epochOf = async (name: string): Promise<number> => {
+    const database = await openByHand(name)
+    const { epoch } = await answerOf<{ epoch: number }>(database.transaction('owner').objectStore('owner').get('owner'))
+    database.close()
+    return epoch
+  }
+
+  test('opens all the same, refuses new messages, and becomes the owner when it writes', async () => {
+    const name = await withBytes()
+    const empty = fillUp()
+    const storage = storageOn(name)
+    expect(await storage.open()).toEqual([{ segment: 1, bytes: 100 }])
+    expect(await epochOf(name)).toBe(1)
+    empty()
+    await storage.append(1, BYTES)
+    expect(await epochOf(name)).toBe(2)
+    await storage.append(1, BYTES)
+    expect(await storage.read(1, 200, 100)).toEqual(BYTES)
+  })
+
+  test('writes nothing if the owner before wrote on meanwhile', async () => {
+    const name = await withBytes()
+    const empty = fillUp()
+    const storage = storageOn(name)
+    await storage.open()
+    empty()
+    await byHand(name, 'journal', (journal) => journal.add(BYTES, [1, 200]))
+    await refusal(storage.append(1, BYTES), 'ERR_STORAGE_FAILED', /another tab owns it by now; nothing was written/)
+    await storage.close()
+    expect(await storage.open()).toEqual([{ segment: 1, bytes: 200 }])
+  })
+
+  test('an append without room is clean: the next one goes on where it was', async () => {
+    const storage = storageOn(freshName())
+    await storage.open()
+    await storage.append(1, BYTES)
+    const { add } = IDBObjectStore.prototype
+    onTestFinished(() => void (IDBObjectStore.prototype.add = add))
+    IDBObjectStore.prototype.add = () => {
+      throw new DOMException('full', 'QuotaExceededError')
+    }
+    const error = await refusal(storage.append(1, BYTES), 'ERR_STORAGE_FULL', /no room for 100 bytes/)
+    expect(error).toMatchObject({ clean: true })
+    expect(storage.full).toBe(true)
+    IDBObjectStore.prototype.add = add
+    await storage.append(1, BYTES)
+    await storage.close()
+    expect(await storage.open()).toEqual([{ segment: 1, bytes: 200 }])
+  })
+})
+
 describe('bad luck [A8 indexedDbStorage]', () => {
   test('deleted while it is open: the deletion goes on, the box ends and says why', async () => {
     const name = freshName()
@@ -199,7 +272,7 @@ describe('bad luck [A8 indexedDbStorage]', () => {
     const name = freshName()
     const database = await openByHand(name, 1, (made) => made.createObjectStore('customers'))
     database.close()
-    await refusal(storageOn(name).open(), 'ERR_STORAGE_FAILED', /expected the stores inbox, journal, owner, found customers/)
+    await refusal(storageOn(name).open(), 'ERR_STORAGE_FAILED', /expected the stores inbox, journal, owner, reserve, found customers/)
   })
 
   test('IndexedDB that is denied is an error that says so', async () => {

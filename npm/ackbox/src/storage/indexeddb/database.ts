@@ -5,6 +5,7 @@
  * |---|---|---|
  * | `journal` | `[segment, end]`: where the chunk ends in its segment, in bytes | the bytes of one append |
  * | `owner` | `'owner'` | who owns the journal: an `OwnerRow` |
+ * | `reserve` | `'ballast'` | bytes without a meaning: room for settlements |
  * | `inbox` | counted up | what tabs that do not own the journal leave for the one that does |
  */
 
@@ -18,6 +19,7 @@ export interface Schema extends DBSchema {
   journal: { key: [segment: number, end: number]; value: Uint8Array }
   owner: { key: string; value: OwnerRow }
   inbox: { key: number; value: unknown }
+  reserve: { key: string; value: Uint8Array }
 }
 
 /** Who owns the journal. Each owner counts up: a transaction that meets another epoch than its own does nothing. */
@@ -29,6 +31,8 @@ export interface OwnerRow {
 
 /** The one key of the store `owner`. */
 export const OWNER = 'owner'
+/** The one key of the store `reserve`. */
+export const BALLAST = 'ballast'
 
 export type Database = IDBPDatabase<Schema>
 
@@ -48,7 +52,7 @@ export const JOURNAL_STORES: ('journal' | 'owner')[] = ['owner', 'journal']
 
 /** Counts up with every change of the stores. */
 const VERSION = 1
-const STORES = ['inbox', 'journal', 'owner'] as const
+const STORES = ['inbox', 'journal', 'owner', 'reserve'] as const
 
 /** Whoever has the database open is told when it cannot stay open; it is closed by then. */
 export type Closed = (why: string) => void
@@ -103,6 +107,7 @@ async function attempt(name: string, onClosed: Closed, mayCreate: boolean): Prom
 function createStores(database: Database): void {
   database.createObjectStore('journal')
   database.createObjectStore('owner')
+  database.createObjectStore('reserve')
   database.createObjectStore('inbox', { autoIncrement: true })
 }
 

@@ -20,6 +20,7 @@ import { checkNames, choice, flag } from '../../validate.js'
 import { missingSegment, notOpen, shortRead } from '../refusals.js'
 import type { Reserve } from '../reserve.js'
 import type { Room, SegmentInfo, Storage, StorageReader } from '../storage.js'
+import { Ballast } from './ballast.js'
 import { addChunk, cutChunks, readChunks, removeChunks } from './chunks.js'
 import { connect } from './database.js'
 import { type OwnedJournal, ownJournal, type Strictness } from './owned-journal.js'
@@ -56,6 +57,7 @@ interface Opened {
   readonly ownership: Ownership
   readonly journal: OwnedJournal
   readonly reserve: Reserve
+  readonly ballast: Ballast
   readonly sizes: Map<number, number>
   readonly persisted: boolean | undefined
   /** The append under way. */
@@ -81,11 +83,13 @@ class IndexedDbStorage implements Storage {
   }
 
   get full(): boolean {
-    return this.#opened?.reserve.full ?? false
+    const opened = this.#opened
+    return opened !== undefined && (opened.ballast.isShort || opened.reserve.full)
   }
 
   get room(): Room | undefined {
-    return this.#opened?.reserve.room
+    // What the browser tells is not what just ran out.
+    return this.#opened?.ballast.isShort === true ? undefined : this.#opened?.reserve.room
   }
 
   get persisted(): boolean | undefined {
@@ -164,8 +168,8 @@ class IndexedDbStorage implements Storage {
     if (opened === undefined) return
     this.#opened = undefined
     await opened.appending?.catch(() => {})
+    await Promise.all([opened.ballast.settled(), opened.reserve.settled()])
     opened.journal.close()
-    await opened.reserve.settled()
     await opened.ownership.release()
   }
 
@@ -179,9 +183,10 @@ class IndexedDbStorage implements Storage {
     try {
       const journal = await ownJournal(database, this.#name, ownership.since)
       const reserve = quotaReserve(this.#name)
-      const [kept] = await Promise.all([persisted(this.#persist), reserve.check()])
+      const ballast = new Ballast(database)
+      const [kept] = await Promise.all([persisted(this.#persist), reserve.check(), ballast.take()])
       const sizes = new Map(journal.segments.map(({ segment, bytes }) => [segment, bytes]))
-      return { ownership, journal, reserve, sizes, persisted: kept, appending: undefined, failure: undefined }
+      return { ownership, journal, reserve, ballast, sizes, persisted: kept, appending: undefined, failure: undefined }
     } catch (error) {
       database.close()
       throw error
@@ -193,7 +198,13 @@ class IndexedDbStorage implements Storage {
     const end = (begin ?? 0) + bytes.byteLength
     // A segment that says that the one before it is stable must not be on the disk without it.
     const strictness = begin === undefined ? 'strict' : this.#strictness
-    if (end !== begin) await opened.journal.write(strictness, (journal) => addChunk(journal, segment, end, bytes))
+    const write = (): Promise<void> => opened.journal.write(strictness, (journal) => addChunk(journal, segment, end, bytes))
+    if (end !== begin) {
+      await write().catch(async (error: unknown) => {
+        if (!isQuotaError(error) || !(await opened.ballast.makeRoom(bytes.byteLength))) throw error
+        await write()
+      })
+    }
     opened.sizes.set(segment, end)
     opened.reserve.took(bytes.byteLength)
   }

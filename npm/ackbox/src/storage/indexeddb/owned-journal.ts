@@ -35,7 +35,7 @@ export async function ownJournal(database: Database, name: string, since: number
 
 async function claim(database: Database, since: number): Promise<Found> {
   const transaction = database.transaction(JOURNAL_STORES, 'readwrite', { durability: 'strict' })
-  const undone = reasonOf(transaction.done)
+  const undone = failureOf(transaction.done)
   try {
     const owner = transaction.objectStore('owner')
     const self = { epoch: (await epochIn(owner)) + 1, since }
@@ -44,7 +44,7 @@ async function claim(database: Database, since: number): Promise<Found> {
     await transaction.done
     return { self, segments, isClaimed: true }
   } catch (error) {
-    throw (await undone) ?? error
+    throw reasonOf(error, await undone)
   }
 }
 
@@ -78,7 +78,7 @@ export class OwnedJournal {
   /** Changes the journal in one transaction: it is as durable as asked when this resolves; when it rejects, nothing happened. */
   async write(durability: Strictness, work: (journal: Journal) => Promise<void>): Promise<void> {
     const transaction = this.#database.transaction(JOURNAL_STORES, 'readwrite', { durability })
-    const undone = reasonOf(transaction.done)
+    const undone = failureOf(transaction.done)
     try {
       const journal = transaction.objectStore('journal')
       const checked = this.#checkOwner(transaction.objectStore('owner'), journal)
@@ -90,8 +90,7 @@ export class OwnedJournal {
       this.#isClaimed = true
     } catch (error) {
       abort(transaction)
-      const reason = await undone
-      throw AckboxError.is(error) ? error : (reason ?? error)
+      throw reasonOf(error, await undone)
     }
   }
 
@@ -123,13 +122,18 @@ async function epochIn(owner: Owner<IDBTransactionMode>): Promise<number> {
 }
 
 /** Why a transaction was undone; nothing if it was not. Caught here, for nobody else may be waiting by then. */
-async function reasonOf(done: Promise<void>): Promise<unknown> {
+async function failureOf(done: Promise<void>): Promise<unknown> {
   try {
     await done
     return undefined
   } catch (error) {
     return error
   }
+}
+
+/** A request that was undone with its transaction says no more than that; the transaction knows why. */
+function reasonOf(error: unknown, failure: unknown): unknown {
+  return (error as { name?: unknown } | null)?.name === 'AbortError' ? (failure ?? error) : error
 }
 
 function abort(transaction: { abort(): void }): void {

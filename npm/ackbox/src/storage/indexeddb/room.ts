@@ -34,7 +34,8 @@ export async function persisted(ask: boolean): Promise<boolean | undefined> {
 export async function noRoom(name: string, bytes: number, cause: unknown): Promise<CleanFailure> {
   const { quota, usage } = await estimate().catch(() => ({ quota: undefined, usage: undefined }))
   const known = quota !== undefined && usage !== undefined
-  const told = known ? `the origin uses ${usage} of its ${quota} bytes` : 'the browser does not tell how much there is'
+  // Chromium reports a quota of its own invention, to which no page may hold it.
+  const told = known ? `the browser reports ${usage} bytes in use and a quota of ${quota}` : 'the browser does not report how much there is'
   const message = `database '${name}': no room for ${bytes} bytes: ${told}`
   return Object.assign(new AckboxError('ERR_STORAGE_FULL', message, { cause }), { clean: true as const })
 }

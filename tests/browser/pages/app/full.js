@@ -1,0 +1,52 @@
+/** What a page does whose origin runs out of room. */
+import { open } from 'ackbox'
+
+/** Text that no compression makes small. */
+function noise(bytes) {
+  let text = ''
+  while (text.length < bytes) text += crypto.randomUUID()
+  return text.slice(0, bytes)
+}
+
+const plain = ({ code, message }) => ({ code, message })
+
+const ended = (promise) => promise.then(({ status }) => status, ({ code }) => code)
+
+/** What comes of a message when the box is opened again. */
+async function openAgain() {
+  const box = await open('full')
+  const outcome = await ended(box.queue('orders').enqueue('small'))
+  await box.close()
+  return outcome
+}
+
+/** Enqueues until that is refused, then works off what was accepted. */
+async function fill(bytes) {
+  const box = await open('full', { segmentBytes: 256 << 10 })
+  const queue = box.queue('orders')
+  let accepted = 0
+  let refusal
+  while (refusal === undefined) {
+    await queue.enqueue(noise(bytes)).then(
+      () => accepted++,
+      (error) => (refusal = plain(error)),
+    )
+  }
+  const again = await ended(queue.enqueue('small'))
+  const health = box.health()
+  const drained = await queue.drain(() => {})
+  await box.close()
+  return { accepted, refusal, again, health, drained, reopened: await openAgain() }
+}
+
+/** One message that cannot fit, and one that can. */
+async function tooLarge(bytes) {
+  const box = await open('full')
+  const queue = box.queue('orders', { maxBodyBytes: 2 * bytes })
+  const refused = await queue.enqueue(noise(bytes)).then(() => 'accepted', plain)
+  const next = await ended(queue.enqueue('small'))
+  await box.close()
+  return { refused, next, reopened: await openAgain() }
+}
+
+Object.assign(globalThis, { fill, tooLarge })
