@@ -1,11 +1,11 @@
 //! At-most-once: what is left to say of a message that was settled before anybody saw it. [S6]
 
 use ackbox_core::command::*;
-use ackbox_core::config::{Guarantee, QueueOptions};
-use ackbox_core::effect::EventKind;
+use ackbox_core::config::{Config, DedupOptions, Guarantee, QueueOptions};
+use ackbox_core::effect::{Answer, EventKind};
 use ackbox_core::error::ErrorCode;
 
-use crate::support::{World, body, message};
+use crate::support::{T0, World, body, message};
 
 /// Two messages of one group.
 fn pair() -> (World, QueueId) {
@@ -97,4 +97,73 @@ fn a_handler_that_returns_before_its_rejection_is_refused_failed() {
     world.unanswered(Command::Returned { token: first.token });
     assert_eq!(told(&world), (0, 1));
     assert_eq!(world.work_off(), ["2"], "slot and group are free");
+}
+
+#[test]
+fn an_id_whose_message_was_lost_withdraws_no_message_that_has_its_number_now() {
+    let options = || QueueOptions {
+        guarantee: Some(Guarantee::AtMostOnce),
+        ..QueueOptions::default()
+    };
+    let mut world = World::new();
+    let orders = world.define("orders", options());
+    let disk = world.disk.clone();
+    let lost = world.enqueue(orders, "lost");
+    // A power cut took the message from a weaker storage that had reported it.
+    let mut world = World::open_with(disk, T0 + 1, Config::default(), [9; 32]).unwrap();
+    world.hold_appends = true;
+    world.worker(orders, 1);
+    world.unanswered(Command::Enqueue(message(orders, "present")));
+    let id = lost.clone();
+    let cancelling = world
+        .request(Request::Cancel { queue: orders, id })
+        .unwrap();
+    let waiting = world.finished(orders, &lost);
+    while world.held.is_some() {
+        world.land();
+    }
+    assert!(matches!(
+        world.answer(cancelling),
+        Some(Ok(Answer::Value(0)))
+    ));
+    assert_eq!(world.work_off(), ["present"]);
+    assert!(world.end(waiting).is_none(), "nothing is known of its end");
+}
+
+#[test]
+fn an_id_comes_back_with_its_message_unless_its_window_is_over_or_another_has_it() {
+    for (window_ms, waits_ms, is_given_away, is_taken) in [
+        (0, 0, false, true),
+        (100, 50, false, true),
+        (100, 200, false, false),
+        (0, 0, true, true),
+        (100, 200, true, true),
+    ] {
+        let mut world = World::new();
+        let dedup = Some(DedupOptions {
+            window_ms: Some(window_ms),
+            ..DedupOptions::default()
+        });
+        let options = QueueOptions {
+            guarantee: Some(Guarantee::AtMostOnce),
+            dedup,
+            ..QueueOptions::default()
+        };
+        let orders = world.define("orders", options);
+        world.enqueue_id(orders, "a", "a");
+        world.worker(orders, 1);
+        let token = world.delivery().token;
+        world.value(Request::PauseQueue { queue: orders });
+        world.advance(waits_ms);
+        let body = if is_given_away { "other" } else { "a" };
+        if is_given_away {
+            assert!(!world.enqueue_id(orders, "a", body).0, "it is free");
+        }
+        world.unanswered(Command::Declined { token });
+        let messages = 1 + u64::from(is_given_away);
+        assert_eq!(world.box_stats().messages, messages);
+        world.audit();
+        assert_eq!(world.enqueue_id(orders, "a", body).0, is_taken);
+        world.audit();
+    }
 }

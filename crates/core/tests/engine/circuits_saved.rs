@@ -86,6 +86,7 @@ fn an_open_circuit_survives_the_segments_that_it_was_written_in() {
         world.work_off();
     }
     assert!(!world.disk.contains_key(&first), "its segment was cleaned");
+    world.audit();
     let mut world = world.reopen();
     let worker = world.worker_with(orders, 1, guarded());
     assert_eq!(world.circuits(worker)["a"], State::Open);

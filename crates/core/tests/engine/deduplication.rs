@@ -356,6 +356,45 @@ fn an_index_that_is_full_rejects_or_shortens() {
     );
 }
 
+/// A full index, all of whose messages have finished, and whose windows passed while the process slept:
+/// the next call comes before any timer was looked at.
+fn full_and_slept(guarantee: Guarantee) -> (World, QueueId) {
+    let (mut world, orders) = world_with(QueueOptions {
+        guarantee: Some(guarantee),
+        dedup: Some(DedupOptions {
+            window_ms: Some(WINDOW),
+            max_entries: Some(2),
+            ..DedupOptions::default()
+        }),
+        ..QueueOptions::default()
+    });
+    for id in ["a", "b"] {
+        world.enqueue_id(orders, id, id);
+    }
+    world.work_off();
+    world.now += WINDOW;
+    (world, orders)
+}
+
+#[test]
+fn an_id_whose_window_passed_during_a_sleep_is_free_at_once() {
+    let (mut world, orders) = full_and_slept(Guarantee::ExactlyOnce);
+    assert!(!world.enqueue_id(orders, "a", "another").0);
+    assert_eq!(world.delivered(), ["another"]);
+    world.audit();
+}
+
+#[test]
+fn ids_whose_windows_are_over_make_room_before_others_are_refused_or_forgotten() {
+    for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
+        let (mut world, orders) = full_and_slept(guarantee);
+        assert!(!world.enqueue_id(orders, "c", "c").0, "{guarantee:?}");
+        assert!(world.notices.is_empty(), "nothing was forgotten early");
+        assert_eq!(world.stats(orders).dedup_window_ms, None, "not shortened");
+        world.audit();
+    }
+}
+
 #[test]
 fn an_index_that_rejects_keeps_every_id_when_its_limit_is_lowered() {
     let limited = |max_entries| {

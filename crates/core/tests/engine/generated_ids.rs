@@ -193,3 +193,19 @@ fn another_body_under_the_id_of_a_live_message_is_a_conflict() {
         (true, MessageState::Completed, id.clone())
     );
 }
+
+#[test]
+fn an_id_that_this_run_has_yet_to_give_was_never_accepted() {
+    let box_of_two = || {
+        let mut world = World::new();
+        let orders = world.define("orders", QueueOptions::default());
+        world.enqueue(orders, "first");
+        (world, orders)
+    };
+    let (mut twin, orders) = box_of_two();
+    twin.now += 5;
+    let ahead = twin.enqueue(orders, "second");
+    let (mut world, orders) = box_of_two();
+    assert!(!is_duplicate(&mut world, orders, &ahead));
+    assert_eq!(world.box_stats().messages, 2);
+}

@@ -307,3 +307,13 @@ fn the_next_of_a_group_follows_an_acknowledgement_by_hand() {
     world.command(Command::Returned { token: first.token });
     assert_eq!(world.work_off(), ["1", "2"]);
 }
+
+#[test]
+fn a_group_without_a_name_is_none() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    for text in ["1", "2"] {
+        world.try_enqueue(grouped(orders, "", text)).unwrap();
+    }
+    assert_eq!(world.dequeue(orders, 2).len(), 2);
+}

@@ -85,6 +85,80 @@ fn nothing_is_kept_unless_it_is_asked_for() {
 }
 
 #[test]
+fn what_nobody_can_ask_for_is_not_written() {
+    let kept = |window_ms, max_entries| QueueOptions {
+        history: Some(HistoryOptions {
+            window_ms: Some(window_ms),
+            max_entries: Some(max_entries),
+        }),
+        ..options(0)
+    };
+    for (queue, id) in [
+        (kept(0, 0), Some("a")),
+        (kept(WINDOW, 0), Some("a")),
+        (kept(0, 9), Some("a")),
+        (kept(WINDOW, 9), None),
+    ] {
+        let mut world = World::new();
+        let orders = world.define("orders", queue);
+        let item = Enqueue {
+            id,
+            ..message(orders, "x")
+        };
+        world.try_enqueue(item).unwrap();
+        let token = world.dequeue(orders, 1).remove(0).token;
+        world.reject(token);
+        world.advance(10);
+        let token = world.dequeue(orders, 1).remove(0).token;
+        let before = world.disk[&1].len();
+        world.ack(token);
+        let written = &world.disk[&1][before..];
+        let needle = br#"{"message":"no"}"#;
+        let is_told = written.windows(needle.len()).any(|bytes| bytes == needle);
+        assert!(!is_told, "the error of the first attempt, id {id:?}");
+    }
+}
+
+#[test]
+fn a_history_is_shown_without_a_result_too() {
+    let mut world = World::with_config(Config {
+        segment_bytes: 4096,
+        ..Config::default()
+    });
+    let orders = world.define("orders", options(9));
+    world.enqueue_id(orders, "a", "x");
+    let token = world.dequeue(orders, 1).remove(0).token;
+    world.reject(token);
+    world.advance(10);
+    let token = world.dequeue(orders, 1).remove(0).token;
+    world.ack(token);
+    for _ in 0..3 {
+        assert_eq!(attempts(&mut world, orders, "a"), [1]);
+        world = world.reopen();
+        let until = world.box_stats().cleaned_segments + 3;
+        while world.box_stats().cleaned_segments < until {
+            let (.., id) = world
+                .try_enqueue(message(orders, &"f".repeat(500)))
+                .unwrap();
+            world.value(Request::Cancel { queue: orders, id });
+        }
+    }
+}
+
+#[test]
+fn an_end_without_result_and_history_is_told_without_reading() {
+    let mut world = World::new();
+    let orders = world.define("orders", options(9));
+    world.enqueue_id(orders, "a", "x");
+    let token = world.dequeue(orders, 1).remove(0).token;
+    world.ack(token);
+    let mut world = world.reopen();
+    let before = world.reads;
+    assert!(attempts(&mut world, orders, "a").is_empty());
+    assert_eq!(world.reads, before);
+}
+
+#[test]
 fn the_latest_are_kept_up_to_the_limit() {
     let mut world = World::new();
     let orders = world.define("orders", options(3));

@@ -234,6 +234,7 @@ fn a_hold_survives_the_segments_that_it_was_written_in_and_goes_once_it_is_over(
     };
     fill(&mut world);
     assert!(!world.disk.contains_key(&first), "its segment was cleaned");
+    world.audit();
     let mut world = world.reopen();
     world.worker_with(orders, 1, telling_apart());
     world.send(orders, "a", "a2");

@@ -216,3 +216,42 @@ fn more_deaths_than_lives_are_lived_with() {
     world.ack(token);
     world.reopen();
 }
+
+#[test]
+fn a_queue_whose_number_or_name_does_not_fit_is_refused() {
+    let orders = || queue(0, "orders");
+    for records in [
+        vec![RUN, orders(), queue(0, "mails")],
+        vec![RUN, orders(), queue(2, "mails")],
+        vec![RUN, queue(1, "orders")],
+    ] {
+        let why = refusal(&records);
+        assert!(why.contains("number or name does not fit"), "{why}");
+    }
+}
+
+#[test]
+fn producers_that_do_not_fit_those_before_them_are_refused() {
+    let producer = |producer, name| Record::Producer {
+        producer,
+        epoch: 1,
+        watermark: 5,
+        name,
+        ahead: b"",
+    };
+    let produced = |sequence| Record::Produced {
+        producer: 0,
+        sequence,
+    };
+    let first = producer(0, "p");
+    for (record, what) in [
+        (producer(0, "q"), "a producer under another name"),
+        (producer(1, "p"), "a producer under another number"),
+        (produced(6 + 1024), "a sequence that is too far ahead"),
+    ] {
+        let why = refusal(&[RUN, first.clone(), record]);
+        assert!(why.contains(what), "{why}");
+    }
+    let sound = [RUN, first, produced(5 + 1024)];
+    World::open(journal(HEADER, &sound), T0, Config::default()).expect("it is sound");
+}

@@ -14,6 +14,7 @@ mod batches;
 mod bounded_work;
 mod circuits;
 mod circuits_saved;
+mod cleaned_state;
 mod cleaning;
 mod clock;
 mod closing;

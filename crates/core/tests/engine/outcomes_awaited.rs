@@ -358,6 +358,7 @@ fn an_end_that_found_no_room_with_its_message_is_not_told() {
         assert_eq!(refusal(&mut world, full), ErrorCode::StorageFull);
         assert!(world.end(waiting).is_none(), "{guarantee:?}");
         world.hold_appends = false;
+        assert_eq!(world.stats(orders).enqueued, 0, "{guarantee:?}");
         world.command(Command::Enqueue(item()));
         world.work_off();
         let told = state_of(world.end(waiting));

@@ -256,3 +256,25 @@ fn results_are_kept_within_a_mebibyte() {
     );
     assert_eq!(end(&mut world, orders, &second), completed(1, &large));
 }
+
+#[test]
+fn the_end_of_what_was_handed_over_is_told_no_longer_than_its_id_is_remembered() {
+    let mut world = World::new();
+    let options = QueueOptions {
+        guarantee: Some(Guarantee::AtMostOnce),
+        dedup: Some(DedupOptions {
+            window_ms: Some(100),
+            ..DedupOptions::default()
+        }),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    world.worker(orders, 1);
+    world.enqueue_id(orders, "a", "x");
+    world.work_off();
+    for is_told in [true, false] {
+        let waiting = world.finished(orders, "a");
+        assert_eq!(world.end(waiting).is_some(), is_told);
+        world.advance(100);
+    }
+}

@@ -260,3 +260,27 @@ fn cleaning_keeps_producers_and_removes_the_records_of_their_sequences() {
     }
     world.audit();
 }
+
+#[test]
+fn thousands_of_producers_are_told_apart() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let names: Vec<String> = (0..2100).map(|number| format!("p{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        let opened = open_producer(&mut world, name);
+        assert_eq!(opened.producer as usize, number);
+        for sequence in 1..=number as u64 % 3 {
+            next(&mut world, opened, sequence, message(orders, "x"));
+        }
+    }
+    let mut world = world.reopen();
+    for (number, name) in names.iter().enumerate() {
+        let opened = open_producer(&mut world, name);
+        let sequence = number as u64 % 3 + 1;
+        assert_eq!(
+            (opened.producer as usize, opened.epoch, opened.sequence),
+            (number, 2, sequence)
+        );
+    }
+    world.audit();
+}

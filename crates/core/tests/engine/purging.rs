@@ -1,7 +1,7 @@
 //! Purges: one record, carried out in slices. [S25]
 
 use ackbox_core::command::*;
-use ackbox_core::config::QueueOptions;
+use ackbox_core::config::{Guarantee, QueueOptions};
 use ackbox_core::meter::looks;
 use ackbox_core::time::Timestamp;
 
@@ -252,4 +252,30 @@ fn an_id_that_was_purged_is_free_for_those_who_replay() {
         );
         assert_eq!(world.stats(orders).dedup_entries, 1);
     }
+}
+
+#[test]
+fn the_ids_that_a_purge_drops_hinder_no_switch_to_exactly_once() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let many = (0..5000).map(|_| message(orders, "x")).collect();
+    world.command(Command::EnqueueMany(many));
+    let (now, purging, switching) = (
+        Timestamp(world.now),
+        world.next_ticket(),
+        world.next_ticket(),
+    );
+    let purge = Request::Purge { queue: orders };
+    world.engine.handle_request(now, purging, purge).unwrap();
+    let switch = Request::DefineQueue {
+        name: "orders".to_owned(),
+        options: QueueOptions {
+            guarantee: Some(Guarantee::ExactlyOnce),
+            ..QueueOptions::default()
+        },
+    };
+    let switched = world.engine.handle_request(now, switching, switch);
+    assert!(switched.is_ok(), "before its slices: {switched:?}");
+    world.run();
+    world.audit();
 }

@@ -383,3 +383,24 @@ fn a_message_without_steps_says_so() {
     let id = delivery.id.to_string();
     assert_eq!(world.get(orders, &id).unwrap().steps, Some(Vec::new()));
 }
+
+#[test]
+fn a_message_has_as_much_room_for_steps_in_the_next_run() {
+    let (mut world, orders, token) = delivered(QueueOptions {
+        max_body_bytes: Some(1 << 20),
+        ..at_once()
+    });
+    let result = "x".repeat(500_000);
+    let name = |step: u32| format!("{step}").repeat(200);
+    for step in 1..3 {
+        world.record(token, &name(step), Some(&result)).unwrap();
+    }
+    let mut world = world.reopen();
+    let token = world.dequeue(orders, 1).remove(0).token;
+    world.record(token, &name(3), Some(&result)).unwrap();
+    for step in 1..4 {
+        let told = world.recall(token, &name(step));
+        assert_eq!(told, Ok(Some(Some(result.clone()))));
+    }
+    world.audit();
+}

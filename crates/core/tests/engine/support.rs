@@ -26,6 +26,8 @@ pub struct World {
     pub engine: Engine,
     pub now: u64,
     pub disk: Disk,
+    /// Segments as they were when they were removed.
+    pub removed: Disk,
     pub config: Config,
     /// Appends wait for [`World::land`] instead of being confirmed at once.
     pub hold_appends: bool,
@@ -78,6 +80,7 @@ impl World {
             engine,
             now,
             disk,
+            removed: Disk::new(),
             config,
             hold_appends: false,
             held: None,
@@ -513,7 +516,8 @@ impl World {
                 self.engine.handle_completion(now, Completion::Truncated);
             }
             Effect::Remove { segment } => {
-                self.disk.remove(&segment).expect("it exists");
+                let bytes = self.disk.remove(&segment).expect("it exists");
+                self.removed.insert(segment, bytes);
                 self.engine
                     .handle_completion(now, Completion::Removed { segment });
             }

@@ -477,6 +477,7 @@ fn a_clean_failure_refuses_what_was_accepted_and_taken_back() {
     let refusal = world.answer(refused).unwrap().unwrap_err();
     assert_eq!(refusal.code, ErrorCode::StorageFull);
     assert!(world.peek(orders, None).is_empty());
+    assert_eq!(world.stats(orders).enqueued, 0);
     world.at_once(Request::ResumeWorker { worker });
     assert!(
         !world.enqueue_id(orders, "a", "another").0,
@@ -551,5 +552,23 @@ fn an_id_stays_taken_until_somebody_sees_its_message() {
         assert_eq!(world.delivered(), ["a"]);
         let (duplicate, ..) = world.enqueue_id(orders, "a", "a");
         assert_eq!(duplicate, window_ms > 0, "its window began");
+    }
+}
+
+#[test]
+fn a_purge_spares_what_was_handed_out_though_it_comes_back_unseen() {
+    let (mut world, orders, _) = claimed();
+    land_all(&mut world);
+    let unseen = world.delivery();
+    assert_eq!(world.value(Request::Purge { queue: orders }), 2);
+    world.value(Request::PauseQueue { queue: orders });
+    world.unanswered(Command::Declined {
+        token: unseen.token,
+    });
+    for _ in 0..2 {
+        assert_eq!(world.state(orders, "a"), Some(MessageState::Ready));
+        assert_eq!(world.box_stats().messages, 1);
+        world.audit();
+        world = world.reopen();
     }
 }

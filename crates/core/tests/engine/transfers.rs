@@ -134,13 +134,33 @@ fn a_generated_id_becomes_an_explicit_one_and_at_home_a_generated_one_again() {
         ..Config::default()
     });
     let (orders, repairs) = queues(&mut world);
-    let id = dead(&mut world, message(orders, "x"));
+    let id = dead(&mut world, message(orders, "xx"));
     let bytes = world.stats(orders).bytes;
+    let room_for = |world: &mut World, name, max_bytes| {
+        let options = QueueOptions {
+            max_bytes: Some(max_bytes),
+            ..QueueOptions::default()
+        };
+        world.define(name, options);
+    };
+    // There its id takes room.
+    room_for(&mut world, "repairs", bytes + id.len() as u64 - 1);
+    let too_much = redrive(&mut world, orders, named(&[&id]), "repairs");
+    assert_eq!(too_much, (0, 1));
+    room_for(&mut world, "repairs", bytes + id.len() as u64);
     redrive(&mut world, orders, named(&[&id]), "repairs");
     world.audit();
     assert!(world.get(orders, &id).is_none());
     assert_eq!(world.state(repairs, &id), Some(MessageState::Ready));
     assert_eq!(world.stats(repairs).bytes, bytes + id.len() as u64);
+    // Nothing without an id of a caller's is left there.
+    for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
+        let options = QueueOptions {
+            guarantee: Some(guarantee),
+            ..QueueOptions::default()
+        };
+        world.define("orders", options);
+    }
     // Nobody else can have it, so whatever comes under it is this message.
     assert!(world.enqueue_id(repairs, &id, "anything").0);
     churn(&mut world);
@@ -148,17 +168,18 @@ fn a_generated_id_becomes_an_explicit_one_and_at_home_a_generated_one_again() {
     let delivery = world.dequeue(repairs, 1).remove(0);
     assert_eq!(
         (delivery.id.as_str(), body(&delivery)),
-        (id.as_str(), "x".to_owned())
+        (id.as_str(), "xx".to_owned())
     );
     world
         .settle(delivery.token, Verdict::Dead(Reason::Permanent))
         .unwrap();
-    // There its id takes no room.
-    let tight = QueueOptions {
-        max_bytes: Some(bytes),
-        ..QueueOptions::default()
-    };
-    world.define("orders", tight);
+    // At home it takes none.
+    room_for(&mut world, "orders", bytes - 1);
+    assert_eq!(
+        redrive(&mut world, repairs, named(&[&id]), "orders"),
+        (0, 1)
+    );
+    room_for(&mut world, "orders", bytes);
     assert_eq!(
         redrive(&mut world, repairs, named(&[&id]), "orders"),
         (1, 0)
@@ -175,7 +196,7 @@ fn a_generated_id_becomes_an_explicit_one_and_at_home_a_generated_one_again() {
     let delivery = world.dequeue(orders, 1).remove(0);
     assert_eq!(
         (body(&delivery).as_str(), delivery.id.as_str()),
-        ("x", id.as_str())
+        ("xx", id.as_str())
     );
 }
 

@@ -1,7 +1,7 @@
 //! Bodies that the host cannot decode: dead letters, even in at-most-once. [S6]
 
 use ackbox_core::command::*;
-use ackbox_core::config::{GroupOnDead, Guarantee, QueueOptions};
+use ackbox_core::config::{DedupOptions, GroupOnDead, Guarantee, QueueOptions};
 use ackbox_core::time::Timestamp;
 
 use crate::support::{World, message};
@@ -44,6 +44,7 @@ fn an_undecodable_body_is_kept_whatever_the_guarantee() {
                 "{guarantee:?}"
             );
             world.work_off();
+            assert_eq!(world.stats(orders).dead, 1);
             world.audit();
             let mut world = world.reopen();
             let dead = world.dead(orders);
@@ -55,6 +56,7 @@ fn an_undecodable_body_is_kept_whatever_the_guarantee() {
                 ),
                 ("a", Some(Reason::Invalid), Some("why"))
             );
+            assert_eq!(dead[0].attempt, Some(1));
             assert!(
                 world.enqueue_id(orders, "a", "{broken").0,
                 "its id is taken"
@@ -70,4 +72,69 @@ fn an_undecodable_body_is_kept_whatever_the_guarantee() {
             );
         }
     }
+}
+
+/// An at-most-once queue that remembers no ids, and a message of it that is being handled.
+fn handled(id: Option<&str>) -> (World, QueueId, Token) {
+    let mut world = World::new();
+    let options = QueueOptions {
+        guarantee: Some(Guarantee::AtMostOnce),
+        dedup: Some(DedupOptions {
+            window_ms: Some(0),
+            ..DedupOptions::default()
+        }),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    let item = Enqueue {
+        id,
+        ..message(orders, "{broken")
+    };
+    world.try_enqueue(item).unwrap();
+    let worker = world.worker(orders, 1);
+    let token = world.delivery().token;
+    world.at_once(Request::PauseWorker { worker });
+    (world, orders, token)
+}
+
+fn cannot_be_decoded(world: &mut World, token: Token) {
+    world.unanswered(Command::Settle(Settle {
+        token,
+        verdict: Verdict::Dead(Reason::Invalid),
+        returned: true,
+        result: b"",
+        error: b"why",
+    }));
+}
+
+#[test]
+fn a_letter_with_a_generated_id_takes_no_room_among_the_ids() {
+    let (mut world, orders, token) = handled(None);
+    cannot_be_decoded(&mut world, token);
+    assert_eq!(world.dead(orders).len(), 1);
+    assert_eq!(world.stats(orders).dedup_entries, 0);
+    world.audit();
+}
+
+#[test]
+fn a_letter_leaves_its_id_to_a_message_that_has_it_meanwhile() {
+    let (mut world, orders, token) = handled(Some("a"));
+    assert!(!world.enqueue_id(orders, "a", "fine").0, "it is free");
+    cannot_be_decoded(&mut world, token);
+    for _ in 0..2 {
+        assert_eq!(world.dead(orders)[0].id, "a");
+        assert_eq!(
+            world.enqueue_id(orders, "a", "fine"),
+            (true, MessageState::Ready, "a".to_owned())
+        );
+        world.audit();
+        world = world.reopen();
+    }
+    world.worker(orders, 1);
+    assert_eq!(world.work_off(), ["fine"]);
+    world.redrive(orders, DeadFilter::default());
+    let token = world.delivery().token;
+    cannot_be_decoded(&mut world, token);
+    assert_eq!(world.stats(orders).dedup_entries, 0, "it gave its id away");
+    world.audit();
 }
