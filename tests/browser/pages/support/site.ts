@@ -1,5 +1,5 @@
 /** A web site on this machine, with an origin of its own for each. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import { readFile } from 'node:fs/promises'
 import { extname, join, normalize } from 'node:path'
 
@@ -17,14 +17,18 @@ export interface SiteOptions {
   readonly folders?: Readonly<Record<string, string>>
   /** Texts that are served, by path. */
   readonly files?: Readonly<Record<string, string>>
+  /** What answers by itself, by path. */
+  readonly listeners?: Readonly<Record<string, RequestListener>>
   /** With every answer. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Serves until the test ends; resolves with the origin. */
-export async function site({ folders = {}, files = {}, headers = {} }: SiteOptions): Promise<string> {
-  const server = createServer(async ({ url = '/' }, answer) => {
-    const path = new URL(url, 'http://site').pathname
+export async function site({ folders = {}, files = {}, listeners = {}, headers = {} }: SiteOptions): Promise<string> {
+  const server = createServer(async (request, answer) => {
+    const path = new URL(request.url ?? '/', 'http://site').pathname
+    const listener = listeners[path]
+    if (listener !== undefined) return listener(request, answer)
     const content = files[path] ?? (await fromFolders(folders, path))
     if (content === undefined) return void answer.writeHead(404).end()
     answer.writeHead(200, { ...headers, 'content-type': TYPES[extname(path)] ?? 'text/html' }).end(content)
