@@ -2,9 +2,10 @@
 //
 //   node --expose-gc limits-child.mjs <failing | groups | delayed | queues | bodies> <empty directory> <count>
 //
-// Prints `{ engine, seconds, longestMs, heapGrowth, residentGrowth, bytesEach, peakBytes }`. The same is done in rounds:
-// `longestMs` is the longest call into the engine in any of them; growth is what lives, or is resident, after the last
-// round beyond what did after the first; `bytesEach` is resident growth for each thing of the later rounds.
+// Prints `{ engine, seconds, longestMs, heapGrowth, residentGrowth, things, bytesEach, peakBytes }`. The same is done in rounds:
+// `longestMs` is the longest call into the engine in any of them. What lives, or is resident, is looked at after each
+// round, and growth is by how much the least of the second half exceeds the least of the first: garbage comes and goes,
+// what is kept stays. `things` were added between the two, and `bytesEach` is resident growth for each.
 
 import { takeLongest } from './engine-probe.mjs'
 import { AckboxError, constant, open } from 'ackbox'
@@ -127,18 +128,25 @@ async function measureRounds(box, rounds, things, round) {
   }
   const seconds = (performance.now() - start) / 1_000
   const longestMs = takeLongest()
-  const [first, last] = [memory[0], memory.at(-1)]
-  const residentGrowth = last.resident - first.resident
+  const half = rounds / 2
+  const growth = (kind) => least(memory.slice(half), kind) - least(memory.slice(0, half), kind)
+  const residentGrowth = growth('resident')
+  const added = things * half
   const { engine } = box
   return {
     engine,
     seconds,
     longestMs,
-    heapGrowth: last.heap - first.heap,
+    heapGrowth: growth('heap'),
     residentGrowth,
-    bytesEach: residentGrowth / (things * (rounds - 1)),
+    things: added,
+    bytesEach: residentGrowth / added,
     peakBytes: process.resourceUsage().maxRSS * 1_024,
   }
+}
+
+function least(memory, kind) {
+  return Math.min(...memory.map((round) => round[kind]))
 }
 
 function used() {
