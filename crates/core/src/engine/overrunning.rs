@@ -80,6 +80,10 @@ impl Engine {
         let has_lease = matches!(lease.progress, Progress::Open | Progress::Late);
         if !has_lease && !lease.handed_over {
             watch.end_lease();
+            if watch.next() == Timestamp::NEVER {
+                lease.watch = None;
+                return;
+            }
         }
         let alarm = watch.ring(self.now, patience_ms);
         if watch.next() != Timestamp::NEVER {

@@ -356,6 +356,23 @@ fn a_handler_that_settled_by_hand_has_no_lease_that_could_run_out() {
 }
 
 #[test]
+fn a_redriven_message_waits_for_a_handler_that_settled_by_hand_however_long_it_runs() {
+    let (mut world, orders, delivery) = running(options(), runtime());
+    let dead = Verdict::Dead(Reason::Permanent);
+    world
+        .settle_with(delivery.token, dead, false, b"", b"")
+        .expect("in time");
+    world.worker(orders, 1);
+    world.advance(RUNTIME_MS + 10 * LEASE_MS);
+    assert_eq!(world.redrive(orders, DeadFilter::default()).moved, 1);
+    assert!(world.deliveries.is_empty(), "its handler still runs");
+    world.unanswered(Command::Returned {
+        token: delivery.token,
+    });
+    assert_eq!(world.delivery().attempt, 1);
+}
+
+#[test]
 fn a_handler_that_is_given_up_by_a_close_costs_nothing_after_its_time_out() {
     let (mut world, _, delivery) = running(options(), timeout());
     world.advance(TIMEOUT_MS);
