@@ -104,7 +104,7 @@ class IndexedDbStorage implements Storage {
       const opened = this.#opened
       if (opened !== undefined) opened.failure ??= this.#failed('can be written no more', why)
     }
-    const ownership = await own(this.#name, 'at-once', () => onLost('another tab took the lock'))
+    const ownership = await own(this.#name, () => onLost('another tab took the lock'))
     if (ownership === undefined) throw this.#locked()
     try {
       const opened = await this.#openJournal(ownership, onLost)

@@ -20,28 +20,20 @@ export interface Ownership {
   release(): Promise<void>
 }
 
-/** How the lock is asked for: at once or not at all, or in turn until the signal aborts. */
-export type Asking = 'at-once' | AbortSignal
-
 /** Lets a holder of the lock go. */
 interface Hold {
   release(): Promise<void>
 }
 
-/** Whether openers can wait for their turn here. */
-export function hasWebLocks(): boolean {
-  return globalThis.navigator?.locks !== undefined
-}
-
 /**
- * Takes ownership. `undefined` if another tab has it; `ERR_LOCKED` if this very process does. With a signal it waits
- * for its turn. `onLost` is called if the lock is taken away later.
+ * Takes ownership. `undefined` if another tab has it; `ERR_LOCKED` if this very process does. `onLost` is called if the
+ * lock is taken away later.
  */
-export async function own(name: string, asking: Asking, onLost: () => void): Promise<Ownership | undefined> {
-  if (asking === 'at-once') checkNotOwned(name)
-  const hold = hasWebLocks() ? await holdLock(lockName(name), asking, onLost) : holdAlone(name)
-  if (hold === undefined) return undefined
+export async function own(name: string, onLost: () => void): Promise<Ownership | undefined> {
   checkNotOwned(name)
+  const hasLocks = globalThis.navigator?.locks !== undefined
+  const hold = hasLocks ? await holdLock(lockName(name), onLost) : holdAlone(name)
+  if (hold === undefined) return undefined
   const since = platform.wallNow()
   owners.set(name, since)
   let released: Promise<void> | undefined
@@ -74,13 +66,12 @@ function holdAlone(name: string): Hold {
   throw new AckboxError('ERR_UNSUPPORTED', message)
 }
 
-function holdLock(name: string, asking: Asking, onLost: () => void): Promise<Hold | undefined> {
+function holdLock(name: string, onLost: () => void): Promise<Hold | undefined> {
   return new Promise((granted, refused) => {
     let letGo = (): void => {}
     const held = new Promise<void>((resolve) => (letGo = resolve))
     let isHeld = false
-    const options: LockOptions = asking === 'at-once' ? { ifAvailable: true } : { signal: asking }
-    const ended = navigator.locks.request(name, options, (lock): Promise<void> | undefined => {
+    const ended = navigator.locks.request(name, { ifAvailable: true }, (lock): Promise<void> | undefined => {
       if (lock === null) {
         granted(undefined)
         return undefined
