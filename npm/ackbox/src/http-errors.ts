@@ -6,7 +6,7 @@
  * |---|---|
  * | 425, 429 | another attempt; with `Retry-After` not before that, at no cost and no failure of the server |
  * | 408, 5xx | another attempt; with `Retry-After` not before that, at no cost, and a failure all the same |
- * | 409 with `Retry-After` | as 429: a request under its `Idempotency-Key` is still being worked on |
+ * | 409 with `Retry-After` | another attempt after the backoff, at no cost: a request under its `Idempotency-Key` is still being worked on |
  * | any other 4xx | dead letter: asking again cannot help |
  * | no connection, cut off, timed out, aborted | another attempt |
  * | anything else | what would follow without `httpErrors` |
@@ -84,7 +84,9 @@ interface HttpResponse {
 
 function verdictOf({ status, headers }: HttpResponse, retryAfter: (headers: HeadersLike | undefined) => number): ErrorVerdict {
   const isConflict = status === 409 && headers !== undefined && retryTimeOf(headers) !== undefined
-  if (status < 500 && !RETRIED.has(status) && !isConflict) return 'dead'
+  // That one request is under way says nothing about the others: its message alone waits, for the backoff.
+  if (isConflict) return { retryAfterMs: 0, countsAsFailure: false }
+  if (status < 500 && !RETRIED.has(status)) return 'dead'
   const retryAfterMs = retryAfter(headers)
   // Now, or a time that has passed: the backoff keeps a broken server from being asked without end.
   return retryAfterMs === 0 ? 'retry' : { retryAfterMs, countsAsFailure: status >= 500 || status === 408 }

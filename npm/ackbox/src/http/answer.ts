@@ -6,7 +6,7 @@
  * | 2xx | it was delivered |
  * | 425, 429 | another attempt; with `Retry-After` not before that, at no cost and no failure of the server |
  * | 408, 5xx | another attempt; with `Retry-After` not before that, at no cost, and a failure all the same |
- * | 409 with `Retry-After` | as 429: a request under its key is still being worked on |
+ * | 409 with `Retry-After` | another attempt after the backoff, at no cost: a request under its key is still being worked on |
  * | 410 | a dead letter with the reason `refused`: the server may have had it, and cannot tell any more |
  * | anything else, redirects too | a dead letter: asking again cannot help |
  */
@@ -57,8 +57,9 @@ export function errorOf({ status, statusText, headers, body }: Answer, request: 
   const message = `${request} answered ${said}${hint}${body === '' ? '' : `: ${body}`}`
   const error = new HttpStatusError(message, status, body)
   const time = retryTimeOf(headers)
-  const isRetried = status >= 500 || RETRIED.has(status) || (status === CONFLICT && time !== undefined)
-  if (!isRetried) return new PermanentError(message, { cause: error, reason: status === GONE ? 'refused' : 'permanent' })
+  // That one request is under way says nothing about the others: its message alone waits, for the backoff.
+  if (status === CONFLICT && time !== undefined) return new RetryAfterError(0, { cause: error })
+  if (status < 500 && !RETRIED.has(status)) return new PermanentError(message, { cause: error, reason: status === GONE ? 'refused' : 'permanent' })
   const delayMs = time === undefined ? 0 : delayUntil(time, now)
   // Now, or a time that has passed: the backoff keeps a broken server from being asked without end.
   if (delayMs === 0) return error

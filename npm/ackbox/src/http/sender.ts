@@ -87,7 +87,7 @@ const DEFAULTS = Object.freeze({ breaker: true })
  *
  * An answer of 2xx acknowledges the message, once it has come whole. After 408, 425, 429, 5xx, a time-out and errors of
  * the network it is tried again, not before `Retry-After` (seconds or a date, a day at most) where the server sent one.
- * So is 409 with `Retry-After`: a request under the same key is still being worked on. Any other status makes it a dead
+ * So is, after the backoff, 409 with `Retry-After`: a request under the same key is still being worked on. Any other status makes it a dead
  * letter, whose error tells the status and the first KiB of the body; its reason is `refused` after 410, else `permanent`.
  * Redirects are not followed.
  *
