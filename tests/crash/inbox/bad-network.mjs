@@ -9,14 +9,19 @@ import { buffer } from 'node:stream/consumers'
  */
 const FATES = ['passed', 'passed', 'passed', 'answer-lost', 'cut', 'twice', 'twice-at-once']
 
-/** Draws fates from `random`; `port` is where the service is at the moment. */
+/** Draws fates from `random`, none again before all the others; `port` is where the service is at the moment. */
 export async function badNetwork(random) {
   /** How often each befell, and how often each status was answered. */
   const seen = {}
   const note = (what) => (seen[what] = (seen[what] ?? 0) + 1)
   const network = { port: 0, seen, url: '', close: () => {} }
+  let bag = []
+  const draw = () => {
+    if (bag.length === 0) bag = [...FATES]
+    return bag.splice(Math.floor(random() * bag.length), 1)[0]
+  }
   const server = createServer(async (incoming, outgoing) => {
-    const fate = FATES[Math.floor(random() * FATES.length)]
+    const fate = draw()
     const cut = () => incoming.socket.resetAndDestroy()
     outgoing.on('error', () => {})
     try {
