@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{Message, NONE, Standing};
+use super::message::{Message, Standing};
 use super::rank::Rank;
 use super::{Ledger, history};
 use crate::command::MessageState;
@@ -215,12 +215,6 @@ impl Ledger {
             dead_letters: queue.dead.len() as u64,
         };
         self.queues.iter().map(line).collect()
-    }
-
-    /// Whether a message has a dedup entry.
-    #[must_use]
-    pub fn has_entry(&self, slot: u32) -> bool {
-        self.messages[slot].entry != NONE
     }
 }
 

@@ -133,3 +133,96 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// An order beside a set that is kept whole. The rank of an entry is told by its number, and every
+    /// three of them are equals.
+    #[derive(Default)]
+    struct Pair {
+        order: Order,
+        whole: BTreeSet<(Rank, u32)>,
+    }
+
+    fn rank(entry: u32) -> Rank {
+        (u64::from(entry / 3), 0)
+    }
+
+    impl Pair {
+        fn insert(&mut self, entry: u32) {
+            self.order.insert(entry, rank);
+            self.whole.insert((rank(entry), entry));
+        }
+
+        fn remove(&mut self, entry: u32) {
+            self.order.remove(entry, rank);
+            self.whole.remove(&(rank(entry), entry));
+        }
+
+        /// All that both hold, in the order of their ranks; and no chunk is larger than it may be.
+        fn check(&self) {
+            let chunks = self.order.chunks.iter();
+            let mut held = Vec::new();
+            for (home, chunk) in chunks {
+                assert!((1..=CHUNK).contains(&chunk.len()));
+                assert!(*home <= rank(chunk[0]), "found by its rank");
+                held.extend(chunk);
+            }
+            assert!(held.is_sorted_by_key(|entry| rank(*entry)));
+            assert_eq!(self.order.len() as usize, held.len());
+            held.sort_unstable();
+            let whole: Vec<u32> = self.whole.iter().map(|(_, entry)| *entry).collect();
+            assert_eq!(held, whole);
+            let ends = (self.order.first(), self.order.last());
+            assert_eq!(
+                (ends.0.map(rank), ends.1.map(rank)),
+                (
+                    whole.first().copied().map(rank),
+                    whole.last().copied().map(rank)
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn it_holds_what_was_put_in_wherever_that_comes_and_goes() {
+        let many = 6 * CHUNK as u32;
+        let ways: [fn(u32, u32) -> u32; 3] = [
+            |at, _| at,
+            |at, many| many - 1 - at,
+            // 7919 is prime to the number of entries.
+            |at, many| at * 7919 % many,
+        ];
+        for put in ways {
+            for take in ways {
+                let mut pair = Pair::default();
+                for at in 0..many {
+                    pair.insert(put(at, many));
+                }
+                pair.check();
+                let most = pair.order.chunks.len();
+                assert!(most >= 6, "they are in chunks");
+                for at in 0..many {
+                    pair.remove(take(at, many));
+                    if at % (many / 16) == 0 {
+                        pair.check();
+                    }
+                    if at == many - many / 8 {
+                        assert!(pair.order.chunks.len() <= most / 2, "sparse chunks join");
+                        for at in 0..many / 16 {
+                            let back = take(at, many);
+                            pair.insert(back);
+                            pair.remove(back);
+                        }
+                    }
+                }
+                pair.check();
+                assert!(pair.order.chunks.is_empty());
+            }
+        }
+    }
+}
