@@ -191,6 +191,12 @@ impl Storage {
         !self.was_durable && is_strange(&self.disk)
     }
 
+    /// Whether an append was ever confirmed.
+    #[must_use]
+    pub fn was_durable(&self) -> bool {
+        self.was_durable
+    }
+
     /// Removes such a file.
     pub fn remove_strange_file(&mut self) {
         if self.is_strange() {
