@@ -192,15 +192,16 @@ export interface FinishedOptions {
 /** Handles one delivery. */
 export type Handler<T, R = void> = (message: Delivery<T>) => R | Promise<R>
 
-/** Options of `process`. Workers of one queue with one name share what they limit, and must limit the same. */
+/** Options of `process`. Of what workers limit, those of one queue and one name share a part: see `name`. */
 export interface WorkerOptions<T = unknown> extends PolicyOptions, ReadinessOptions {
   /** Handlers at once, 1 to 100,000. Default 1. */
   readonly concurrency?: number | undefined
   /**
    * Under which circuits, holds of destinations that asked for time, and rates are kept over restarts; after a crash, what
    * rates had given out is forgotten, so that one burst too many may follow. Workers of one queue and one name share their
-   * circuits, holds and retry budget, and so must name the same limits, else `ERR_INVALID_OPTION`; those that limit
-   * differently need names of their own. Default: the queue's name.
+   * circuits (`breaker`, `whenOpen`), what holds for destinations (`perDestination`) and one `retryBudget`; they must name
+   * these, and a `rate` over the queue, alike or none of them, else `ERR_INVALID_OPTION`: those that limit differently need
+   * names of their own. A `rate` with `scope: 'worker'` is each worker's own and may differ. Default: the queue's name.
    */
   readonly name?: string | undefined
   /**

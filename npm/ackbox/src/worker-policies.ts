@@ -20,7 +20,11 @@ export interface RateOptions {
 
 /** The rate of a worker. */
 export interface WorkerRateOptions extends RateOptions {
-  /** Whether it counts over all workers of the queue that have a rate, or for this worker alone. Default `'queue'`. */
+  /**
+   * `'queue'`: it counts over all workers of the queue that have such a rate; those of one `name` must name the same.
+   * `'worker'`: it counts for this worker alone, whatever the others have; after a restart or a close the next worker of
+   * its `name` goes on where it was (after several: where the one was that owes most). Default `'queue'`.
+   */
   readonly scope?: 'queue' | 'worker' | undefined
 }
 
@@ -75,10 +79,14 @@ export interface PolicyOptions {
   /**
    * What becomes of messages whose circuit is open. `'pause'`: they wait at no cost. `'dead-letter'`: they become dead
    * letters, reason `circuit-open`. `'reject'`: an attempt fails with `ERR_CIRCUIT_OPEN`, and the next comes
-   * after the backoff, a millisecond later at the earliest. Default `'pause'`.
+   * after the backoff, a millisecond later at the earliest. Of one `name`, all workers share the circuits and what becomes
+   * of these messages. Default `'pause'`.
    */
   readonly whenOpen?: 'pause' | 'dead-letter' | 'reject' | undefined
-  /** The share of retries, 0 to 1, or more precisely; past it retries are put off, never dropped. Default: no limit. */
+  /**
+   * The share of retries, 0 to 1, or more precisely; past it retries are put off, never dropped. One budget for all
+   * workers of the queue that have this `name`; it starts anew with the first of them. Default: no limit.
+   */
   readonly retryBudget?: number | RetryBudgetOptions | undefined
 }
 

@@ -69,6 +69,23 @@ describe('what workers limit', () => {
     expect(started).toBe(2 * atOnce)
   })
 
+  it('workers of one name may each have a rate of their own [A3 rate]', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs')
+    const started = [0, 0, 0]
+    const start = (worker: number, options: WorkerOptions<string>): void => {
+      queue.process(() => void started[worker]!++, { concurrency: 20, ...options })
+    }
+    start(0, { rate: { limit: 1, perMs: 1_000, scope: 'worker' } })
+    start(1, { rate: { limit: 4, perMs: 1_000, scope: 'worker' }, retryBudget: 0.2 })
+    start(2, { rate: { limit: 2, perMs: 1_000, scope: 'worker' }, retryBudget: 0.2 })
+    await queue.enqueueMany(Array.from({ length: 30 }, (_, index) => ({ body: String(index) })))
+    await clock.advance(0)
+    expect(started).toEqual([1, 4, 2])
+    await clock.advance(1_000)
+    expect(started).toEqual([2, 8, 4])
+  })
+
   it('retries past the budget are put off and not dropped [A3 retryBudget]', async () => {
     const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('jobs', { backoff: constant(0), maxAttempts: 100 })
@@ -115,6 +132,18 @@ describe('what workers limit', () => {
     queue.process(() => {}, { breaker: true })
     await refusal(() => queue.process(() => {}, { breaker: { failures: 7 } }), 'ERR_INVALID_OPTION', /name them differently/)
     queue.process(() => {}, { breaker: { failures: 7 }, name: 'other' })
+  })
+
+  it.each<[string, WorkerOptions<string>, WorkerOptions<string>]>([
+    ['whenOpen', { breaker: true }, { breaker: true, whenOpen: 'reject' }],
+    ['retryBudget', { retryBudget: 0.2 }, { retryBudget: 0.3 }],
+    ['a rate over the queue', { rate: { limit: 1, perMs: 1 } }, { rate: { limit: 2, perMs: 1 } }],
+  ])('they share %s [A3 name]', async (_, one, another) => {
+    const { box } = await makeInMemory()
+    const queue = box.queue<string>('jobs')
+    queue.process(() => {}, one)
+    queue.process(() => {}, one)
+    await refusal(() => queue.process(() => {}, another), 'ERR_INVALID_OPTION', /name them differently/)
   })
 })
 

@@ -64,9 +64,8 @@ impl Control {
     /// That of workers of which none is open yet.
     ///
     /// # Errors
-    /// What is wrong with their policies.
+    /// What is wrong with their breakers.
     pub fn new(name: Rc<str>, policies: Policies) -> Result<Self, String> {
-        policies.check()?;
         let parse = |options: Option<&_>, prefix: &str| {
             let parsed = options.map(Settings::parse).transpose();
             let parsed = parsed.map_err(|what| format!("{prefix}: {what}"))?;

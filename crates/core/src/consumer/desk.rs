@@ -15,6 +15,8 @@ pub struct Desk {
     pub workers: VecDeque<WorkerId>,
     /// What workers of one name share, where they want anything.
     pub controls: BTreeMap<u32, Control>,
+    /// Open workers that have a rate.
+    pub rated: u32,
     /// The last key of a control.
     pub last_control: u32,
     /// Starts at the rate of the queue.
@@ -28,6 +30,12 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Whether its workers take all alike.
+    #[must_use]
+    pub fn limits_nothing(&self) -> bool {
+        self.controls.is_empty() && self.rated == 0
+    }
+
     /// When time alone changes something here.
     #[must_use]
     pub fn next_change(&self) -> Timestamp {

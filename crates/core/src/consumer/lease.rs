@@ -39,8 +39,6 @@ pub struct Passage {
     pub probes_sluice: bool,
     /// It costs its message no attempt if it fails, as the host says.
     pub is_free: bool,
-    /// It was handed out, and its handler did not start.
-    pub is_unseen: bool,
 }
 
 /// One claimed delivery.
@@ -70,6 +68,8 @@ pub struct Lease {
     pub durable: bool,
     /// It was handed out.
     pub delivered: bool,
+    /// It was, and its handler did not start.
+    pub is_unseen: bool,
     /// What has become of it.
     pub progress: Progress,
     /// A message that waits again, but not before the handler returned: see [`Leases::hold`].

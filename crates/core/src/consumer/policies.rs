@@ -55,7 +55,8 @@ pub enum WhenOpen {
     Reject,
 }
 
-/// All of it. Workers of a queue with one name share what is counted, and must want the same.
+/// All of it. Workers of a queue with one name share what is counted, and must want the same, but for rates
+/// that are each worker's own.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Policies {

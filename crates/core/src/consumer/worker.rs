@@ -5,7 +5,9 @@
 //! append, since so many slots will probably be free when the next one is done.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
+use super::policies::WorkerRate;
 use super::watch::HandlerLimits;
 use crate::command::{Ticket, Token};
 use crate::policy::rate::Pace;
@@ -53,8 +55,12 @@ pub struct Worker {
     pub running: u32,
     /// Claimed and not handed out yet, in hand-out order.
     pub claimed: VecDeque<Token>,
-    /// What it shares with others of its name, if it wants anything.
+    /// Under which its rate is kept when it is closed.
+    pub name: Rc<str>,
+    /// What it shares with others of its name, if it wants anything of that.
     pub control: Option<u32>,
+    /// How often it starts something, alone or with all others of its queue.
+    pub rate: Option<WorkerRate>,
     /// Its starts, where its rate is its own.
     pub pace: Pace,
     /// What it allows its handlers.
@@ -78,7 +84,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker with free slots only.
+    /// A worker with free slots only, and without a rate.
     #[must_use]
     pub fn new(queue: u32, concurrency: u32, control: Option<u32>) -> Self {
         Self {
@@ -86,7 +92,9 @@ impl Worker {
             concurrency,
             running: 0,
             claimed: VecDeque::new(),
+            name: Rc::from(""),
             control,
+            rate: None,
             pace: Pace::default(),
             limits: HandlerLimits::default(),
             paused: false,

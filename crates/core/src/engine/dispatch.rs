@@ -181,7 +181,7 @@ impl Engine {
         if self.closing.is_some() || self.ledger.queues[queue as usize].paused {
             return Next::Nothing;
         }
-        if !self.desks[queue as usize].controls.is_empty() {
+        if !self.desks[queue as usize].limits_nothing() {
             return self.next_through_policies(queue, kind);
         }
         match self.check_found(queue, self.first_of(queue, kind)) {
@@ -307,6 +307,7 @@ impl Engine {
             until: Timestamp::NEVER,
             durable: false,
             delivered: false,
+            is_unseen: false,
             progress: Progress::Open,
             held: None,
             detached: false,

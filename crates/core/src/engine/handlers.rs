@@ -91,10 +91,8 @@ impl Engine {
         }
         let counters = &mut self.ledger.queues[lease.queue as usize].counters;
         counters.delivered -= 1;
-        if let Some(lease) = self.leases.get_mut(token)
-            && let Some(passage) = &mut lease.passage
-        {
-            passage.is_unseen = true;
+        if let Some(lease) = self.leases.get_mut(token) {
+            lease.is_unseen = true;
         }
         let lease = self.remove_delivery(token).expect("looked up just now");
         self.count_returned(lease.to);

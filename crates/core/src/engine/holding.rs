@@ -46,10 +46,9 @@ impl Engine {
             return;
         };
         let name = match rated.scope {
-            Scope::Queue => None,
-            Scope::Worker => self.name_of(&self.workers[&id]),
+            Scope::Queue => Rc::from(""),
+            Scope::Worker => Rc::clone(&self.workers[&id].name),
         };
-        let name = name.unwrap_or_default();
         let kept = self.ledger.hold(&(queue, name, Rc::from("")));
         let kept = Pace::resume(kept.seen_at(self.now).paced, rated.rate, self.now);
         let pace = match rated.scope {
@@ -70,8 +69,8 @@ impl Engine {
 
     /// What the rate of a worker has given out, as it goes.
     pub(super) fn keep_pace_of_worker(&mut self, worker: &Worker) {
-        if let Some(name) = self.name_of(worker) {
-            self.keep_pace((worker.queue, name, Rc::from("")), worker.pace);
+        if let Some(key) = own_rate_of(worker) {
+            self.keep_pace(key, worker.pace);
         }
     }
 
@@ -97,18 +96,12 @@ impl Engine {
             self.keep_pace((queue, Rc::from(""), Rc::from("")), pace);
         }
         let paces = self.workers.values().filter_map(|worker| {
-            let key = (worker.queue, self.name_of(worker)?, Rc::from(""));
+            let key = own_rate_of(worker)?;
             Some((key, worker.pace))
         });
         for (key, pace) in paces.collect::<Vec<_>>() {
             self.keep_pace(key, pace);
         }
-    }
-
-    /// The name of a worker that limits anything.
-    fn name_of(&self, worker: &Worker) -> Option<Rc<str>> {
-        let control = &self.desks[worker.queue as usize].controls[&worker.control?];
-        Some(Rc::clone(&control.name))
     }
 
     fn keep_pace(&mut self, key: ValveKey, pace: Pace) {
@@ -119,4 +112,10 @@ impl Engine {
         };
         self.ledger.keep_hold(key, hold, &mut self.commit);
     }
+}
+
+/// Under which the rate of a worker is kept, if it has one of its own.
+fn own_rate_of(worker: &Worker) -> Option<ValveKey> {
+    let is_own = worker.rate?.scope == Scope::Worker;
+    is_own.then(|| (worker.queue, Rc::clone(&worker.name), Rc::from("")))
 }

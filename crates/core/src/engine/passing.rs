@@ -5,6 +5,8 @@
 //! the workers, and opened again when time or the end of a delivery opens the valve. A valve that closed
 //! unnoticed closes its lane when it is asked for a message.
 
+use std::rc::Rc;
+
 use super::Engine;
 use crate::command::{Token, WorkerId};
 use crate::consumer::circuit::Passage;
@@ -41,11 +43,35 @@ pub(super) struct Passing {
 }
 
 impl Engine {
-    /// What a new worker shares with those of its name: their control, or a new one.
-    pub(super) fn share_control(
+    /// A new worker, with the rate that it wants, and with what it shares with those of its name: their
+    /// control, or a new one.
+    pub(super) fn new_worker(
         &mut self,
         queue: u32,
         slots: u32,
+        mut policies: Policies,
+    ) -> Result<Worker, Failure> {
+        let invalid = |what: String| Failure::new(ErrorCode::InvalidOption, what);
+        policies.check().map_err(invalid)?;
+        let name: Rc<str> = match &*policies.name {
+            "" => Rc::from(&*self.ledger.queues[queue as usize].name),
+            name => Rc::from(name),
+        };
+        let rate = policies.rate;
+        // It is shared with nobody, so others may want another one.
+        policies.rate = rate.filter(|rate| rate.scope == Scope::Queue);
+        let control = self.share_control(queue, slots, &name, policies)?;
+        self.desks[queue as usize].rated += u32::from(rate.is_some());
+        let mut worker = Worker::new(queue, slots, control);
+        (worker.name, worker.rate) = (name, rate);
+        Ok(worker)
+    }
+
+    fn share_control(
+        &mut self,
+        queue: u32,
+        slots: u32,
+        name: &Rc<str>,
         policies: Policies,
     ) -> Result<Option<u32>, Failure> {
         let invalid = |what: String| Failure::new(ErrorCode::InvalidOption, what);
@@ -55,16 +81,12 @@ impl Engine {
         self.check_sluice(policies.sluice)?;
         let sluice = policies.sluice;
         let queue_name = &self.ledger.queues[queue as usize].name;
-        let name = match &*policies.name {
-            "" => queue_name,
-            name => name,
-        };
         let desk = &mut self.desks[queue as usize];
-        let known = desk.controls.iter_mut().find(|(_, it)| *it.name == *name);
+        let known = desk.controls.iter_mut().find(|(_, it)| it.name == *name);
         if let Some((key, control)) = known {
             if control.policies != policies {
                 let what = format!(
-                    "queue '{queue_name}': expected all workers of the name '{name}' to have the same policies; name them differently"
+                    "queue '{queue_name}': expected all workers of the name '{name}' to want the same of what they share (all but a rate of scope 'worker'); name them differently"
                 );
                 return Err(invalid(what));
             }
@@ -76,7 +98,7 @@ impl Engine {
                 .for_each(|it| self.join_sluice(queue, slots, it));
             return Ok(Some(key));
         }
-        let mut control = Control::new(name.into(), policies).map_err(invalid)?;
+        let mut control = Control::new(Rc::clone(name), policies).map_err(invalid)?;
         (control.workers, control.slots) = (1, slots);
         let takes_turns = control.policies.per_destination.is_some();
         let looks = control.policies.tell_destinations_apart();
@@ -98,8 +120,9 @@ impl Engine {
     /// A worker takes nothing any more: what it shared is forgotten with the last one.
     pub(super) fn leave_control(&mut self, worker: &Worker) {
         let (queue, slots) = (worker.queue, worker.concurrency);
-        let Some(key) = worker.control else { return };
         self.keep_pace_of_worker(worker);
+        self.desks[queue as usize].rated -= u32::from(worker.rate.is_some());
+        let Some(key) = worker.control else { return };
         self.part_from_sluice(worker);
         let desk = &mut self.desks[queue as usize];
         let Some(shared) = desk.controls.get_mut(&key) else {
@@ -224,8 +247,7 @@ impl Engine {
 
     pub(super) fn rate_of(&self, id: WorkerId) -> Option<(u32, WorkerRate)> {
         let worker = self.workers.get(&id)?;
-        let control = &self.desks[worker.queue as usize].controls[&worker.control?];
-        Some((worker.queue, control.policies.rate?))
+        Some((worker.queue, worker.rate?))
     }
 
     /// Whether the budget of a worker lets a message start; a retry that it does not is put off.
@@ -252,23 +274,23 @@ impl Engine {
 
     /// A worker has claimed a message: what that counts against.
     pub(super) fn pass(&mut self, id: WorkerId, token: Token, passing: Passing) {
-        let Some(key) = self.workers.get(&id).and_then(|worker| worker.control) else {
-            return;
-        };
         let Passing {
             queue,
             destination,
             rank,
             is_retry,
         } = passing;
+        let now = self.now;
         if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
             let pace = match scope {
                 Scope::Queue => &mut self.desks[queue as usize].pace,
                 Scope::Worker => &mut self.workers.get_mut(&id).expect("it has a rate").pace,
             };
-            pace.take(rate, self.now);
+            pace.take(rate, now);
         }
-        let now = self.now;
+        let Some(key) = self.workers.get(&id).and_then(|worker| worker.control) else {
+            return;
+        };
         match self.budget_of(id) {
             Some(budget) if is_retry => budget.withdraw(now),
             Some(budget) => budget.deposit(now),
@@ -287,7 +309,6 @@ impl Engine {
             permit,
             probes_sluice: self.pass_sluice(sluice, queue, rank),
             is_free: false,
-            is_unseen: false,
         };
         let lease = self.leases.get_mut(token);
         lease.expect("it was claimed just now").passage = Some(passage);
@@ -296,14 +317,15 @@ impl Engine {
 
     /// A delivery does not count any more: its slot is free.
     pub(super) fn leave_passage(&mut self, lease: &mut Lease) {
-        let Some(passage) = lease.passage.take() else {
+        let passage = lease.passage.take();
+        let started = lease.delivered && !lease.is_unseen;
+        if let (Recipient::Worker(id), false) = (lease.to, started) {
+            self.undo_start(id, passage.is_some_and(|passage| passage.is_retry));
+        }
+        let Some(passage) = passage else {
             return;
         };
         let (queue, key, destination) = (lease.queue, passage.control, passage.destination);
-        let started = lease.delivered && !passage.is_unseen;
-        if let (Recipient::Worker(id), false) = (lease.to, started) {
-            self.undo_start(id, passage.is_retry);
-        }
         self.return_permit(queue, &passage);
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return;

@@ -9,7 +9,6 @@ use super::{Engine, Phase};
 use crate::command::{DeadFilter, MessageState, QueueId, Request, Ticket, Token, WorkerId};
 use crate::consumer::policies::Policies;
 use crate::consumer::watch::HandlerLimits;
-use crate::consumer::worker::Worker;
 use crate::effect::{
     AbortReason, Answer, BoxStats, Event, EventKind, Object, StepKey, WorkerOpened,
 };
@@ -237,10 +236,9 @@ impl Engine {
         if self.closing.is_some() {
             return Err(Failure::new(ErrorCode::Closed, "the box is closing"));
         }
-        let control = self.share_control(queue, concurrency, policies)?;
+        let opened = self.new_worker(queue, concurrency, policies)?;
         self.last_worker += 1;
         let worker = WorkerId(self.last_worker);
-        let opened = Worker::new(queue, concurrency, control);
         self.workers.insert(worker, opened);
         self.resume_paces(worker);
         self.desks[queue as usize].workers.push_back(worker);

@@ -4,13 +4,19 @@ use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
 use ackbox_core::consumer::policies::{Policies, Scope, WorkerRate};
 use ackbox_core::consumer::watch::HandlerLimits;
+use ackbox_core::error::ErrorCode;
+use ackbox_core::policy::breaker::BreakerOptions;
 use ackbox_core::policy::rate::Rate;
 
 use crate::support::World;
 
 fn rated(name: &str, scope: Scope) -> Policies {
+    limited(name, scope, 2)
+}
+
+fn limited(name: &str, scope: Scope, limit: u32) -> Policies {
     let rate = Rate {
-        limit: 2,
+        limit,
         per_ms: 1000,
     };
     Policies {
@@ -48,6 +54,55 @@ fn each_worker_has_a_rate_of_its_own() {
     world.worker_with(orders, 10, rated("", Scope::Worker));
     world.worker_with(orders, 10, rated("", Scope::Worker));
     assert_eq!(world.delivered().len(), 4);
+}
+
+#[test]
+fn rates_of_their_own_may_differ_under_one_name() {
+    let mut world = World::new();
+    let orders = backlog(&mut world, 20);
+    let circuits = |policies| Policies {
+        breaker: Some(BreakerOptions::default()),
+        ..policies
+    };
+    world.worker_with(orders, 20, limited("", Scope::Worker, 1));
+    assert_eq!(world.delivered().len(), 1);
+    world.worker_with(orders, 20, circuits(limited("", Scope::Worker, 2)));
+    assert_eq!(world.delivered().len(), 2);
+    world.worker_with(orders, 20, circuits(limited("", Scope::Worker, 4)));
+    assert_eq!(world.delivered().len(), 4);
+    world.advance(1000);
+    assert_eq!(world.delivered().len(), 7, "each at its own rate");
+    world.worker_with(orders, 20, circuits(Policies::default()));
+    assert_eq!(world.delivered().len(), 6, "and one without any");
+}
+
+#[test]
+fn a_rate_over_the_queue_is_one_rate_under_one_name() {
+    let mut world = World::new();
+    let orders = backlog(&mut world, 0);
+    world.worker_with(orders, 1, limited("", Scope::Queue, 1));
+    let open = Request::OpenWorker {
+        queue: orders,
+        concurrency: 1,
+        policies: Box::new(limited("", Scope::Queue, 2)),
+        limits: HandlerLimits::default(),
+    };
+    let failure = world.try_at_once(open).expect_err("they share it");
+    assert_eq!(failure.code, ErrorCode::InvalidOption);
+}
+
+#[test]
+fn a_new_worker_goes_on_at_the_rate_of_the_one_before_it() {
+    for (name, at_once) in [("", 0), ("another", 2)] {
+        let mut world = World::new();
+        let orders = backlog(&mut world, 9);
+        let worker = world.worker_with(orders, 10, rated("", Scope::Worker));
+        assert_eq!(world.work_off().len(), 2);
+        world.request(Request::CloseWorker { worker }).unwrap();
+        let mut world = world.reopen();
+        world.worker_with(orders, 10, rated(name, Scope::Worker));
+        assert_eq!(world.delivered().len(), at_once, "{name}");
+    }
 }
 
 #[test]
