@@ -74,7 +74,9 @@ pub enum Command<'a> {
         /// The delivery.
         token: Token,
     },
-    /// The handler of a delivery starts now, which was handed out before: its time runs from here on.
+    /// Code of the user sees a delivery from now on, which was handed out before: the time of its handler
+    /// runs from here on. To be told of handlers that are watched and that start later, and in at-most-once
+    /// always: until then the delivery may be declined, so the id of its message is taken.
     Began {
         /// The delivery.
         token: Token,

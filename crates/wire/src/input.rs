@@ -182,7 +182,8 @@ records! {
         /// Its number.
         producer: u32,
     }
-    /// The handler of a delivery starts now, which was handed out before.
+    /// Code of the user sees a delivery from now on, which was handed out before; in at-most-once to be told
+    /// of each one, else of handlers that are watched and start later.
     Began = 25, key token, bytes 16 {}
     /// What is to be known of the end of a delivery, which follows.
     Excused = 26, key token, bytes 24 {

@@ -272,13 +272,19 @@ export class ActiveDelivery implements Delivery<unknown> {
   begin(report?: EndReport): this {
     this.#seen = true
     this.#report = report
+    // Until the engine knows that it will not be declined, its id is taken.
+    if (this.#isHandedOver) this.#tellBegun()
     return this
   }
 
   /** @internal The time of its handler begins now, which may be later than it was handed out. */
   tellBeginning(): void {
+    if (!this.#isHandedOver && this.#driver.now() > this.#handedOutAt) this.#tellBegun()
+  }
+
+  #tellBegun(): void {
     const { token } = this
-    if (this.#driver.now() > this.#handedOutAt) this.#driver.post((input) => input.began({ token }))
+    this.#driver.post((input) => input.began({ token }))
   }
 
   /** @internal Nobody saw it, and nobody will: it is taken back as if it had not been handed out. */

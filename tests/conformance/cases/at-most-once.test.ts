@@ -1,4 +1,4 @@
-import { PermanentError } from 'ackbox'
+import { type Delivery, PermanentError } from 'ackbox'
 import { expect, it } from 'vitest'
 
 import { eachStorage, makeInMemory, openOn } from '../support/boxes.ts'
@@ -50,6 +50,37 @@ eachStorage('at-most-once [A5 at-most-once, S6]', (make) => {
     await clock.advance(2)
     expect(await queue.enqueue(1, { id: 'a' })).toMatchObject({ status: 'accepted' })
     slow.open()
+  })
+
+  it('keeps the id of what may come back until its handler starts', async () => {
+    const { box } = await make()
+    const queue = box.queue<number>('mails', { guarantee: 'at-most-once', dedup: { windowMs: 0 } })
+    const asked = gate()
+    const answer = gate()
+    const bodies: number[] = []
+    const handler = async ({ body, id }: Delivery<number>): Promise<void> => {
+      bodies.push(body)
+      if (body === 1) expect(await queue.enqueue(2, { id })).toMatchObject({ status: 'accepted' })
+    }
+    let isReady = true
+    await queue.enqueue(1, { id: 'a' })
+    const worker = queue.process(handler, {
+      ready: async () => {
+        asked.open()
+        await answer.promise
+        return isReady
+      },
+    })
+    await asked.promise
+    expect(await queue.enqueue(1, { id: 'a' })).toMatchObject({ status: 'duplicate' })
+    isReady = false
+    answer.open()
+    await worker.close()
+    expect(bodies).toEqual([])
+    expect(await queue.get('a')).toMatchObject({ state: 'ready' })
+    queue.process(handler)
+    await queue.idle()
+    expect(bodies).toEqual([1, 2])
   })
 
   it('holds the next of a group until the handler returned', async () => {

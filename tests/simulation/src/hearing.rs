@@ -1,8 +1,10 @@
 //! What the engine tells, and what follows from it for what is known.
 
+use ackbox_core::command::{Command, Ticket};
 use ackbox_core::config::QueueOptions;
 use ackbox_core::effect::{AbortReason, Answer, Effect, Event, EventKind, Notice};
 use ackbox_core::error::{ErrorCode, Failure};
+use ackbox_core::time::Timestamp;
 
 use crate::invariants::{Told, Violation};
 use crate::model::{Asked, End, Message, Sent, Sure};
@@ -26,6 +28,12 @@ impl World {
                 let now = self.clock.engine_now();
                 let passage = self.check_passage(&delivery)?;
                 self.model.delivery(&delivery, passage, now)?;
+                if delivery.handed_over {
+                    // Every consumer sees what it is given at once.
+                    let token = delivery.token;
+                    let begun = Command::Began { token };
+                    self.engine.handle_command(Timestamp(now), Ticket(0), begun);
+                }
             }
             Effect::Abort { token, reason } => self.aborted(token.0, reason),
             Effect::Receipt {

@@ -70,6 +70,8 @@ pub struct Lease {
     pub delivered: bool,
     /// It was, and its handler did not start.
     pub is_unseen: bool,
+    /// At-most-once: code of the user sees it, so it cannot come back.
+    pub is_seen: bool,
     /// What has become of it.
     pub progress: Progress,
     /// A message that waits again, but not before the handler returned: see [`Leases::hold`].

@@ -308,6 +308,7 @@ impl Engine {
             durable: false,
             delivered: false,
             is_unseen: false,
+            is_seen: false,
             progress: Progress::Open,
             held: None,
             detached: false,

@@ -139,10 +139,9 @@ impl Engine {
             steps: letter.steps,
             handed_over: lease.handed_over,
         };
-        let (number, attempt) = (lease.number, lease.attempt);
+        let attempt = lease.attempt;
         let wait_ms = now.since(lease.enqueued_at);
         let ready_ms = now.since(lease.ready_at);
-        self.ledger.see_handed_over(number);
         let counters = &mut self.ledger.queues[queue as usize].counters;
         counters.delivered += 1;
         counters.wait.record(ready_ms);

@@ -91,6 +91,7 @@ impl Engine {
             counters.rejected += 1;
         }
         self.tell_hand_over_end(number, MessageState::Completed);
+        self.ledger.see_handed_over(number);
         self.note_drained(queue);
     }
 
@@ -182,12 +183,13 @@ impl Engine {
         dropped.count() as u64
     }
 
-    /// Whether a message was handed over and may be taken back: nobody saw it yet.
-    pub(super) fn may_come_back(&self, queue: u32, id: &str) -> bool {
-        let handed_over = self.ledger.handed_over_by_id(queue, id);
-        handed_over
-            .and_then(|number| self.leases.get(self.ledger.handed_over(number)?.token))
-            .is_some_and(|lease| !lease.delivered)
+    /// Code of the user sees a delivery from now on: it can be declined no more.
+    pub(super) fn see_handed_over(&mut self, token: Token) {
+        let lease = self.leases.get_mut(token);
+        if let Some(lease) = lease.filter(|lease| lease.delivered && lease.handed_over) {
+            lease.is_seen = true;
+            self.ledger.see_handed_over(lease.number);
+        }
     }
 
     fn drop_hand_over(&mut self, token: Token) -> bool {

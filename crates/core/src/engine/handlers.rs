@@ -86,7 +86,7 @@ impl Engine {
         let Some(lease) = self.leases.get(token).filter(|lease| lease.delivered) else {
             return;
         };
-        if lease.progress != Progress::Open {
+        if lease.progress != Progress::Open || lease.is_seen {
             return self.end_lease(token);
         }
         let counters = &mut self.ledger.queues[lease.queue as usize].counters;

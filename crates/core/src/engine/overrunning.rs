@@ -26,8 +26,10 @@ impl Engine {
         self.leases.get_mut(token).expect("looked up above").watch = Some(watch);
     }
 
-    /// A handler starts later than its delivery was handed out: its time begins now.
+    /// Code of the user sees a delivery from now on, later than it was handed out perhaps: the time of a
+    /// handler begins now.
     pub(super) fn begin(&mut self, token: Token) {
+        self.see_handed_over(token);
         let Some(lease) = self.leases.get_mut(token) else {
             return;
         };

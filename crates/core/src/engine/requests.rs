@@ -347,7 +347,8 @@ impl Engine {
         let hash = self.ledger.id_hash(queue, id);
         let found = self.ledger.dedup.find(queue, hash);
         let finished = found.filter(|entry| self.ledger.dedup.finished_at(*entry).is_some());
-        let Some(entry) = finished.filter(|_| !self.may_come_back(queue, id)) else {
+        let may_come_back = self.ledger.unseen(queue, hash).is_some();
+        let Some(entry) = finished.filter(|_| !may_come_back) else {
             return false;
         };
         self.commit

@@ -103,13 +103,16 @@ impl Ledger {
     }
 
     /// The number of a message of a queue that was handed over and whose delivery is not over, by its
-    /// id. An id that is not remembered finds none.
+    /// id. Once somebody sees it, an id that is not remembered finds none.
     #[must_use]
     pub fn handed_over_by_id(&self, queue: u32, id: &str) -> Option<u64> {
         let generated = self.parse_generated(queue, id).map(|parsed| parsed.number);
         let number = generated.or_else(|| {
-            let entry = self.dedup.find(queue, self.id_hash(queue, id))?;
-            self.dedup.finished_number(entry)
+            let hash = self.id_hash(queue, id);
+            if let Some((number, _)) = self.unseen(queue, hash) {
+                return Some(number);
+            }
+            self.dedup.finished_number(self.dedup.find(queue, hash)?)
         })?;
         let message = &self.handed_over.get(&number)?.message;
         (message.queue == queue && self.id_of(message) == *id).then_some(number)
@@ -121,20 +124,24 @@ impl Ledger {
         self.handed_over.remove(&number)
     }
 
-    /// Somebody sees a message that was handed over: it will not be taken back. True if its id was taken
-    /// until now.
-    pub fn see_handed_over(&mut self, number: u64) -> bool {
-        let Some(handed_over) = self.handed_over.get(&number) else {
-            return false;
-        };
-        let queue = handed_over.queue;
-        let identity = handed_over.identity;
-        identity.is_some_and(|id| self.unseen_ids.0.remove(&(queue, id.hash)) == Some(number))
+    /// Somebody sees a message that was handed over, or saw it: it will not be taken back, and its id is
+    /// taken only as far as its end is remembered.
+    pub fn see_handed_over(&mut self, number: u64) {
+        if let Some(handed_over) = self.handed_over.get(&number)
+            && let Some(id) = handed_over.identity
+        {
+            let key = (handed_over.queue, id.hash);
+            // It may be another one's by now.
+            if self.unseen_ids.0.get(&key) == Some(&number) {
+                self.unseen_ids.0.remove(&key);
+            }
+        }
     }
 
     /// What was accepted under an id and waits to be seen by a consumer: its number, and the fingerprint
     /// of its body.
-    pub(super) fn unseen(&self, queue: u32, hash: u128) -> Option<(u64, u64)> {
+    #[must_use]
+    pub fn unseen(&self, queue: u32, hash: u128) -> Option<(u64, u64)> {
         let number = self.unseen_ids.0.get(&(queue, hash))?;
         let identity = self.handed_over.get(number)?.identity?;
         Some((*number, identity.fingerprint))
@@ -179,7 +186,6 @@ impl Ledger {
         now: Timestamp,
         out: &mut impl Recorder,
     ) -> u32 {
-        let is_reserved = self.see_handed_over(number);
         let handed_over = self.forget_handed_over(number);
         let HandedOver {
             queue,
@@ -187,7 +193,6 @@ impl Ledger {
             destination,
             message,
             identity,
-            is_remembered,
             ..
         } = handed_over.expect("its delivery was not over");
         let target = &mut self.queues[queue as usize];
@@ -206,8 +211,7 @@ impl Ledger {
         let slot = self.insert(message);
         self.unstart(slot, now);
         if let Some(id) = identity {
-            // Its window may have passed since somebody was about to see it.
-            self.take_id_again(slot, id, is_reserved || !is_remembered);
+            self.take_id_again(slot, id);
         }
         let is_message =
             self.write_again(slot, payload, None, Note::TakenBack { slot, number }, out);
@@ -218,21 +222,19 @@ impl Ledger {
         slot
     }
 
-    /// Its id is that of an unfinished message again; `anew`: though nobody remembers it.
-    fn take_id_again(&mut self, slot: u32, id: Identity, anew: bool) {
+    /// Its id, which was taken all the time, is that of an unfinished message again.
+    fn take_id_again(&mut self, slot: u32, id: Identity) {
         let message = &self.messages[slot];
         let (queue, number) = (message.queue, message.number);
         let entry = if let Some(entry) = self.entry_of_end(queue, id, number) {
             self.unplace_entry(entry);
             self.dedup.relive(entry, slot);
             entry
-        } else if anew
-            && self.dedup.find(queue, id.hash).is_none()
-            && self.unseen(queue, id.hash).is_none()
-        {
-            self.dedup.insert_live(queue, id.hash, id.fingerprint, slot)
         } else {
-            return;
+            // Its window has passed since it was handed over.
+            let namesake = self.dedup.find(queue, id.hash);
+            debug_assert!(namesake.is_none(), "its id was free");
+            self.dedup.insert_live(queue, id.hash, id.fingerprint, slot)
         };
         self.messages[slot].entry = entry;
     }

@@ -82,5 +82,6 @@ mod transactions_cut;
 mod transactions_random;
 mod transfers;
 mod undecodable;
+mod unseen_ids;
 mod watching;
 mod written_ahead;

@@ -119,6 +119,7 @@ fn a_letter_with_a_generated_id_takes_no_room_among_the_ids() {
 #[test]
 fn a_letter_leaves_its_id_to_a_message_that_has_it_meanwhile() {
     let (mut world, orders, token) = handled(Some("a"));
+    world.unanswered(Command::Began { token });
     assert!(!world.enqueue_id(orders, "a", "fine").0, "it is free");
     cannot_be_decoded(&mut world, token);
     for _ in 0..2 {

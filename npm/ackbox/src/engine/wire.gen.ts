@@ -465,7 +465,7 @@ export interface Produce {
   producer: number
 }
 
-/** The handler of a delivery starts now, which was handed out before. */
+/** Code of the user sees a delivery from now on, which was handed out before; in at-most-once to be told */
 export interface Began {
   token: number
 }
@@ -714,7 +714,7 @@ export class Writer extends RecordWriter {
     this.finish(start, start + 40)
   }
 
-  /** The handler of a delivery starts now, which was handed out before. */
+  /** Code of the user sees a delivery from now on, which was handed out before; in at-most-once to be told */
   began(record: Began): void {
     const start = this.begin(25, 16)
     this.f64[(start + 8) >>> 3] = record.token
