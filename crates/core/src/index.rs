@@ -1,7 +1,7 @@
 //! From a hash to a slot, for keys that live in the caller's slab.
 //!
 //! An index keeps 32 bits of each hash beside the slot, so it asks its caller for nothing but whether a
-//! slot is the one that is looked for. It is a linear hash (see [`crate::buckets`]): an insert looks at a few
+//! slot is the one that is looked for. It is a linear hash (see `buckets`): an insert looks at a few
 //! others at every size, and nothing is ever moved as a whole. Each slot below the highest one takes eight
 //! bytes, and each that is in the index three more. It cannot be iterated: no decision can depend on
 //! the order in which it keeps its entries.
