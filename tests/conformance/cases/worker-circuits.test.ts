@@ -1,5 +1,5 @@
 /** Circuit breakers of workers: a failing destination pauses, its messages pay nothing, and all others go on. */
-import { constant, type Delivery, PermanentError, type Queue, RetryAfterError, type WorkerOptions } from 'ackbox'
+import { CircuitBreaker, constant, type Delivery, PermanentError, type Queue, RetryAfterError, type WorkerOptions } from 'ackbox'
 import { describe, expect, it } from 'vitest'
 
 import { eachStorage, makeInMemory } from '../support/boxes.ts'
@@ -71,6 +71,21 @@ eachStorage('circuits of a worker [A3 breaker, S8]', (make) => {
 })
 
 describe('circuits of a worker', () => {
+  it('handlers that never return are failures when their time is up [A3 timeoutMs]', async () => {
+    const { box, clock } = await makeInMemory()
+    const breakers = { options: BREAKER, instance: new CircuitBreaker({ ...BREAKER, clock }) }
+    const workers = Object.entries(breakers).map(([name, breaker]) => {
+      const queue = box.queue<string>(name, { ...OPTIONS, destination: () => undefined })
+      return { queue, worker: queue.process(() => new Promise(() => {}), { breaker, concurrency: 2, timeoutMs: 1_000 }) }
+    })
+    for (const { queue } of workers) await queue.enqueueMany([{ body: 'a-1' }, { body: 'a-2' }])
+    await clock.advance(999)
+    expect(workers.map(({ worker }) => worker.circuit().state)).toEqual(['closed', 'closed'])
+    await clock.advance(1)
+    expect(workers.map(({ worker }) => worker.circuit().state)).toEqual(['open', 'open'])
+    await box.close({ timeoutMs: 0 })
+  })
+
   it('events tell each change [A6 events]', async () => {
     const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('jobs', OPTIONS)

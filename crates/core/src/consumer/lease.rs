@@ -37,7 +37,7 @@ pub struct Passage {
     pub permit: Option<Permit>,
     /// It is a probe of the worker's sluice.
     pub probes_sluice: bool,
-    /// It costs its message no attempt if it fails, as the host says.
+    /// It costs its message no attempt if it fails: the host says so, or it was a probe and took too long.
     pub is_free: bool,
 }
 

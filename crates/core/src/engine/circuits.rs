@@ -124,6 +124,36 @@ impl Engine {
         }
     }
 
+    /// A delivery takes too long: its destination's circuit is told now, for its handler may never return.
+    pub(super) fn judge_time_out(&mut self, token: Token) {
+        let now = self.now;
+        let Some(lease) = self.leases.get_mut(token) else {
+            return;
+        };
+        let (queue, took_ms) = (lease.queue, now.since(lease.delivered_at));
+        let worker = match lease.to {
+            Recipient::Worker(id) => Some(id),
+            Recipient::Dequeue(_) => None,
+        };
+        let Some(passage) = &mut lease.passage else {
+            return;
+        };
+        let Some(permit) = passage.permit.take() else {
+            return;
+        };
+        passage.is_free |= permit.is_probe();
+        let (key, destination) = (passage.control, passage.destination);
+        let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
+            return;
+        };
+        control.judged_last = worker;
+        let slots = control.slots;
+        if let Some(circuit) = control.circuit_mut(destination) {
+            circuit.report(permit, Outcome::Timeout, took_ms, slots, now);
+        }
+        self.refresh_lane(queue, key, destination);
+    }
+
     /// The host says how the end of a delivery, which follows, is to be taken.
     pub(super) fn excuse(&mut self, token: Token, blameless: bool, free: bool) {
         let Some(lease) = self.leases.get_mut(token) else {

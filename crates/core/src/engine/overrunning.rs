@@ -1,6 +1,7 @@
 //! Handlers that take too long.
 //!
-//! One that times out is told to stop, and its attempt fails with its end, whatever that is. One whose lease
+//! One that times out is told to stop, and its attempt fails with its end, whatever that is; the circuit of its
+//! destination hears of it at once. One whose lease
 //! may be renewed no more has failed at once. Either way its message waits until the handler returned, or for
 //! a lease's time: after that a handler that still runs is reported. Its slot stays taken until it returns.
 
@@ -111,10 +112,12 @@ impl Engine {
             Progress::Settled => {}
             Progress::Late | Progress::Lost => return,
         }
+        // Ahead of what its circuit does: the host may be asked about that.
         self.output.push_back(Effect::Abort {
             token,
             reason: AbortReason::Timeout,
         });
+        self.judge_time_out(token);
     }
 
     /// The lease of a handler is over: its attempt has failed.

@@ -403,6 +403,7 @@ fn a_failed_attempt_that_timed_out_survives_a_crash() {
 fn a_circuit_hears_of_handlers_that_timed_out() {
     let mut world = World::new();
     let orders = world.define("orders", options());
+    world.listen(orders);
     let opened = world.at_once(Request::OpenWorker {
         queue: orders,
         concurrency: 5,
@@ -418,12 +419,20 @@ fn a_circuit_hears_of_handlers_that_timed_out() {
     for n in 0..5 {
         world.send(orders, "a", &format!("{n}"));
     }
-    world.advance(TIMEOUT_MS);
+    world.advance(TIMEOUT_MS - 1);
+    assert_eq!(world.circuits(opened.worker)["a"], State::Closed);
+    // Their handlers run on, and may never return.
+    world.advance(1);
+    assert_eq!(world.circuits(opened.worker)["a"], State::Open);
+    let aborted = world.aborts.iter().map(|(_, reason)| *reason);
+    assert_eq!(aborted.collect::<Vec<_>>(), [AbortReason::Timeout; 5]);
+    // What they say in the end is an end of that period.
     for delivery in std::mem::take(&mut world.deliveries) {
-        assert_eq!(world.circuits(opened.worker)["a"], State::Closed);
         world.ack(delivery.token);
     }
     assert_eq!(world.circuits(opened.worker)["a"], State::Open);
+    assert_eq!(world.events_of(EventKind::Circuit).len(), 1);
+    world.audit();
 }
 
 #[test]

@@ -1,7 +1,73 @@
-//! Probes that were not handed out before their deadline are nobody's any more. [S8]
+//! Probes that were not handed out before their deadline are nobody's any more, and probes that take too long. [S8]
 
-use crate::circuits::{guarded, queue};
+use ackbox_core::command::{QueueId, Request, WorkerId};
+use ackbox_core::consumer::policies::Policies;
+use ackbox_core::consumer::watch::HandlerLimits;
+use ackbox_core::effect::{AbortReason, EventKind, Object};
+use ackbox_core::policy::breaker::State;
+
+use crate::circuits::{guarded, queue, reject_next};
 use crate::support::World;
+
+/// How long the circuit of [`guarded`] stays open.
+const COOLDOWN_MS: u64 = 10_000;
+
+/// A worker whose handlers take so long at most.
+fn limited(
+    world: &mut World,
+    orders: QueueId,
+    policies: Policies,
+    limits: HandlerLimits,
+) -> WorkerId {
+    let opened = world.at_once(Request::OpenWorker {
+        queue: orders,
+        concurrency: 3,
+        policies: Box::new(policies),
+        limits,
+    });
+    let Object::Worker(opened) = opened else {
+        panic!("expected a worker, got {opened:?}");
+    };
+    opened.worker
+}
+
+fn timeout(ms: u64) -> HandlerLimits {
+    HandlerLimits {
+        timeout_ms: Some(ms),
+        max_runtime_ms: None,
+    }
+}
+
+/// One message whose destination has failed, as its first probe begins.
+fn probing(policies: Policies, limits: HandlerLimits) -> (World, QueueId, WorkerId) {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    let worker = limited(&mut world, orders, policies, limits);
+    world.send(orders, "a", "x");
+    assert_eq!(reject_next(&mut world), ("x".into(), 1));
+    assert_eq!(reject_next(&mut world), ("x".into(), 2));
+    world.advance(COOLDOWN_MS);
+    assert_eq!(world.circuits(worker)["a"], State::HalfOpen);
+    (world, orders, worker)
+}
+
+#[test]
+fn a_probe_that_times_out_has_failed_then_and_costs_no_attempt() {
+    let (mut world, orders, worker) = probing(guarded(), timeout(200));
+    let probe = world.delivery();
+    world.advance(200);
+    assert_eq!(world.aborts, [(probe.token, AbortReason::Timeout)]);
+    assert_eq!(world.circuits(worker)["a"], State::Open);
+    world.ack(probe.token);
+    assert_eq!(world.events_of(EventKind::Circuit).len(), 3);
+    world.advance(COOLDOWN_MS);
+    let next = world.delivery();
+    assert_eq!(next.attempt, probe.attempt, "it cost none");
+    world.ack(next.token);
+    assert_eq!(world.circuits(worker)["a"], State::Closed);
+    assert_eq!(world.stats(orders).acked, 1);
+    world.audit();
+}
 
 #[test]
 fn a_probe_that_was_never_handed_out_runs_beside_no_other() {
