@@ -1,6 +1,11 @@
 /**
  * Draining: a worker that ends when nothing is ready any more. The engine decides when that is so and ends the worker
  * in the same step, so no message is overlooked in between.
+ *
+ * It waits for what comes by itself: handlers that run, its own and others', its rate, `perDestination.concurrency`, a
+ * probe that is under way, and its last settlements to be durable. It does not wait for an open circuit, for a destination
+ * that asked for time, for `ready` that says false, for a queue that is paused, or for messages that are scheduled: retries
+ * after their backoff, or put off by `retryBudget`. Those stay, and are `remaining`.
  */
 import type { Handler, WorkerOptions } from './api.js'
 import type { BoxCore } from './box.js'
@@ -25,13 +30,19 @@ export interface DrainOptions<T = unknown> extends WorkerOptions<T> {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What became of the deliveries of a drain. In at-most-once a failure is final and counts nowhere: `failed` tells it. */
+/**
+ * What became of the messages of a drain. It is durable when the report comes. In at-most-once a failure is final and counts
+ * nowhere: `failed` tells it.
+ */
 export interface DrainReport {
   /** Acknowledged. */
   readonly completed: number
-  /** Attempts that failed and are followed by another. */
+  /** Attempts that failed and are followed by another, `whenOpen: 'reject'` included. */
   readonly retried: number
-  /** Dead-lettered. */
+  /**
+   * Dead-lettered: by the handler, by `whenOpen`, and what nobody had and died meanwhile, as its time to live passed; of
+   * several drains of one queue the first counts the latter. What was dead before is in `queue.stats()`.
+   */
   readonly dead: number
   /** Unfinished messages left in the queue: scheduled ones and those behind them, or all that was not reached. */
   readonly remaining: number

@@ -24,6 +24,30 @@ it('drain ends before an open circuit, when all others are done [A3 drain]', asy
   expect(await drain(), 'one probe').toEqual({ completed: 0, retried: 1, dead: 0, remaining: 2 })
 })
 
+it.each<[string, DrainOptions<string>, object]>([
+  ['a breaker, as dead letters', { breaker: BREAKER, whenOpen: 'dead-letter' }, { retried: 2, dead: 3, remaining: 0 }],
+  ['a breaker, as failed attempts', { breaker: BREAKER, whenOpen: 'reject' }, { retried: 5, dead: 0, remaining: 3 }],
+  ['a CircuitBreaker, as dead letters', { breaker: new CircuitBreaker(BREAKER), whenOpen: 'dead-letter' }, { retried: 2, dead: 3, remaining: 0 }],
+])('drain counts what is turned away by %s [A3 drain]', async (_, options, expected) => {
+  const { box } = await makeInMemory()
+  const queue = box.queue<string>('jobs', OPTIONS)
+  await queue.enqueueMany(bodies('down-1', 'down-2', 'down-3'))
+  expect(await queue.drain(failing, options)).toEqual({ completed: 0, ...expected })
+})
+
+it('drain counts what expires while it runs, and nothing that was dead before [A3 drain]', async () => {
+  const { box, clock } = await makeInMemory()
+  const queue = box.queue<string>('jobs')
+  await queue.enqueueMany([{ body: 'early', ttlMs: 1 }, { body: 'late', ttlMs: 100 }, { body: 'slow' }])
+  await clock.advance(2)
+  const slow = gate()
+  const draining = queue.drain(({ body }) => (body === 'slow' ? slow.promise : Promise.reject(new Error('again'))))
+  await clock.advance(101)
+  slow.open()
+  expect(await draining).toEqual({ completed: 1, retried: 1, dead: 1, remaining: 0 })
+  expect(await queue.stats()).toMatchObject({ dead: 2, expired: 2 })
+})
+
 it('drain ends before a CircuitBreaker that lets nothing through', async () => {
   const { box, clock } = await makeInMemory()
   const breaker = new CircuitBreaker({ ...BREAKER, clock })

@@ -75,7 +75,7 @@ pub struct Worker {
     pub drain: Option<Drain>,
     /// What became of its deliveries.
     pub tally: Tally,
-    /// Messages that it claimed, so that one claim can be told from none.
+    /// Messages that it claimed or had turned away, so that one can be told from none.
     pub claims: u64,
     returned: u32,
     ahead: u32,
@@ -123,6 +123,11 @@ impl Worker {
     /// Claims a message.
     pub fn claim(&mut self, token: Token) {
         self.claimed.push_back(token);
+        self.stir();
+    }
+
+    /// It has done something more: that what came before is durable says nothing of this.
+    pub fn stir(&mut self) {
         self.claims += 1;
         if let Some(drain) = &mut self.drain {
             drain.rest = Rest::Busy;

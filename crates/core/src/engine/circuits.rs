@@ -321,13 +321,15 @@ impl Engine {
     }
 
     /// A message meets an open circuit, and its workers do not want it to wait.
-    pub(super) fn turn_away(&mut self, slot: u32, key: u32, whose: &str, until: Timestamp) {
+    pub(super) fn turn_away(&mut self, id: WorkerId, slot: u32, whose: &str, until: Timestamp) {
         let queue = self.ledger.messages[slot].queue;
+        let key = self.workers[&id].control.expect("it has a breaker");
         let when_open = self.desks[queue as usize].controls[&key].policies.when_open;
         let error = circuit_open(whose, until);
         if when_open == WhenOpen::DeadLetter {
             self.ledger.leave(slot);
             self.kill(slot, Reason::CircuitOpen, false, &error);
+            self.count_undelivered(id, false);
         } else {
             let token = self.next_token();
             self.ledger.lease(slot, token, self.now);
@@ -341,9 +343,11 @@ impl Engine {
             self.ledger.queues[queue as usize].counters.rejected += 1;
             // Time has to pass, or a message with many attempts would meet the circuit again at once, without end.
             let delay_ms = self.ledger.backoff_ms(slot).max(1);
-            if self.fail_attempt(slot, Reason::Exhausted, Some(delay_ms), &error) {
+            let stays = self.fail_attempt(slot, Reason::Exhausted, Some(delay_ms), &error);
+            if stays {
                 self.ledger.enter(slot, self.now);
             }
+            self.count_undelivered(id, stays);
         }
         self.promote_group_of(slot);
         self.note_drained(queue);

@@ -21,10 +21,41 @@ const READING_BYTES: usize = 4 << 20;
 /// Messages that are about to die, by number.
 #[derive(Debug, Default)]
 pub(super) struct Dying {
-    waiting: VecDeque<(u64, Reason)>,
+    waiting: VecDeque<(u64, Death)>,
     /// With the bytes that are being read.
-    reading: BTreeMap<u64, (Reason, usize)>,
+    reading: BTreeMap<u64, (Death, usize)>,
     bytes: usize,
+    /// How many there are of a queue.
+    queues: BTreeMap<u32, usize>,
+}
+
+/// A death that waits.
+#[derive(Clone, Copy, Debug)]
+struct Death {
+    queue: u32,
+    reason: Reason,
+}
+
+impl Dying {
+    fn add(&mut self, number: u64, death: Death) {
+        *self.queues.entry(death.queue).or_default() += 1;
+        self.waiting.push_back((number, death));
+    }
+
+    /// A message has died, or is gone.
+    fn end(&mut self, death: Death) {
+        if let Some(count) = self.queues.get_mut(&death.queue) {
+            *count -= 1;
+            if *count == 0 {
+                self.queues.remove(&death.queue);
+            }
+        }
+    }
+
+    /// Whether messages of a queue are about to die.
+    pub(super) fn is_any_of(&self, queue: u32) -> bool {
+        self.queues.contains_key(&queue)
+    }
 }
 
 impl Engine {
@@ -35,9 +66,10 @@ impl Engine {
         let queue = message.queue;
         if message.content.is_some() || self.ledger.told_of(queue).is_none() {
             self.kill(slot, reason, false, error_of(reason));
+            self.count_death(queue);
             return self.note_drained(queue);
         }
-        self.dying.waiting.push_back((message.number, reason));
+        self.dying.add(message.number, Death { queue, reason });
         self.more = true;
     }
 
@@ -45,14 +77,15 @@ impl Engine {
     pub(super) fn read_for_deaths(&mut self) {
         while self.closing.is_none()
             && self.dying.bytes < READING_BYTES
-            && let Some((number, reason)) = self.dying.waiting.pop_front()
+            && let Some((number, death)) = self.dying.waiting.pop_front()
         {
             let Some(slot) = self.still_dying(number) else {
+                self.dying.end(death);
                 continue;
             };
             let place = self.ledger.messages[slot].place;
             let bytes = place.length as usize;
-            self.dying.reading.insert(number, (reason, bytes));
+            self.dying.reading.insert(number, (death, bytes));
             self.dying.bytes += bytes;
             self.reads.want(place, Purpose::Die(number));
         }
@@ -60,10 +93,12 @@ impl Engine {
 
     /// The record of a message that is about to die; `None`: damaged.
     pub(super) fn loaded_for_death(&mut self, number: u64, payload: Option<Rc<[u8]>>) {
-        let Some((reason, bytes)) = self.dying.reading.remove(&number) else {
+        let Some((death, bytes)) = self.dying.reading.remove(&number) else {
             return;
         };
         self.dying.bytes -= bytes;
+        self.dying.end(death);
+        let Death { queue, reason } = death;
         let Some(slot) = self.still_dying(number) else {
             return;
         };
@@ -82,7 +117,8 @@ impl Engine {
         if lent {
             self.ledger.uncache(slot);
         }
-        self.note_drained(self.ledger.messages[slot].queue);
+        self.count_death(queue);
+        self.note_drained(queue);
     }
 
     /// The slot of a message that was about to die, if nothing has become of it since.

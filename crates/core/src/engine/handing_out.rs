@@ -209,6 +209,9 @@ impl Engine {
             self.ledger.unlease(slot);
             self.ledger.messages[slot].moving = false;
             self.kill(slot, Reason::Corrupt, false, b"");
+            if let Recipient::Worker(id) = lease.to {
+                self.count_undelivered(id, false);
+            }
         } else {
             self.tell_lost(&lease);
             self.end_hand_over(&lease);

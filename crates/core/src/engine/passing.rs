@@ -196,7 +196,7 @@ impl Engine {
                 let found = self.check_found(queue, Some(slot));
                 if let Found::Message(slot) = found {
                     let destination = self.ledger.destination(slot);
-                    self.turn_away(slot, key, &destination, until);
+                    self.turn_away(id, slot, &destination, until);
                 }
                 Found::Again
             }

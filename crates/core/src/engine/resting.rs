@@ -8,7 +8,8 @@
 //! message could be claimed now or as soon as a delivery in flight ends, or its rate allows. Messages
 //! that wait for a later time stay, with those of their group behind them; so does what waits for an
 //! open circuit or for a destination that asked for time, and everything while the queue is paused or
-//! the worker is not ready.
+//! the worker is not ready. What dies while it drains is in its report: by its own handlers, turned away for it,
+//! and what nobody had, as that which expires. Of several that drain one queue the first counts the latter.
 //!
 //! A queue is **idle** when none of its messages is ready, leased or on its way back, and no handler runs.
 
@@ -92,7 +93,8 @@ impl Engine {
         let drains = |worker: &Worker| worker.drain.is_some() && worker.is_at_rest();
         for id in self.leaving_workers(drains) {
             let worker = &self.workers[&id];
-            if worker.closing.is_empty() && self.could_claim(worker) {
+            let is_busy = self.could_claim(worker) || self.dying.is_any_of(worker.queue);
+            if worker.closing.is_empty() && is_busy {
                 self.set_rest(id, Rest::Busy);
                 continue;
             }
@@ -165,6 +167,31 @@ impl Engine {
                 _ if stays => tally.retried += 1,
                 _ => tally.dead += 1,
             }
+        }
+    }
+
+    /// Counts what became of a message that a worker did not hand to its handler; `stays`: it waits for another attempt.
+    pub(super) fn count_undelivered(&mut self, id: WorkerId, stays: bool) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            let tally = &mut worker.tally;
+            if stays {
+                tally.retried += 1;
+            } else {
+                tally.dead += 1;
+            }
+            worker.stir();
+        }
+    }
+
+    /// Counts a message of a queue that died and was nobody's, for the first of those who drain it.
+    pub(super) fn count_death(&mut self, queue: u32) {
+        if self.leaving.is_empty() {
+            return;
+        }
+        let workers = self.desks[queue as usize].workers.iter().copied();
+        let drains = |id: &WorkerId| self.workers.get(id).is_some_and(|it| it.drain.is_some());
+        if let Some(first) = workers.filter(drains).min() {
+            self.count_undelivered(first, false);
         }
     }
 

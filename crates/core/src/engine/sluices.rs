@@ -91,15 +91,16 @@ impl Engine {
     ) -> Found {
         let worker = &self.workers[&id];
         let queue = worker.queue;
-        let Some(key) = worker.control.filter(|key| {
-            let policies = &self.desks[queue as usize].controls[key].policies;
+        let turns_away = worker.control.is_some_and(|key| {
+            let policies = &self.desks[queue as usize].controls[&key].policies;
             policies.when_open != WhenOpen::Pause
-        }) else {
+        });
+        if !turns_away {
             return Found::Nothing;
-        };
+        }
         let found = self.check_found(queue, self.first_of(queue, kind));
         if let Found::Message(slot) = found {
-            self.turn_away(slot, key, "", until);
+            self.turn_away(id, slot, "", until);
             return Found::Again;
         }
         found

@@ -4,6 +4,7 @@ use ackbox_core::command::*;
 use ackbox_core::config::{Config, Guarantee, QueueOptions};
 use ackbox_core::effect::{EventKind, Notice};
 
+use crate::draining::{drain_by, drained, outcome};
 use crate::support::{World, message};
 
 /// A cold box that holds "a", "bad" and "b", the second of which was damaged on the disk.
@@ -49,9 +50,12 @@ fn a_damaged_message_is_a_dead_letter_and_the_others_go_on() {
             },
             1 << 20,
         );
-        world.worker(orders, 1);
+        let worker = world.worker(orders, 1);
+        let draining = drain_by(&mut world, worker);
         let delivered = world.work_off();
         assert_eq!(delivered, ["a".repeat(50), "b".repeat(50)], "{guarantee:?}");
+        let dead = u64::from(guarantee == Guarantee::AtLeastOnce);
+        assert_eq!(outcome(&mut world, &draining), drained(2, 0, dead, 0));
         if guarantee == Guarantee::AtLeastOnce {
             let dead = world.dead(orders);
             assert_eq!(

@@ -2,7 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
-use ackbox_core::consumer::policies::{PerDestination, Policies, WhenOpen};
+use ackbox_core::consumer::policies::{PerDestination, Policies};
 use ackbox_core::policy::rate::Rate;
 use ackbox_core::time::Timestamp;
 
@@ -127,25 +127,6 @@ fn rates_and_handlers_at_once_only_put_it_off() {
         }
         assert_eq!(outcome(&mut world, &draining), drained(3, 0, 0, 0));
     }
-}
-
-#[test]
-fn what_is_turned_away_does_not_stay() {
-    let mut world = World::new();
-    let orders = queue(&mut world);
-    for text in ["x", "y"] {
-        world.send(orders, "a", text);
-    }
-    let policies = Policies {
-        when_open: WhenOpen::DeadLetter,
-        ..guarded()
-    };
-    let worker = world.worker_with(orders, 1, policies);
-    let draining = drain_by(&mut world, worker);
-    for _ in 0..2 {
-        reject_next(&mut world);
-    }
-    assert_eq!(outcome(&mut world, &draining), drained(0, 2, 0, 0));
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod dequeueing;
 mod destinations;
 mod determinism;
 mod draining;
+mod draining_deaths;
 mod draining_gated;
 mod editing;
 mod events;
