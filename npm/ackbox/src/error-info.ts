@@ -1,4 +1,5 @@
 /** Errors as plain data: what the journal keeps of what was thrown, and what users see of it later. */
+import { read, textOf } from './causes.js'
 import { AckboxError, describe } from './errors.js'
 import { plainIssues } from './schema.js'
 import type { ErrorInfo, SchemaIssue } from './types.js'
@@ -47,9 +48,10 @@ function errorInfo(thrown: unknown): WritableInfo {
   }
   const info: WritableInfo = {
     name: stringOf(thrown, 'name') ?? 'Error',
-    message: stringOf(thrown, 'message') ?? statusOf(thrown) ?? describe(thrown),
+    message: wordsOf(thrown) ?? statusOf(thrown) ?? describe(thrown),
   }
-  const code = stringOf(thrown, 'code')
+  // Those who wrap an error seldom repeat what the platform calls it.
+  const code = textOf(thrown, 'code')
   const stack = stringOf(thrown, 'stack')
   const issues = issuesOf(thrown)
   if (code !== undefined) info.code = code
@@ -59,12 +61,14 @@ function errorInfo(thrown: unknown): WritableInfo {
 }
 
 function stringOf(thrown: object, property: string): string | undefined {
-  try {
-    const value: unknown = (thrown as Record<string, unknown>)[property]
-    return typeof value === 'string' ? value : undefined
-  } catch {
-    return undefined
-  }
+  const value = read(thrown, property)
+  return typeof value === 'string' ? value : undefined
+}
+
+/** Of an error without words, as an `AggregateError` of Node's sockets is one, those of what caused it. */
+function wordsOf(thrown: object): string | undefined {
+  const own = stringOf(thrown, 'message')
+  return own === '' ? (textOf(thrown, 'message') ?? own) : own
 }
 
 /** A response that was thrown has no message. */

@@ -11,6 +11,7 @@
  * | no connection, cut off, timed out, aborted | another attempt |
  * | anything else | what would follow without `httpErrors` |
  */
+import { layersOf, read } from './causes.js'
 import { type Clock, systemClock } from './clock.js'
 import { delayUntil, type HeadersLike, isHeadersLike, RETRY_AFTER_MAX_MS, retryTimeOf } from './retry-after.js'
 import { callable, checkNames, duration } from './validate.js'
@@ -46,9 +47,6 @@ const FETCH_FAILED = new Set([
 
 /** What axios says, with no code of its own for it, when an answer was cut off. */
 const AXIOS_CUT_OFF = 'stream has been aborted'
-
-/** Errors wrap errors; nobody wraps deeper on purpose. */
-const LAYERS_MAX = 16
 
 /**
  * A `classify` for handlers that call HTTP services.
@@ -92,18 +90,6 @@ function verdictOf({ status, headers }: HttpResponse, retryAfter: (headers: Head
   return retryAfterMs === 0 ? 'retry' : { retryAfterMs, countsAsFailure: status >= 500 || status === 408 }
 }
 
-/** An error, what caused it, and what caused that. */
-function* layersOf(error: unknown): Generator<object> {
-  const layers: unknown[] = [error]
-  for (let seen = 0; layers.length > 0 && seen < LAYERS_MAX; seen++) {
-    const layer = layers.shift()
-    if (typeof layer !== 'object' || layer === null) continue
-    yield layer
-    const errors = read(layer, 'errors')
-    layers.push(read(layer, 'cause'), ...(Array.isArray(errors) ? errors.slice(0, LAYERS_MAX) : []))
-  }
-}
-
 /** The answer of a server that an error is about, or that it is. */
 function responseOf(error: object): HttpResponse | undefined {
   const response = read(error, 'response')
@@ -126,13 +112,4 @@ function isWithoutAnswer(error: object): boolean {
   }
   if (typeof name !== 'string') return false
   return NO_ANSWER_NAMES.has(name) || (name === 'TypeError' && FETCH_FAILED.has(String(message)))
-}
-
-/** Getters of errors are code of others. */
-function read(object: object, property: string): unknown {
-  try {
-    return (object as Record<string, unknown>)[property]
-  } catch {
-    return undefined
-  }
 }

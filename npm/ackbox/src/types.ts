@@ -38,6 +38,7 @@ export type Reason =
 export interface ErrorInfo {
   readonly name: string
   readonly message: string
+  /** Of the error, else of the nearest of its causes that has one. */
   readonly code?: string
   readonly stack?: string
   /** What a schema found wrong with a body. */

@@ -4,6 +4,7 @@
  * @module ackbox/http
  */
 export { HttpStatusError } from './answer.js'
+export { HttpNetworkError } from './network-error.js'
 export { nodeListener } from './node-listener.js'
 export type { FetchHandler, NodeRequest, NodeResponse } from './node-listener.js'
 export type { ProblemCode } from './problem.js'

@@ -13,6 +13,7 @@ import { beginning, type ByteStream, skip } from './body.js'
 import { ENQUEUED_AT, writeEnqueuedAt } from './enqueue-time.js'
 import { idempotencyKey } from './idempotency-key.js'
 import { takeKeepalive } from './keepalive.js'
+import { isOfNetwork, networkError } from './network-error.js'
 
 /** What a sender tells `fetch`. */
 export interface FetchInit {
@@ -89,7 +90,8 @@ const DEFAULTS = Object.freeze({ breaker: true })
  * the network it is tried again, not before `Retry-After` (seconds or a date, a day at most) where the server sent one.
  * So is, after the backoff, 409 with `Retry-After`: a request under the same key is still being worked on. Any other status makes it a dead
  * letter, whose error tells the status and the first KiB of the body; its reason is `refused` after 410, else `permanent`.
- * Redirects are not followed.
+ * Redirects are not followed. What is no answer is an {@link HttpNetworkError}: it tells where to and, where the platform
+ * says it, why. Other errors of a `fetch` of your own stay what they are.
  *
  * A request that fails while the platform says that it is offline costs no attempt, and is no failure of the server.
  *
@@ -230,7 +232,9 @@ class Sender<T> {
     const { signal } = init
     const exchanged = <V>(exchange: Promise<V>): Promise<V> =>
       unlessAborted(exchange, signal).catch((cause: unknown) => {
-        throw signal.aborted || !isOffline() ? cause : offline(name, cause)
+        if (signal.aborted) throw cause
+        const error = isOfNetwork(cause) ? networkError(name, url, cause) : cause
+        throw isOffline() ? offline(name, error) : error
       })
     const response = await exchanged(fetch(url.href, init))
     const { status, statusText, headers } = response
