@@ -209,6 +209,11 @@ fn no_source_holds_leftovers() {
 
 #[test]
 fn crates_depend_in_one_direction() {
+    let violations = against_the_direction(&workspace());
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+fn workspace() -> Value {
     let output = cargo::cargo()
         .args([
             "metadata",
@@ -219,10 +224,75 @@ fn crates_depend_in_one_direction() {
         ])
         .output()
         .expect("cargo runs");
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).expect("cargo describes the workspace");
-    let violations = against_the_direction(&metadata);
-    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+    serde_json::from_slice(&output.stdout).expect("cargo describes the workspace")
+}
+
+/// The fuzzers are no part of the workspace, so no other check builds them with their lock file.
+#[test]
+fn the_lock_file_of_the_fuzzers_knows_our_crates_as_they_are() {
+    let path = files::root().join("tests/fuzz/libfuzzer/Cargo.lock");
+    let locked = fs::read_to_string(path).expect("the fuzzers have a lock file");
+    let stale = stale(&locked, &workspace());
+    assert!(
+        stale.is_empty(),
+        "`cargo update --workspace` in tests/fuzz/libfuzzer mends this:\n{}\n",
+        stale.join("\n")
+    );
+}
+
+#[test]
+fn a_stale_lock_file_is_found() {
+    let locked = "[[package]]\nname = \"ours\"\nversion = \"1.0.0\"\ndependencies = [\n \"gone\",\n \"kept 2.0.0\",\n]\n";
+    let of = |dependencies: &[&str], version: &str| {
+        let dependencies = dependencies
+            .iter()
+            .map(|name| serde_json::json!({ "name": name, "kind": null, "optional": false }));
+        let dependencies: Vec<Value> = dependencies.collect();
+        let package =
+            serde_json::json!({ "name": "ours", "version": version, "dependencies": dependencies });
+        stale(locked, &serde_json::json!({ "packages": [package] })).len()
+    };
+    assert_eq!(of(&["gone", "kept"], "1.0.0"), 0);
+    assert_eq!(of(&["kept"], "1.0.0"), 1);
+    assert_eq!(of(&["gone", "kept", "new"], "1.0.0"), 1);
+    assert_eq!(of(&["gone", "kept"], "1.1.0"), 1);
+}
+
+/// What a lock file says of the workspace's crates, and is not so.
+fn stale(locked: &str, metadata: &Value) -> Vec<String> {
+    let packages = metadata["packages"].as_array().expect("a list of packages");
+    let mut violations = Vec::new();
+    for entry in locked.split("[[package]]").skip(1) {
+        let quoted: Vec<&str> = entry.split('"').skip(1).step_by(2).collect();
+        let [name, version, known @ ..] = quoted.as_slice() else {
+            continue;
+        };
+        let is_it = |package: &&Value| package["name"] == *name;
+        let Some(package) = packages.iter().find(is_it) else {
+            continue;
+        };
+        if package["version"] != *version {
+            violations.push(format!("{name} is not {version}"));
+        }
+        let names = known.iter().filter_map(|known| known.split(' ').next());
+        let names: Vec<&str> = names.collect();
+        let declared = package["dependencies"].as_array().into_iter().flatten();
+        let declared = declared.filter(|dependency| dependency["kind"] != "dev");
+        let declared: Vec<(&str, bool)> = declared
+            .filter_map(|dependency| {
+                let name = dependency["name"].as_str()?;
+                Some((name, dependency["optional"] == true))
+            })
+            .collect();
+        let is_declared = |name: &&str| declared.iter().any(|(declared, _)| declared == name);
+        let gone = names.iter().filter(|name| !is_declared(name));
+        violations.extend(gone.map(|gone| format!("{name} does not depend on {gone}")));
+        let missing = declared
+            .iter()
+            .filter(|(declared, is_optional)| !is_optional && !names.contains(declared));
+        violations.extend(missing.map(|(missing, _)| format!("{name} depends on {missing}")));
+    }
+    violations
 }
 
 #[test]
