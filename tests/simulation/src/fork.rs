@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ackbox_core::engine::Engine;
 use ackbox_core::time::Timestamp;
 
+use crate::actors::producer::is_given;
 use crate::digest::Digest;
 use crate::figures::Figures;
 use crate::invariants::Violation;
@@ -97,9 +98,11 @@ impl Model {
             for one in messages {
                 let info = &one.info;
                 let headers = String::from_utf8_lossy(&one.headers).into_owned();
+                // A generated id is nobody's to send again: it is not remembered.
+                let is_given = is_given(&info.id);
                 let sent = Sent {
                     queue,
-                    id: Some(info.id.clone()),
+                    id: is_given.then(|| info.id.clone()),
                     headers,
                     body: one.body.clone(),
                     group: info.group.clone(),

@@ -3,5 +3,5 @@
 mod consumer;
 mod numbered;
 mod operator;
-mod producer;
+pub(crate) mod producer;
 pub(crate) mod steps;

@@ -6,6 +6,11 @@ use crate::model::{Asked, Sent};
 use crate::op::Item;
 use crate::world::{Stop, World};
 
+/// How ids begin that a plan chose, so that they meet.
+const CHOSEN: &str = "id-";
+/// How those of other messages begin where a queue takes none without an id.
+const NUMBERED: &str = "serial-";
+
 impl World {
     /// Sends messages, all or none.
     pub(crate) fn send(&mut self, items: &[Item], many: bool) -> Result<(), Stop> {
@@ -58,11 +63,16 @@ impl World {
         let requires =
             self.model.queues[queue].guarantee == Some(ackbox_core::config::Guarantee::ExactlyOnce);
         match item.id {
-            Some(id) => Some(format!("id-{id}")),
-            None if requires => Some(format!("serial-{}", item.serial)),
+            Some(id) => Some(format!("{CHOSEN}{id}")),
+            None if requires => Some(format!("{NUMBERED}{}", item.serial)),
             None => None,
         }
     }
+}
+
+/// Whether an id is one that producers give: all others are generated.
+pub(crate) fn is_given(id: &str) -> bool {
+    [CHOSEN, NUMBERED].iter().any(|begin| id.starts_with(begin))
 }
 
 /// The same id means the same body, but where it is to conflict.
