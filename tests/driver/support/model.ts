@@ -69,16 +69,21 @@ export class Model {
     this.#redriven.add(queue)
   }
 
-  /** Holds what a box tells against what was told before. The box must be open and at rest. */
+  /**
+   * Holds what a box tells against what was told before. The box must be open; what is asked is asked in one go, so that
+   * a box which is at work, as one is whose storage answers late, shows one moment in all answers.
+   */
   async compare(queue: Queue<never>, when: string): Promise<void> {
     let [unfinished, dead] = [0, 0]
-    for (const [id, facts] of this.all(queue.name)) {
-      const info = await queue.get(id)
+    const known = this.all(queue.name)
+    const asked = Promise.all([queue.stats(), ...known.map(([id]) => queue.get(id))])
+    const [stats, ...infos] = await asked
+    for (const [place, [id, facts]] of known.entries()) {
+      const info = infos[place]
       if (info?.state === 'dead') dead++
       else if (info !== undefined && !isFinished(info)) unfinished++
       if (!facts.isLoose) this.#check(`${when}: ${queue.name}/${id}`, facts, info, this.#redriven.has(queue.name))
     }
-    const stats = await queue.stats()
     const told = { unfinished: stats.ready + stats.scheduled + stats.leased, dead: stats.deadLetters }
     if (told.unfinished !== unfinished || told.dead !== dead) {
       this.broken.push(`${when}: ${queue.name} has ${JSON.stringify({ unfinished, dead })}, and counts ${JSON.stringify(told)}`)
