@@ -9,7 +9,7 @@ const FOLDER = new URL('../../../crates/core/testdata/budget/', import.meta.url)
 /** Instant 0 of every trace. */
 const START = 1_600_000_000_000
 /** In all files together. */
-const CASES_MIN = 13
+const CASES_MIN = 15
 
 interface Step {
   readonly at: number

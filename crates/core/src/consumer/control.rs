@@ -238,11 +238,13 @@ impl Control {
         (*at <= now).then_some(*destination)
     }
 
-    /// When time alone may change how a valve stands.
+    /// When time alone may change how a valve stands, or make room in the budget for who waits for that.
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
         let first = self.wakes.first();
-        first.map_or(Timestamp::NEVER, |(at, _)| *at)
+        let valve = first.map_or(Timestamp::NEVER, |(at, _)| *at);
+        let budget = self.budget.as_ref();
+        budget.map_or(valve, |budget| valve.min(budget.next_change()))
     }
 
     fn rest(&mut self, destination: u32, is_closed: bool) {

@@ -19,6 +19,7 @@
 //! for). A panicked engine must be dropped: its memory is no longer to be trusted, its journal is.
 
 mod agenda;
+mod budgets;
 mod circuits;
 mod cleaning;
 mod closing;

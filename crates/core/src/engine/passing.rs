@@ -20,7 +20,6 @@ use crate::effect::Recipient;
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::lanes::{Closed, Kind};
 use crate::ledger::rank::Rank;
-use crate::policy::budget::Budget;
 use crate::time::Timestamp;
 
 /// What came of the search for a message.
@@ -39,6 +38,7 @@ pub(super) struct Passing {
     queue: u32,
     destination: u32,
     rank: Rank,
+    number: u64,
     is_retry: bool,
 }
 
@@ -250,34 +250,13 @@ impl Engine {
         Some((worker.queue, worker.rate?))
     }
 
-    /// Whether the budget of a worker lets a message start; a retry that it does not is put off.
-    pub(super) fn is_in_budget(&mut self, id: WorkerId, slot: u32) -> bool {
-        let now = self.now;
-        let message = &self.ledger.messages[slot];
-        if message.attempt == 0 {
-            return true;
-        }
-        let queue = message.queue;
-        let Some(Err(until)) = self.budget_of(id).map(|budget| budget.check(now)) else {
-            return true;
-        };
-        self.ledger.defer(slot, until, now);
-        self.ledger.touch(queue);
-        false
-    }
-
-    fn budget_of(&mut self, id: WorkerId) -> Option<&mut Budget> {
-        let worker = self.workers.get(&id)?;
-        let controls = &mut self.desks[worker.queue as usize].controls;
-        controls.get_mut(&worker.control?)?.budget.as_mut()
-    }
-
     /// A worker has claimed a message: what that counts against.
     pub(super) fn pass(&mut self, id: WorkerId, token: Token, passing: Passing) {
         let Passing {
             queue,
             destination,
             rank,
+            number,
             is_retry,
         } = passing;
         let now = self.now;
@@ -291,11 +270,7 @@ impl Engine {
         let Some(key) = self.workers.get(&id).and_then(|worker| worker.control) else {
             return;
         };
-        match self.budget_of(id) {
-            Some(budget) if is_retry => budget.withdraw(now),
-            Some(budget) => budget.deposit(now),
-            None => {}
-        }
+        self.count_in_budget(queue, key, is_retry.then_some(number));
         let control = self.desks[queue as usize].controls.get_mut(&key);
         let control = control.expect("its worker is open");
         control.pass(destination, now);
@@ -355,11 +330,10 @@ impl Engine {
 
     /// What a worker had claimed did not start after all.
     fn undo_start(&mut self, id: WorkerId, is_retry: bool) {
-        let now = self.now;
         let Some(worker) = self.workers.get(&id) else {
             return;
         };
-        let queue = worker.queue;
+        let (queue, key) = (worker.queue, worker.control);
         if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
             match scope {
                 Scope::Queue => self.desks[queue as usize].pace.refund(rate),
@@ -370,10 +344,8 @@ impl Engine {
             }
             self.ledger.touch(queue);
         }
-        match self.budget_of(id) {
-            Some(budget) if is_retry => budget.undo_withdrawal(now),
-            Some(budget) => budget.undo_deposit(now),
-            None => {}
+        if let Some(key) = key {
+            self.uncount_in_budget(queue, key, is_retry);
         }
     }
 
@@ -387,6 +359,7 @@ impl Engine {
         let keys: Vec<u32> = desk.controls.keys().copied().collect();
         let mut left = super::SLICE;
         for key in keys {
+            self.call_put_off(queue, key, &mut left);
             while left > 0
                 && let Some(destination) = self.desks[queue as usize].controls[&key].due(now)
             {
@@ -486,6 +459,7 @@ impl Engine {
             queue: message.queue,
             destination: message.destination,
             rank: message.rank(),
+            number: message.number,
             is_retry: message.attempt > 0,
         }
     }

@@ -5,4 +5,5 @@ pub mod breaker;
 pub mod budget;
 pub mod delay;
 pub mod hold;
+pub mod line;
 pub mod rate;

@@ -74,15 +74,14 @@ fn each_five_first_attempts_allow_a_retry_more() {
     let (mut world, orders) = world();
     world.enqueue(orders, "x");
     reject_all(&mut world);
-    for _ in 0..5 {
-        world.enqueue(orders, "fresh");
+    for _ in 0..3 {
+        assert_eq!(succeed(&mut world, orders), ["fresh"]);
     }
-    for _ in 0..5 {
-        let fresh = world.delivery();
-        world.ack(fresh.token);
-    }
-    world.advance(1000);
-    assert_eq!(reject_all(&mut world), [12]);
+    assert_eq!(
+        succeed(&mut world, orders),
+        ["fresh", "x"],
+        "the first attempt of x itself, and four more"
+    );
 }
 
 #[test]
@@ -104,4 +103,85 @@ fn many_retries_are_put_off_one_behind_the_other() {
         "each is looked at when its time comes: {} steps",
         world.steps - before
     );
+}
+
+/// Delivers a fresh message, lets everything succeed that this brings, and returns it.
+fn succeed(world: &mut World, orders: QueueId) -> Vec<String> {
+    world.enqueue(orders, "fresh");
+    let mut bodies = Vec::new();
+    while let Some(delivery) = world.deliveries.pop_front() {
+        bodies.push(body(&delivery));
+        world.ack(delivery.token);
+    }
+    bodies
+}
+
+/// Thirty messages that failed: sixteen of them were retried, and failed again.
+fn exhausted() -> (World, QueueId) {
+    let (mut world, orders) = world();
+    for n in 0..30 {
+        world.enqueue(orders, &format!("x{n}"));
+    }
+    assert_eq!(reject_all(&mut world).len(), 46);
+    assert_eq!(world.stats(orders).scheduled, 30);
+    (world, orders)
+}
+
+#[test]
+fn first_attempts_call_those_that_were_put_off_and_the_oldest_first() {
+    let (mut world, orders) = exhausted();
+    let mut retried = Vec::new();
+    for _ in 0..50 {
+        retried.extend(succeed(&mut world, orders));
+    }
+    retried.retain(|body| body != "fresh");
+    let expected: Vec<String> = (16..26).map(|n| format!("x{n}")).collect();
+    assert_eq!(retried, expected, "one for five, at once");
+    assert_eq!(world.stats(orders).scheduled, 20);
+}
+
+#[test]
+fn a_retry_that_is_due_only_now_waits_behind_those_that_were_put_off() {
+    let (mut world, orders) = exhausted();
+    for _ in 0..4 {
+        assert_eq!(succeed(&mut world, orders), ["fresh"]);
+    }
+    world.enqueue(orders, "new");
+    let new = world.delivery();
+    world.reject(new.token);
+    let retry = world.delivery();
+    assert_eq!(body(&retry), "x16");
+    world.ack(retry.token);
+    assert!(world.deliveries.is_empty());
+}
+
+#[test]
+fn what_is_forgotten_calls_those_that_were_put_off() {
+    let (mut world, _) = exhausted();
+    world.advance(9_999);
+    assert!(world.deliveries.is_empty());
+    world.advance(1);
+    let called: Vec<String> = world.deliveries.iter().map(body).collect();
+    let expected: Vec<String> = (16..26).map(|n| format!("x{n}")).collect();
+    assert_eq!(called, expected, "the reserve of ten");
+}
+
+#[test]
+fn who_is_gone_takes_no_place_of_those_that_were_put_off() {
+    let (mut world, orders) = world();
+    let ids: Vec<String> = (0..30)
+        .map(|n| world.enqueue(orders, &format!("x{n}")))
+        .collect();
+    reject_all(&mut world);
+    for id in &ids[16..29] {
+        world
+            .request(Request::Cancel {
+                queue: orders,
+                id: id.clone(),
+            })
+            .expect("taken");
+    }
+    let retried: Vec<String> = (0..5).flat_map(|_| succeed(&mut world, orders)).collect();
+    assert_eq!(retried.last().map(String::as_str), Some("x29"));
+    assert_eq!(retried.len(), 6);
 }
