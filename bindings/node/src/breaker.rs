@@ -35,10 +35,10 @@ impl NodeBreaker {
         })
     }
 
-    /// Asks for a permit.
+    /// Asks for a permit, for a call that may take so long.
     #[napi]
-    pub fn permit(&mut self, now_ms: f64) -> Result<f64, CodedError> {
-        self.host.with(|host| host.permit(now_ms))
+    pub fn permit(&mut self, now_ms: f64, limit_ms: Option<f64>) -> Result<f64, CodedError> {
+        self.host.with(|host| host.permit(now_ms, limit_ms))
     }
 
     /// Tells how a call went.

@@ -39,9 +39,9 @@ impl WasmBreaker {
         Ok(Self { host })
     }
 
-    /// Asks for a permit.
-    pub fn permit(&mut self, now_ms: f64) -> f64 {
-        self.host.permit(now_ms)
+    /// Asks for a permit, for a call that may take so long.
+    pub fn permit(&mut self, now_ms: f64, limit_ms: Option<f64>) -> f64 {
+        self.host.permit(now_ms, limit_ms)
     }
 
     /// Tells how a call went.

@@ -58,10 +58,16 @@ impl BreakerHost {
         })
     }
 
-    /// Asks for a permit: its number, or -1; 2^50 more if there are changes to take.
-    pub fn permit(&mut self, now_ms: f64) -> f64 {
+    /// Asks for a permit: its number, or -1; 2^50 more if there are changes to take. `limit_ms`: what the call may take
+    /// by itself; as a probe it has no less where the options do not say how long one may take.
+    pub fn permit(&mut self, now_ms: f64, limit_ms: Option<f64>) -> f64 {
         let answer = self.breaker.permit(now(now_ms));
         self.changes.extend(answer.changes.iter());
+        if let (Ok(permit), Some(limit_ms)) = (answer.permit, limit_ms) {
+            let limit_ms = trusted(duration(limit_ms, "limit"));
+            self.breaker
+                .begin_probe(permit, Some(limit_ms), now(now_ms));
+        }
         let permit = answer
             .permit
             .map_or(REFUSED, |permit| permit.number() as f64);

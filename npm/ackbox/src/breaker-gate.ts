@@ -37,8 +37,8 @@ export interface GateStanding {
 
 export interface BreakerGate {
   readonly clock: Clock
-  /** `undefined`: not now. */
-  enter(): Leave | undefined
+  /** `undefined`: not now. `limitMs`: what the handler may take, where its worker limits that. */
+  enter(limitMs: number | undefined): Leave | undefined
   standing(): GateStanding
   /** Calls whenever it stands otherwise, or may; what it returns ends that. */
   watch(changed: () => void): () => void

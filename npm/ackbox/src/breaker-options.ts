@@ -35,7 +35,10 @@ export interface BreakerOptions {
   readonly probes?: number | undefined
   /** Half-open: successful probes that close it, 1 to 100. Default 1; one that fails or is slow opens it again. */
   readonly successes?: number | undefined
-  /** Half-open: a probe that has not returned by then counts as failed. Default 30,000. */
+  /**
+   * Half-open: a probe that has not returned by then counts as failed. Default 30,000; in a worker whose handlers may take
+   * longer (`timeoutMs`, `maxRuntimeMs`) as long as they.
+   */
   readonly probeTimeoutMs?: number | undefined
   /** Which errors count as failures. Others count as nothing. Default: every error. */
   readonly isFailure?: ((error: unknown) => boolean) | undefined

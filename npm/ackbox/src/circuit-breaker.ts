@@ -214,7 +214,7 @@ export class CircuitBreaker {
   get [GATE](): BreakerGate {
     return (this.#gate ??= {
       clock: this.#clock,
-      enter: () => this.#enter(),
+      enter: (limitMs) => this.#enter(limitMs),
       standing: () => this.#standing(),
       watch: (changed) => {
         this.#watchers.add(changed)
@@ -223,11 +223,11 @@ export class CircuitBreaker {
     })
   }
 
-  #enter(): Leave | undefined {
+  #enter(limitMs: number | undefined): Leave | undefined {
     const startedAt = this.#clock.now()
-    const permit = this.#pass === NONE ? this.#ask(startedAt) : this.#pass
+    const permit = this.#pass === NONE ? this.#ask(startedAt, limitMs) : this.#pass
     if (permit === NONE) return undefined
-    const probe = isProbe(permit) ? this.#startProbe(startedAt, undefined) : undefined
+    const probe = isProbe(permit) ? this.#startProbe(startedAt, undefined, limitMs) : undefined
     const report = (outcome: number, error?: unknown): void => {
       probe?.end()
       this.#report(permit, outcome, startedAt, this.#clock.now(), error)
@@ -279,8 +279,8 @@ export class CircuitBreaker {
     return permit
   }
 
-  #ask(now: number): number {
-    const permit = this.#core.permit(now)
+  #ask(now: number, limitMs?: number): number {
+    const permit = this.#core.permit(now, limitMs)
     if (this.#core.hasChanged) this.#take(undefined, now)
     if (permit === NONE) return NONE
     if (isProbe(permit)) this.#stir()
@@ -308,7 +308,7 @@ export class CircuitBreaker {
     permit: number,
     startedAt: number,
   ): Promise<R> {
-    const probe = this.#startProbe(startedAt, outer)
+    const probe = this.#startProbe(startedAt, outer, undefined)
     let result: R
     try {
       result = await unlessAborted(call(fn, probe.signal), outer)
@@ -322,8 +322,8 @@ export class CircuitBreaker {
     return result
   }
 
-  #startProbe(startedAt: number, outer: AbortSignal | undefined): Probe {
-    const timeoutMs = Math.ceil(this.#options.probeTimeoutMs ?? PROBE_TIMEOUT_MS_DEFAULT)
+  #startProbe(startedAt: number, outer: AbortSignal | undefined, limitMs = 0): Probe {
+    const timeoutMs = Math.ceil(this.#options.probeTimeoutMs ?? Math.max(PROBE_TIMEOUT_MS_DEFAULT, limitMs))
     return startProbe(this.#clock, startedAt + timeoutMs, outer, () => this.#advance(this.#clock.now()))
   }
 

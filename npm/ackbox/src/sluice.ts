@@ -52,9 +52,9 @@ export class Sluice {
     return true
   }
 
-  /** Leave for one handler; `undefined`: not now. */
-  enter(): Leave | undefined {
-    const leave = this.#gate.enter()
+  /** Leave for one handler, which may take so long; `undefined`: not now. */
+  enter(limitMs: number | undefined): Leave | undefined {
+    const leave = this.#gate.enter(limitMs)
     // What the engine thought of it was wrong.
     if (leave === undefined) this.#tell()
     return leave

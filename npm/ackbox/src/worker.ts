@@ -233,7 +233,7 @@ export class ActiveWorker implements Worker {
     const { driver, source, sluice, judges } = this.#parts
     const cooldowns = this.#cooldowns
     if (sluice === undefined && judges === undefined && cooldowns === undefined) return undefined
-    const leave = sluice?.enter()
+    const leave = sluice?.enter(longestOf(this.#parts.limits))
     if (sluice !== undefined && leave === undefined) return false
     const judge = delivery.destination === undefined ? judges?.without : judges?.of
     return new EndReport(driver, delivery.token, {
@@ -376,4 +376,10 @@ export class ActiveWorker implements Worker {
     if (this.#closing !== undefined) throw new AckboxError('ERR_CLOSED', `${this.#where}: ${call}: the worker is closed`)
     this.#parts.driver.check()
   }
+}
+
+/** When the attempt of a handler has failed at the latest; `undefined`: it may take any time. */
+function longestOf({ timeoutMs, maxRuntimeMs }: HandlerLimits): number | undefined {
+  if (timeoutMs === undefined || maxRuntimeMs === undefined) return timeoutMs ?? maxRuntimeMs
+  return Math.min(timeoutMs, maxRuntimeMs)
 }

@@ -71,6 +71,30 @@ eachStorage('circuits of a worker [A3 breaker, S8]', (make) => {
 })
 
 describe('circuits of a worker', () => {
+  it('probes have as much time as handlers, and close the circuit of a service that is slow and well [A3 timeoutMs]', async () => {
+    const { box, clock } = await makeInMemory()
+    const breakers = { options: BREAKER, instance: new CircuitBreaker({ ...BREAKER, clock }) }
+    let isDown = true
+    const workers = Object.entries(breakers).map(([name, breaker]) => {
+      const queue = box.queue<string>(name, { ...OPTIONS, destination: () => undefined })
+      const worker = queue.process(async () => {
+        if (isDown) throw new Error('down')
+        await new Promise((resolve) => clock.setTimeout(() => resolve(undefined), 40_000))
+      }, { breaker, timeoutMs: 120_000 })
+      return { queue, worker }
+    })
+    for (const { queue } of workers) await queue.enqueue('a-1')
+    await clock.advance(0)
+    expect(workers.map(({ worker }) => worker.circuit().state)).toEqual(['open', 'open'])
+    isDown = false
+    await clock.advance(10_000)
+    await clock.advance(39_999)
+    expect(workers.map(({ worker }) => worker.circuit().state)).toEqual(['half-open', 'half-open'])
+    await clock.advance(1)
+    await Promise.all(workers.map(({ queue }) => queue.idle()))
+    expect(workers.map(({ worker }) => worker.circuit().state)).toEqual(['closed', 'closed'])
+  })
+
   it('handlers that never return are failures when their time is up [A3 timeoutMs]', async () => {
     const { box, clock } = await makeInMemory()
     const breakers = { options: BREAKER, instance: new CircuitBreaker({ ...BREAKER, clock }) }

@@ -128,6 +128,11 @@ impl Circuit {
         Some(permit)
     }
 
+    /// The handler of a message that has passed begins; `limit_ms`: what it may take, as far as anybody limits that.
+    pub fn begin(&mut self, permit: Permit, limit_ms: Option<u64>, now: Timestamp) {
+        self.breaker.begin_probe(permit, limit_ms, now);
+    }
+
     /// How the delivery of a message went; `slots`: handlers that there are.
     pub fn report(
         &mut self,

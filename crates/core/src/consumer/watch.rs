@@ -43,6 +43,12 @@ pub struct Watch {
 }
 
 impl HandlerLimits {
+    /// When a handler's attempt has failed at the latest; none if it may take any time.
+    #[must_use]
+    pub fn longest_ms(&self) -> Option<u64> {
+        self.timeout_ms.into_iter().chain(self.max_runtime_ms).min()
+    }
+
     /// Whether there is anything to watch for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -77,6 +77,28 @@ impl Engine {
         lanes.after(destination, kind, probed)
     }
 
+    /// A handler begins: if its message is a probe, that has as much time as its worker gives to handlers.
+    pub(super) fn begin_probe(&mut self, token: Token) {
+        let Some(lease) = self.leases.get(token) else {
+            return;
+        };
+        let queue = lease.queue;
+        let Some(passage) = lease.passage else {
+            return;
+        };
+        let Some(permit) = passage.permit.filter(|permit| permit.is_probe()) else {
+            return;
+        };
+        let limit_ms = self.limits_of(token).longest_ms();
+        let (now, key, destination) = (self.now, passage.control, passage.destination);
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&key);
+        if let Some(circuit) = control.and_then(|it| it.circuit_mut(destination)) {
+            circuit.begin(permit, limit_ms, now);
+            self.refresh_lane(queue, key, destination);
+        }
+    }
+
     /// How a delivery went: its destination's circuit is told. Returns what becomes of the message.
     pub(super) fn judge(&mut self, token: Token, verdict: Verdict) -> Verdict {
         let now = self.now;

@@ -120,6 +120,7 @@ impl Engine {
         let queue = lease.queue;
         self.hand_out_through_sluice(token);
         self.watch_handler(token);
+        self.begin_probe(token);
         let lease = self.leases.get(token).expect("looked up above");
         let letter = self.letter(lease);
         let delivery = Delivery {

@@ -40,6 +40,7 @@ impl Engine {
             let queue = lease.queue;
             self.unwatch(token);
             self.watch_handler(token);
+            self.begin_probe(token);
             self.ledger.touch(queue);
         }
     }

@@ -1,16 +1,19 @@
-//! Probes that were not handed out before their deadline are nobody's any more, and probes that take too long. [S8]
+//! Probes that were not handed out before their deadline are nobody's any more, and those that were have as much time as
+//! their handlers. [S8]
 
-use ackbox_core::command::{QueueId, Request, WorkerId};
+use ackbox_core::command::{Command, QueueId, Request, WorkerId};
 use ackbox_core::consumer::policies::Policies;
 use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{AbortReason, EventKind, Object};
-use ackbox_core::policy::breaker::State;
+use ackbox_core::policy::breaker::{BreakerOptions, State};
 
-use crate::circuits::{guarded, queue, reject_next};
+use crate::circuits::{breaker, guarded, queue, reject_next};
 use crate::support::World;
 
 /// How long the circuit of [`guarded`] stays open.
 const COOLDOWN_MS: u64 = 10_000;
+/// How long a probe may take, where nobody says so.
+const PROBE_MS: u64 = 30_000;
 
 /// A worker whose handlers take so long at most.
 fn limited(
@@ -90,4 +93,62 @@ fn a_probe_that_was_never_handed_out_runs_beside_no_other() {
         world.land();
     }
     assert_eq!(world.deliveries.len(), 1, "one probe at a time");
+}
+
+#[test]
+fn a_probe_has_as_much_time_as_its_handler() {
+    let both = HandlerLimits {
+        timeout_ms: Some(4 * PROBE_MS),
+        max_runtime_ms: Some(3 * PROBE_MS),
+    };
+    for (limits, ms) in [
+        (HandlerLimits::default(), PROBE_MS),
+        (timeout(1 + PROBE_MS / 2), 1 + PROBE_MS / 2),
+        (timeout(4 * PROBE_MS), 4 * PROBE_MS),
+        (both, 3 * PROBE_MS),
+    ] {
+        let (mut world, _, worker) = probing(guarded(), limits);
+        let probe = world.delivery();
+        world.advance(ms - 1);
+        assert_eq!(world.circuits(worker)["a"], State::HalfOpen, "{limits:?}");
+        world.ack(probe.token);
+        assert_eq!(world.circuits(worker)["a"], State::Closed, "{limits:?}");
+
+        let (mut world, _, worker) = probing(guarded(), limits);
+        let probe = world.delivery();
+        world.advance(ms);
+        assert_eq!(world.circuits(worker)["a"], State::Open, "{limits:?}");
+        world.unanswered(Command::Returned { token: probe.token });
+        world.audit();
+    }
+}
+
+#[test]
+fn a_deadline_that_was_named_is_that_of_every_probe() {
+    let policies = Policies {
+        breaker: Some(BreakerOptions {
+            probe_timeout_ms: Some(500),
+            ..breaker()
+        }),
+        ..Policies::default()
+    };
+    let (mut world, _, worker) = probing(policies, timeout(4 * PROBE_MS));
+    world.advance(499);
+    assert_eq!(world.circuits(worker)["a"], State::HalfOpen);
+    world.advance(1);
+    assert_eq!(world.circuits(worker)["a"], State::Open);
+    world.audit();
+}
+
+#[test]
+fn the_time_of_a_probe_begins_when_its_handler_does() {
+    let (mut world, _, worker) = probing(guarded(), timeout(2 * PROBE_MS));
+    let probe = world.delivery();
+    world.advance(PROBE_MS);
+    world.unanswered(Command::Began { token: probe.token });
+    world.advance(2 * PROBE_MS - 1);
+    assert_eq!(world.circuits(worker)["a"], State::HalfOpen);
+    world.ack(probe.token);
+    assert_eq!(world.circuits(worker)["a"], State::Closed);
+    world.audit();
 }

@@ -98,7 +98,7 @@ export interface CircuitSnapshot {
 
 /** The methods that both bindings export under the same names. Times are milliseconds since 1970. */
 export interface BreakerBinding {
-  permit(nowMs: number): number
+  permit(nowMs: number, limitMs: number | undefined): number
   report(permit: number, outcome: number, tookMs: number, nowMs: number, successes: number): number
   reportSuccesses(permit: number, times: number, nowMs: number): number
   throttle(permit: number, untilMs: number, failed: boolean, nowMs: number): boolean
@@ -128,9 +128,9 @@ export class EngineBreaker {
     this.#guard = guard
   }
 
-  /** A permit from 0, or -1. */
-  permit(now: number): number {
-    const answer = this.#guard(() => this.#binding.permit(now))
+  /** A permit from 0, or -1. As a probe the call has `limitMs` at least, where no option says how long one may take. */
+  permit(now: number, limitMs?: number): number {
+    const answer = this.#guard(() => this.#binding.permit(now, limitMs))
     this.hasChanged = answer >= CHANGED - 1
     return this.hasChanged ? answer - CHANGED : answer
   }

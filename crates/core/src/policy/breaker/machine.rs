@@ -119,6 +119,20 @@ impl Breaker {
         Answer { permit, changes }
     }
 
+    /// A permitted call begins only now: if it is a probe, its time does. `limit_ms`: what it may take by itself, after
+    /// which its end is told; it is no less where the options do not say how long a probe may take.
+    pub fn begin_probe(&mut self, permit: Permit, limit_ms: Option<u64>, now: Timestamp) {
+        let at = self.steady.at(now);
+        let named = self.settings.probe_timeout_ms;
+        let longer = limit_ms.filter(|_| self.settings.probe_timeout_is_default);
+        let deadline = at.saturating_add(named.max(longer.unwrap_or(0)));
+        if let Phase::HalfOpen(probes) = &mut self.phase
+            && permit.epoch == self.epoch
+        {
+            probes.prolong(permit, deadline);
+        }
+    }
+
     /// Tells how a permitted call went and how long it took. A permit that is too late, or was reported before,
     /// changes nothing but a counter.
     #[must_use = "a change is to be saved and told of"]

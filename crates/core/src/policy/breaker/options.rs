@@ -55,7 +55,7 @@ pub struct BreakerOptions {
     pub probes: Option<u32>,
     /// Successful probes that close it. Default 1.
     pub successes: Option<u32>,
-    /// Deadline of a probe. Default 30,000.
+    /// Deadline of a probe. Default 30,000, or more where a call is known to take more: see [`super::Breaker::begin_probe`].
     pub probe_timeout_ms: Option<u64>,
 }
 
@@ -71,6 +71,8 @@ pub struct Settings {
     pub(super) probes: u8,
     pub(super) successes: u32,
     pub(super) probe_timeout_ms: u64,
+    /// Nobody has named the deadline of a probe.
+    pub(super) probe_timeout_is_default: bool,
 }
 
 /// Which calls are looked at.
@@ -110,6 +112,7 @@ impl Settings {
             cooldown,
             probes: u8::try_from(probes).expect("the limit of probes is below 256"),
             successes: within("successes", options.successes, 1, 1, PROBES_MAX)?,
+            probe_timeout_is_default: options.probe_timeout_ms.is_none(),
             probe_timeout_ms: within(
                 "probeTimeoutMs",
                 options.probe_timeout_ms,

@@ -48,6 +48,17 @@ impl Probes {
         }
     }
 
+    /// Moves the deadline of a permit's probe, if it is under way.
+    pub(super) fn prolong(&mut self, permit: Permit, until: u64) {
+        let slot = usize::from(permit.slot).checked_sub(1);
+        if let Some(slot) = slot.and_then(|index| self.slots.get_mut(index))
+            && slot.turn == permit.turn
+            && let Some(deadline) = &mut slot.deadline
+        {
+            *deadline = until;
+        }
+    }
+
     /// Counts a success; gives how many there are.
     pub(super) fn succeed(&mut self) -> u32 {
         self.succeeded += 1;
