@@ -237,9 +237,12 @@ export interface Worker extends AsyncDisposable {
   /** Like the close of a box, for this worker alone. */
   close(options?: CloseOptions): Promise<CloseReport>
   stats(): WorkerStats
-  /** The circuit of a destination, or that of messages without one. */
+  /**
+   * The circuit of a destination, or that of messages without one. Reading it throws `ERR_CLOSED` once the worker is closed,
+   * unless its breaker is a `CircuitBreaker` of the user.
+   */
   circuit(destination?: string): WorkerCircuit
-  /** All circuits that something is known of. */
+  /** All circuits that something is known of. @throws `ERR_CLOSED` */
   circuits(): WorkerCircuitInfo[]
   readonly on: Listen<WorkerEvents>
 }

@@ -232,6 +232,19 @@ describe('circuits of a worker', () => {
     expect(outside.calls).toEqual(['a-1 1'])
   })
 
+  it('of a worker that is closed are read no more, a breaker of the user aside', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    const own = queue.process(() => {}, { breaker: BREAKER })
+    const shared = queue.process(() => {}, { name: 'shared', breaker: new CircuitBreaker({ ...BREAKER, clock }) })
+    const circuit = own.circuit('a')
+    expect(circuit.state).toBe('closed')
+    await Promise.all([own.close(), shared.close()])
+    expect(() => circuit.state).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+    expect(() => own.circuits()).toThrow(expect.objectContaining({ code: 'ERR_CLOSED' }))
+    expect(shared.circuit().state).toBe('closed')
+  })
+
   it('a worker without a breaker has none to be isolated', async () => {
     const { box } = await makeInMemory()
     const circuit = box.queue('jobs').process(() => {}).circuit()
