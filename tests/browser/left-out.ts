@@ -19,6 +19,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'conformance/cases/engine-choice.test.ts': NODE,
   'conformance/cases/fake-timers.test.ts': NODE,
   'conformance/cases/http-errors.test.ts': SERVERS,
+  'conformance/cases/http-network-errors.test.ts': SERVERS,
   'conformance/cases/http-sender.test.ts': SERVERS,
   'conformance/cases/idle-breakers.test.ts': NODE,
   'conformance/cases/node-listener.test.ts': SERVERS,
