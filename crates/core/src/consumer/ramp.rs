@@ -1,5 +1,5 @@
 //! How many messages run at once after a recovery, or after a pause that was asked for: one, and one more for
-//! each that succeeds, so twice as many with each round until there are as many as there are handlers.
+//! each that is answered without a failure, so twice as many with each round until there are as many as there are handlers.
 
 use crate::policy::breaker::Outcome;
 
@@ -32,9 +32,12 @@ impl Ramp {
         }
         let Some(most) = self.0 else { return };
         self.0 = match outcome {
-            Outcome::Success => Some(most.saturating_add(1)).filter(|most| *most < slots),
+            // Whoever answers that it will not have this one message has answered.
+            Outcome::Success | Outcome::Ignored => {
+                Some(most.saturating_add(1)).filter(|most| *most < slots)
+            }
             Outcome::Failure | Outcome::Timeout => Some((most / 2).max(1)),
-            Outcome::Cancelled | Outcome::Ignored | Outcome::Throttled { .. } => self.0,
+            Outcome::Cancelled | Outcome::Throttled { .. } => self.0,
         };
     }
 }

@@ -459,7 +459,8 @@ fn outcome_of(verdict: Verdict) -> Outcome {
             counts_as_failure: true,
             ..
         } => Outcome::Failure,
-        Verdict::PutOff { .. } => Outcome::Ignored,
+        // An answer that asks for time lets no more come, and says nothing else.
+        Verdict::PutOff { .. } => Outcome::Cancelled,
         Verdict::Return => Outcome::Cancelled,
     }
 }

@@ -116,3 +116,51 @@ fn a_destination_that_goes_on_asking_for_time_is_asked_by_one_at_a_time() {
     }
     assert_eq!(rounds, [20, 1, 1, 1]);
 }
+
+/// A destination whose probe has succeeded just now, twenty messages for it, and handlers for all of them.
+fn returning() -> World {
+    let named = || Policies {
+        name: "one".into(),
+        ..guarded()
+    };
+    let (mut world, orders, _) = broken(named());
+    for n in 0..20 {
+        world.send(orders, "a", &format!("a{n}"));
+    }
+    world.worker_with(orders, 99, named());
+    world.advance(10_000);
+    let probe = world.delivery();
+    world.ack(probe.token);
+    world
+}
+
+#[test]
+fn answers_that_say_nothing_bad_let_more_come_back() {
+    let mut world = returning();
+    let mut rounds = Vec::new();
+    while !world.deliveries.is_empty() {
+        let round: Vec<Delivery> = world.deliveries.drain(..).collect();
+        rounds.push(round.len());
+        for delivery in round {
+            world
+                .settle(delivery.token, Verdict::Dead(Reason::Permanent))
+                .expect("settled");
+        }
+    }
+    assert_eq!(rounds[..4], [1, 2, 4, 8]);
+}
+
+#[test]
+fn whoever_is_put_off_lets_no_more_come_back() {
+    let mut world = returning();
+    for _ in 0..4 {
+        let delivery = world.delivery();
+        assert!(world.deliveries.is_empty(), "one at a time");
+        let verdict = Verdict::PutOff {
+            delay_ms: Some(60_000),
+            costs_attempt: false,
+            counts_as_failure: false,
+        };
+        world.settle(delivery.token, verdict).expect("settled");
+    }
+}
