@@ -174,6 +174,8 @@ impl Ledger {
             let message = &self.messages[slot];
             message.due.max(message.enqueued_at)
         };
+        let (leased, dead) = (target.leased.len() as u64, target.dead.len() as u64);
+        let elsewhere = target.ready_count() + leased + dead;
         let sets = [&target.ready, &target.suspects, &target.parked];
         let oldest = sets
             .into_iter()
@@ -193,7 +195,8 @@ impl Ledger {
             expired: counters.expired,
             leases_lost: counters.leases_lost,
             ready: target.ready_count(),
-            scheduled: target.scheduled.len() as u64,
+            // With those that are in no set: they wait for a handler of theirs to return.
+            scheduled: target.depth.saturating_sub(elsewhere),
             leased: target.leased.len() as u64,
             dead_letters: target.dead.len() as u64,
             bytes: target.bytes,
