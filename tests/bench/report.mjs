@@ -81,7 +81,7 @@ export function toMarkdown({ measuredAt, minutes, machine, loads, options, throu
     '',
     '## A circuit breaker around an async function that does nothing',
     '',
-    'Nanoseconds of processor time beyond the bare call: calls that succeed, calls of which every tenth fails, failures of',
+    'Nanoseconds of processor time beyond the bare call, once all is compiled: calls that succeed, calls of which every tenth fails, failures of',
     'which none leaves the window. Growth: what one of the last of 20,000 failures costs, against one of the first. Timers: those',
     'of 1,000 idle breakers.',
     '',
