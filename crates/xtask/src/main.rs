@@ -44,6 +44,9 @@ usage: cargo xtask <command>
 
   demo [options]   build the native addon and the package, then run npm/examples/order-processing;
                    the options go to the demo: --orders, --kills, --seed
+  demo --browser [options]
+                   build that and WebAssembly, then serve npm/examples/browser-outbox: --port,
+                   --folder; with --check its tests in Chromium instead
   test             build everything and run every test; the last line counts them
   bench [options]  build everything, then measure it against a plain reference; the options go to
                    the benchmark: --rounds, --orders, --backlog, --ids, --calls, --limits,
