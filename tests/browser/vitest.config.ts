@@ -28,6 +28,7 @@ export default defineConfig({
     name: 'chromium',
     include: ['conformance/cases/**/*.test.ts', 'conformance/storage/*.test.ts', 'browser/*.test.ts'],
     exclude: Object.keys(LEFT_OUT),
+    globalSetup: ['browser/native-lives.ts'],
     setupFiles: ['browser/setup.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
