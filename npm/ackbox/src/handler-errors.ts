@@ -55,6 +55,9 @@ export interface RetryAfterOptions {
  * date, a day at most. The jitter of the queue's backoff puts it off a little further, so that not all who were told
  * the same come back together.
  *
+ * It is about the destination of the message, so all messages of that are held until then for the workers of this one's
+ * `name`; those without a destination are held together. `reject(reason, { delayMs })` puts off one message alone.
+ *
  * A time that has passed, 0, and headers that name no time that can be read leave it to the queue's backoff when the next
  * attempt comes, which is still at no cost and no failure.
  */

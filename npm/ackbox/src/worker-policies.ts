@@ -21,7 +21,8 @@ export interface RateOptions {
 /** The rate of a worker. */
 export interface WorkerRateOptions extends RateOptions {
   /**
-   * `'queue'`: it counts over all workers of the queue that have such a rate; those of one `name` must name the same.
+   * `'queue'`: it counts over all workers of the queue that name the same rate; those of one `name` must do so. Workers
+   * that name another one have that beside it, and when the rate is changed, the next goes on where the one before was.
    * `'worker'`: it counts for this worker alone, whatever the others have; after a restart or a close the next worker of
    * its `name` goes on where it was (after several: where the one was that owes most). Default `'queue'`.
    */
@@ -69,9 +70,9 @@ export interface PolicyOptions {
    */
   readonly breaker?: boolean | WorkerBreakerOptions | CircuitBreaker | undefined
   /**
-   * Limits of each destination; destinations take turns. `{}` limits none, and yet leaves one alone that asked for time
-   * (`RetryAfterError`), as `breaker` does. Default: none, messages in their order: those of a destination are told apart
-   * by nobody, which costs memory and time for each message, and only the one that was told to come later does.
+   * Limits of each destination; destinations take turns, with `{}` too, which limits none. Default: none, messages in
+   * their order. To tell destinations apart costs memory and time for each message; without this and `breaker` that
+   * begins when the first of them asks for time (`RetryAfterError`).
    */
   readonly perDestination?: PerDestinationOptions | undefined
   /** How often handlers start. Default: as often as they can. */

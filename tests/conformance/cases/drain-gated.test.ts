@@ -73,14 +73,17 @@ it.each<[string, () => boolean | Promise<boolean>]>([
   expect(handled).toEqual([])
 })
 
-it('drain ends where a destination asked for time', async () => {
+it.each<[string, DrainOptions<string>]>([
+  ['among others', {}],
+  ['with perDestination', { perDestination: {} }],
+])('drain ends where a destination asked for time, %s', async (_, options) => {
   const { box } = await makeInMemory()
   const queue = box.queue<string>('jobs', OPTIONS)
   await queue.enqueueMany(bodies('busy-1', 'busy-2', 'up-1'))
   const handler = ({ body }: { body: string }): void => {
     if (body.startsWith('busy')) throw new RetryAfterError(5_000)
   }
-  expect(await queue.drain(handler, { perDestination: {} })).toEqual({ completed: 1, retried: 1, dead: 0, remaining: 2 })
+  expect(await queue.drain(handler, options)).toEqual({ completed: 1, retried: 1, dead: 0, remaining: 2 })
 })
 
 it.each<[string, DrainOptions<string>]>([

@@ -1,5 +1,5 @@
 /** What workers limit: destinations, starts in a time, retries among deliveries. Nothing of it costs an attempt. */
-import { constant, type Delivery, RetryAfterError, type WorkerOptions } from 'ackbox'
+import { CircuitBreaker, constant, type Delivery, RetryAfterError, type WorkerOptions } from 'ackbox'
 import { describe, expect, it } from 'vitest'
 
 import { eachStorage, makeInMemory } from '../support/boxes.ts'
@@ -170,11 +170,14 @@ eachStorage('what outlives a worker and its box [A3 name]', (make) => {
     expect(seen).toEqual(['a-1', 'a-2', 'a-3'])
   })
 
-  it.each<[string, WorkerOptions<string>, string[]]>([
-    ['each message alone where destinations are not told apart', {}, ['a-1', 'a-2', 'b-1']],
-    ['the destination with perDestination: {}', { perDestination: {} }, ['a-1', 'b-1']],
-    ['the destination with a breaker', { breaker: true }, ['a-1', 'b-1']],
-  ])('who asked for time holds %s', async (_, options, expected) => {
+  it.each<[string, WorkerOptions<string>]>([
+    ['of a worker without options', {}],
+    ['with a rate', { rate: { limit: 100, perMs: 1 } }],
+    ['with a retryBudget', { retryBudget: 1 }],
+    ['with a breaker of its own', { breaker: new CircuitBreaker() }],
+    ['with perDestination: {}', { perDestination: {} }],
+    ['with a breaker', { breaker: true }],
+  ])('who asked for time holds the whole destination %s [A3 RetryAfterError, S8]', async (_, options) => {
     const { box, clock } = await make()
     const queue = box.queue<string>('jobs', { ...DESTINATION, backoff: constant(1) })
     const seen: string[] = []
@@ -184,20 +187,41 @@ eachStorage('what outlives a worker and its box [A3 name]', (make) => {
     }, options)
     await queue.enqueueMany([{ body: 'a-1' }, { body: 'a-2' }, { body: 'b-1' }])
     await clock.advance(59_999)
-    expect(seen).toEqual(expected)
+    // A breaker of its own is one gate for all.
+    expect(seen).toEqual(options.breaker instanceof CircuitBreaker ? ['a-1'] : ['a-1', 'b-1'])
   })
 
-  it('the time that a destination asked for [A3 RetryAfterError]', async () => {
-    const { box, clock, reopen } = await make()
+  it('messages without a destination are held together, and one that is put off by hand holds no other [A3 RetryAfterError]', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<string>('jobs', { backoff: constant(1) })
     const seen: string[] = []
+    queue.process(async (message) => {
+      const isFirst = !seen.includes(message.body)
+      seen.push(message.body)
+      if (isFirst && message.body === 'by hand') await message.reject('later', { delayMs: 60_000 })
+      if (isFirst && message.body === 'throws') throw new RetryAfterError(60_000)
+    })
+    await queue.enqueueMany([{ body: 'by hand' }, { body: 'one' }, { body: 'throws' }, { body: 'two' }])
+    await clock.advance(59_999)
+    expect(seen).toEqual(['by hand', 'one', 'throws'])
+    await clock.advance(1)
+    expect(seen.slice(3)).toEqual(['by hand', 'throws', 'two'])
+  })
+
+  it.each<[string, WorkerOptions<string>]>([
+    ['without options', {}],
+    ['with a breaker', { breaker: true }],
+  ])('over a restart a worker %s leaves a destination alone that asked for time [A3 RetryAfterError, A3 name]', async (_, options) => {
+    const { box, clock, reopen } = await make()
     const before = box.queue<string>('jobs', { ...DESTINATION, backoff: constant(1) })
     before.process(() => {
       throw new RetryAfterError(60_000)
-    }, { breaker: true })
+    }, options)
     await before.enqueue('a-1')
     await clock.advance(0)
     const after = (await reopen()).queue<string>('jobs', DESTINATION)
-    after.process(({ body, attempt }) => void seen.push(`${body} ${attempt}`), { breaker: true })
+    const seen: string[] = []
+    after.process(({ body, attempt }) => void seen.push(`${body} ${attempt}`), options)
     await after.enqueueMany([{ body: 'a-2' }, { body: 'b-1' }])
     await clock.advance(59_999)
     expect(seen).toEqual(['b-1 1'])

@@ -151,6 +151,13 @@ impl Circuit {
         }
     }
 
+    /// Its destination asked for time: messages come back in growing numbers.
+    pub fn begin_ramp(&mut self) {
+        if self.is_closed() {
+            self.ramp.begin();
+        }
+    }
+
     /// Lets nothing through, or forgets all that was.
     pub fn force(&mut self, isolate: bool, now: Timestamp) {
         let change = if isolate {

@@ -1,5 +1,7 @@
 //! What workers of one name and one queue share: the valves of their destinations and their budget.
 //!
+//! Workers that want nothing of that share a control of their own from when a destination asks for time.
+//!
 //! Valves of destinations that nothing happens with cost memory and no time. There are at most
 //! [`VALVES_MAX`] of them, fewer where the windows of their circuits would take more than [`WINDOWS_BYTES`];
 //! the one used least recently goes first, as if nothing had ever passed it. Those of destinations that are
@@ -14,7 +16,7 @@ use super::policies::{PerDestination, Policies};
 use super::valve::{Stance, Valve};
 use crate::command::WorkerId;
 use crate::meter::look;
-use crate::policy::breaker::{Change, Settings};
+use crate::policy::breaker::{Change, Outcome, Settings};
 use crate::policy::budget::Budget;
 use crate::policy::hold::Hold;
 use crate::time::Timestamp;
@@ -46,6 +48,8 @@ pub struct Control {
     pub judged_last: Option<WorkerId>,
     /// Their retries.
     pub budget: Option<Budget>,
+    /// Their destinations are told apart: they want that, or one of them has asked for time.
+    pub tells_apart: bool,
     limits: PerDestination,
     breaker: Option<Arc<Settings>>,
     breaker_without: Option<Arc<Settings>>,
@@ -79,6 +83,7 @@ impl Control {
         Ok(Self {
             name,
             budget: policies.retry_budget.map(Budget::new),
+            tells_apart: policies.tell_destinations_apart(),
             policies,
             workers: 0,
             slots: 0,
@@ -184,13 +189,15 @@ impl Control {
         valve.is_some_and(|valve| valve.is_shut(now))
     }
 
-    /// A message passes the valve of its destination.
-    pub fn pass(&mut self, destination: u32, now: Timestamp) {
+    /// A message passes the valve of its destination; false if that has none.
+    pub fn pass(&mut self, destination: u32, now: Timestamp) -> bool {
         let limits = limits_of(&self.limits, destination);
-        if let Some(valve) = self.valves.get_mut(&destination) {
-            valve.pass(limits, now);
-            self.unrest(destination);
-        }
+        let Some(valve) = self.valves.get_mut(&destination) else {
+            return false;
+        };
+        valve.pass(limits, now);
+        self.unrest(destination);
+        true
     }
 
     /// What has passed is done.
@@ -201,6 +208,13 @@ impl Control {
             if valve.running == 0 {
                 self.rest(destination, false);
             }
+        }
+    }
+
+    /// How one that passed ended, where it has no circuit that is told.
+    pub fn note(&mut self, destination: u32, outcome: Outcome) {
+        if let Some(valve) = self.valves.get_mut(&destination) {
+            valve.note(outcome, self.slots);
         }
     }
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::control::Control;
+use super::paces::Paces;
 use crate::command::WorkerId;
-use crate::policy::rate::Pace;
 use crate::time::Timestamp;
 
 /// The consumers of one queue.
@@ -19,8 +19,8 @@ pub struct Desk {
     pub rated: u32,
     /// The last key of a control.
     pub last_control: u32,
-    /// Starts at the rate of the queue.
-    pub pace: Pace,
+    /// Starts at the rates that count over its workers.
+    pub paces: Paces,
     /// When a worker may start something again that its rate kept from it.
     pub paced_until: Timestamp,
     /// Ends of manual leases.

@@ -31,6 +31,8 @@ pub struct Passage {
     pub control: u32,
     /// The destination of its message.
     pub destination: u32,
+    /// It went through the valve of that, which counts it until it leaves.
+    pub in_valve: bool,
     /// It is no first attempt.
     pub is_retry: bool,
     /// Leave of the destination's circuit, until what came of it is told.

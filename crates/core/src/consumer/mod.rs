@@ -5,6 +5,7 @@ pub mod circuit;
 pub mod control;
 pub mod desk;
 pub mod lease;
+pub mod paces;
 pub mod policies;
 pub mod ramp;
 pub mod sluice;

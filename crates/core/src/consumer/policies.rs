@@ -102,7 +102,7 @@ impl Policies {
         Ok(())
     }
 
-    /// Whether destinations are told apart.
+    /// Whether destinations are told apart, even while none has asked for time.
     #[must_use]
     pub fn tell_destinations_apart(&self) -> bool {
         self.per_destination.is_some() || self.breaker.is_some()

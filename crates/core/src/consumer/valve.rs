@@ -5,6 +5,8 @@
 
 use super::circuit::{Circuit, Passage};
 use super::policies::PerDestination;
+use super::ramp::Ramp;
+use crate::policy::breaker::Outcome;
 use crate::policy::hold::Hold;
 use crate::policy::rate::Pace;
 use crate::time::Timestamp;
@@ -32,6 +34,8 @@ pub struct Valve {
     pub circuit: Option<Box<Circuit>>,
     /// The destination asked for time until then.
     held_until: Timestamp,
+    /// How messages come back after that, where no circuit knows it.
+    ramp: Ramp,
     pace: Pace,
     /// When it is asked again; [`Timestamp::NEVER`] if time alone changes nothing.
     pub wake: Timestamp,
@@ -47,6 +51,7 @@ impl Valve {
             running: 0,
             circuit: circuit.map(Box::new),
             held_until: Timestamp(0),
+            ramp: Ramp::default(),
             pace: Pace::default(),
             wake: Timestamp::NEVER,
             rested: (false, 0),
@@ -58,7 +63,8 @@ impl Valve {
         let running = self.running;
         let (passage, next) = match &mut self.circuit {
             Some(circuit) => (circuit.passage(running, now), circuit.next_change()),
-            None => (Passage::Free, Timestamp::NEVER),
+            None if self.ramp.allows(running) => (Passage::Free, Timestamp::NEVER),
+            None => (Passage::Waiting(Timestamp::NEVER), Timestamp::NEVER),
         };
         let paced = limits.rate.map_or(now, |rate| self.pace.next(rate));
         let until = paced.max(self.held_until);
@@ -98,9 +104,21 @@ impl Valve {
         }
     }
 
+    /// How one that passed ended, which its circuit, if there is one, was told.
+    pub fn note(&mut self, outcome: Outcome, slots: u32) {
+        if self.circuit.is_none() {
+            self.ramp.note(outcome, slots);
+        }
+    }
+
     /// The destination wants nothing before this instant. True if that was not known.
     pub fn hold(&mut self, until: Timestamp) -> bool {
         let is_news = until > self.held_until;
+        match &mut self.circuit {
+            Some(circuit) if is_news => circuit.begin_ramp(),
+            None if is_news => self.ramp.begin(),
+            _ => {}
+        }
         self.held_until = self.held_until.max(until);
         is_news
     }
@@ -117,7 +135,9 @@ impl Valve {
 
     /// Goes on with what was kept of an earlier one.
     pub fn resume(&mut self, kept: Hold, limits: &PerDestination, now: Timestamp) {
-        self.hold(kept.until);
+        if kept.until > now {
+            self.hold(kept.until);
+        }
         if let Some(rate) = limits.rate {
             self.pace = self.pace.slower(Pace::resume(kept.paced, rate, now));
         }

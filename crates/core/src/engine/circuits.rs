@@ -111,6 +111,9 @@ impl Engine {
             Recipient::Dequeue(_) => None,
         };
         let Some(passage) = &mut lease.passage else {
+            if let Verdict::RetryAt { at, .. } = verdict {
+                self.hold_destination(token, at);
+            }
             return verdict;
         };
         let (key, destination) = (passage.control, passage.destination);
@@ -124,10 +127,9 @@ impl Engine {
         if let (Some(permit), Some(circuit)) = (permit, control.circuit_mut(destination)) {
             circuit.report(permit, outcome_of(verdict), took_ms, slots, now);
         }
-        if let Verdict::RetryAt { at, .. } = verdict
-            && control.hold(destination, at)
-        {
-            self.keep_hold(queue, key, destination);
+        match verdict {
+            Verdict::RetryAt { at, .. } => self.hold_destination(token, at),
+            _ => control.note(destination, outcome_of(verdict)),
         }
         let control = &self.desks[queue as usize].controls[&key];
         let pauses = control.policies.when_open == WhenOpen::Pause;
@@ -136,9 +138,6 @@ impl Engine {
             self.note_to_sluice(queue, key, outcome_of(verdict));
         }
         self.refresh_lane(queue, key, destination);
-        if matches!(verdict, Verdict::RetryAt { .. }) {
-            self.take_back_from_destination(queue, key, destination);
-        }
         if was_probe && pauses && !bug!("charge-failed-probe") {
             without_cost(verdict, now)
         } else {
@@ -189,18 +188,22 @@ impl Engine {
         if blameless {
             let told = *passage;
             passage.permit = None;
-            self.return_permit(queue, &told);
+            self.report(queue, &told, Outcome::Ignored);
         }
     }
 
     /// A delivery ended in a way that says nothing about its destination.
     pub(super) fn return_permit(&mut self, queue: u32, passage: &Passage) {
+        self.report(queue, passage, Outcome::Cancelled);
+    }
+
+    fn report(&mut self, queue: u32, passage: &Passage, outcome: Outcome) {
         let controls = &mut self.desks[queue as usize].controls;
         let control = controls.get_mut(&passage.control);
         if let (Some(permit), Some(control)) = (passage.permit, control) {
             let slots = control.slots;
             if let Some(circuit) = control.circuit_mut(passage.destination) {
-                circuit.report(permit, Outcome::Cancelled, 0, slots, self.now);
+                circuit.report(permit, outcome, 0, slots, self.now);
             }
         }
     }
@@ -311,6 +314,10 @@ impl Engine {
 
     /// A circuit makes room for others: it is as if it had never been.
     pub(super) fn forget_circuit(&mut self, queue: u32, key: u32, destination: u32) {
+        let control = &self.desks[queue as usize].controls[&key];
+        if control.breaker_of(destination).is_none() {
+            return;
+        }
         let key = self.valve_key(queue, key, destination);
         self.ledger.save_circuit(key, b"", &mut self.commit);
     }
@@ -321,21 +328,21 @@ impl Engine {
     }
 
     /// Takes back what was claimed for a destination and not handed out.
-    fn take_back_from_destination(&mut self, queue: u32, key: u32, destination: u32) {
-        let ids: Vec<WorkerId> = self.desks[queue as usize].workers.iter().copied().collect();
-        for id in ids {
-            let Some(worker) = self.workers.get_mut(&id) else {
-                continue;
-            };
-            let leases = &self.leases;
-            let goes_there = |token: &Token| {
-                let passage = leases.get(*token).and_then(|lease| lease.passage);
-                passage.is_some_and(|it| it.control == key && it.destination == destination)
-            };
+    pub(super) fn take_back_from_destination(&mut self, queue: u32, key: u32, destination: u32) {
+        let text = self.ledger.destination_text(destination);
+        let shares_it = |id: &WorkerId| {
+            self.workers
+                .get(id)
+                .is_some_and(|it| it.control == Some(key))
+        };
+        let workers = self.desks[queue as usize].workers.iter().copied();
+        for id in workers.filter(shares_it).collect::<Vec<WorkerId>>() {
             // All at once: behind one that is taken back, the next one would be handed out.
+            let worker = self.workers.get_mut(&id).expect("listed just now");
             let claimed = std::mem::take(&mut worker.claimed).into_iter();
+            let goes_there = |token: &Token| self.destination_of(*token) == text;
             let (back, kept): (VecDeque<Token>, VecDeque<Token>) = claimed.partition(goes_there);
-            worker.claimed = kept;
+            self.workers.get_mut(&id).expect("listed just now").claimed = kept;
             for token in back {
                 self.take_claim_back(token);
             }
@@ -446,6 +453,8 @@ fn outcome_of(verdict: Verdict) -> Outcome {
     match verdict {
         Verdict::Ack => Outcome::Success,
         Verdict::Reject { .. } => Outcome::Failure,
+        // No handler saw it.
+        Verdict::Dead(Reason::Invalid) => Outcome::Cancelled,
         Verdict::Dead(_) => Outcome::Ignored,
         Verdict::RetryAt {
             at,

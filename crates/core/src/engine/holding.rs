@@ -6,16 +6,88 @@
 use std::rc::Rc;
 
 use super::Engine;
-use crate::command::WorkerId;
+use crate::command::{Token, WorkerId};
+use crate::consumer::control::NONE;
 use crate::consumer::policies::Scope;
 use crate::consumer::worker::Worker;
+use crate::effect::Recipient;
 use crate::ledger::ValveKey;
 use crate::policy::hold::Hold;
 use crate::policy::rate::Pace;
+use crate::time::Timestamp;
 
 impl Engine {
+    /// A delivery has told that its destination wants nothing before this instant: all workers of its worker's name
+    /// leave that alone until then, whatever they want of their destinations.
+    pub(super) fn hold_destination(&mut self, token: Token, until: Timestamp) {
+        if until <= self.now {
+            return;
+        }
+        let Some((queue, name)) = self.tell_apart_for(token) else {
+            return;
+        };
+        let text = self.destination_of(token);
+        let destination = self.ledger.acquire_destination(&text);
+        let controls = self.desks[queue as usize].controls.iter();
+        let named = controls.filter(|(_, control)| control.name == name);
+        for key in named.map(|(key, _)| *key).collect::<Vec<u32>>() {
+            self.add_valve(queue, key, destination);
+            let controls = &mut self.desks[queue as usize].controls;
+            let control = controls.get_mut(&key).expect("listed just now");
+            if control.hold(destination, until) {
+                self.keep_hold(queue, key, destination);
+            }
+            self.refresh_lane(queue, key, destination);
+            self.take_back_from_destination(queue, key, destination);
+        }
+        self.ledger.release_destination(destination);
+    }
+
+    /// All workers of the name of a delivery's worker tell destinations apart from now on. Queue and name.
+    fn tell_apart_for(&mut self, token: Token) -> Option<(u32, Rc<str>)> {
+        let Recipient::Worker(of_delivery) = self.recipient_of(token)? else {
+            return None;
+        };
+        let worker = self.workers.get(&of_delivery)?;
+        let (queue, name) = (worker.queue, Rc::clone(&worker.name));
+        // One that is being closed is at no desk any more.
+        let desk = self.desks[queue as usize].workers.iter().copied();
+        let workers = desk.filter(|id| *id != of_delivery).chain([of_delivery]);
+        let wants_nothing = |id: &WorkerId| {
+            let worker = self.workers.get(id);
+            worker.is_some_and(|worker| worker.name == name && worker.control.is_none())
+        };
+        for id in workers.filter(wants_nothing).collect::<Vec<WorkerId>>() {
+            let slots = self.workers[&id].concurrency;
+            let key = self.join_bare_control(queue, slots, &name);
+            self.workers.get_mut(&id).expect("listed just now").control = Some(key);
+        }
+        let controls = self.desks[queue as usize].controls.iter();
+        let blind = controls.filter(|(_, it)| it.name == name && !it.tells_apart);
+        for key in blind.map(|(key, _)| *key).collect::<Vec<u32>>() {
+            self.tell_apart(queue, key);
+        }
+        Some((queue, name))
+    }
+
+    /// The destination of a delivery's message, empty for none.
+    pub(super) fn destination_of(&self, token: Token) -> Rc<str> {
+        let none = || self.ledger.destination_text(NONE);
+        let Some(lease) = self.leases.get(token) else {
+            return none();
+        };
+        match (lease.passage, lease.slot) {
+            (Some(passage), _) => self.ledger.destination_text(passage.destination),
+            (None, Some(slot)) => self.ledger.destination(slot),
+            (None, None) => {
+                let handed_over = self.ledger.handed_over(lease.number);
+                handed_over.map_or_else(none, |it| Rc::clone(&it.destination))
+            }
+        }
+    }
+
     /// A destination asked for time.
-    pub(super) fn keep_hold(&mut self, queue: u32, key: u32, destination: u32) {
+    fn keep_hold(&mut self, queue: u32, key: u32, destination: u32) {
         let kept = self.desks[queue as usize].controls[&key].kept(destination, self.now);
         let key = self.valve_key(queue, key, destination);
         self.ledger.keep_hold(key, kept, &mut self.commit);
@@ -51,11 +123,13 @@ impl Engine {
         };
         let kept = self.ledger.hold(&(queue, name, Rc::from("")));
         let kept = Pace::resume(kept.seen_at(self.now).paced, rated.rate, self.now);
-        let pace = match rated.scope {
-            Scope::Queue => &mut self.desks[queue as usize].pace,
-            Scope::Worker => &mut self.workers.get_mut(&id).expect("it has a rate").pace,
-        };
-        *pace = pace.slower(kept);
+        match rated.scope {
+            Scope::Queue => self.desks[queue as usize].paces.join(rated.rate, kept),
+            Scope::Worker => {
+                let worker = self.workers.get_mut(&id).expect("it has a rate");
+                worker.pace = worker.pace.slower(kept);
+            }
+        }
     }
 
     /// What holds the destinations of workers of one name back, as they go.
@@ -70,7 +144,13 @@ impl Engine {
     /// What the rate of a worker has given out, as it goes.
     pub(super) fn keep_pace_of_worker(&mut self, worker: &Worker) {
         if let Some(key) = own_rate_of(worker) {
-            self.keep_pace(key, worker.pace);
+            return self.keep_pace(key, worker.pace);
+        }
+        if let Some(rated) = worker.rate {
+            let paces = &mut self.desks[worker.queue as usize].paces;
+            if let Some(pace) = paces.part(rated.rate) {
+                self.keep_pace(rate_of_queue(worker.queue), pace);
+            }
         }
     }
 
@@ -89,11 +169,11 @@ impl Engine {
         }
         for queue in 0..self.desks.len() as u32 {
             let desk = &self.desks[queue as usize];
-            let (pace, keys) = (desk.pace, desk.controls.keys().copied());
+            let (pace, keys) = (desk.paces.slowest(), desk.controls.keys().copied());
             for key in keys.collect::<Vec<u32>>() {
                 self.keep_holds_of(queue, key);
             }
-            self.keep_pace((queue, Rc::from(""), Rc::from("")), pace);
+            self.keep_pace(rate_of_queue(queue), pace);
         }
         let paces = self.workers.values().filter_map(|worker| {
             let key = own_rate_of(worker)?;
@@ -112,6 +192,11 @@ impl Engine {
         };
         self.ledger.keep_hold(key, hold, &mut self.commit);
     }
+}
+
+/// Under which the rates over the workers of a queue are kept.
+fn rate_of_queue(queue: u32) -> ValveKey {
+    (queue, Rc::from(""), Rc::from(""))
 }
 
 /// Under which the rate of a worker is kept, if it has one of its own.

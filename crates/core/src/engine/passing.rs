@@ -76,13 +76,15 @@ impl Engine {
     ) -> Result<Option<u32>, Failure> {
         let invalid = |what: String| Failure::new(ErrorCode::InvalidOption, what);
         if policies.is_empty() {
-            return Ok(None);
+            let is_held = self.is_name_held(queue, name);
+            return Ok(is_held.then(|| self.join_bare_control(queue, slots, name)));
         }
         self.check_sluice(policies.sluice)?;
         let sluice = policies.sluice;
         let queue_name = &self.ledger.queues[queue as usize].name;
         let desk = &mut self.desks[queue as usize];
-        let known = desk.controls.iter_mut().find(|(_, it)| it.name == *name);
+        let mut named = desk.controls.iter_mut().filter(|(_, it)| it.name == *name);
+        let known = named.find(|(_, it)| !it.policies.is_empty());
         if let Some((key, control)) = known {
             if control.policies != policies {
                 let what = format!(
@@ -98,23 +100,62 @@ impl Engine {
                 .for_each(|it| self.join_sluice(queue, slots, it));
             return Ok(Some(key));
         }
-        let mut control = Control::new(Rc::clone(name), policies).map_err(invalid)?;
-        (control.workers, control.slots) = (1, slots);
-        let takes_turns = control.policies.per_destination.is_some();
-        let looks = control.policies.tell_destinations_apart();
-        desk.last_control += 1;
-        let key = desk.last_control;
-        desk.controls.insert(key, control);
+        let control = Control::new(Rc::clone(name), policies).map_err(invalid)?;
+        let key = self.add_control(queue, slots, control);
         sluice
             .into_iter()
             .for_each(|it| self.join_sluice(queue, slots, it));
-        if looks {
-            let lanes = &mut self.ledger.queues[queue as usize].lanes;
-            lanes.add_view(key, takes_turns);
-            self.restore_circuits(queue, key);
-            self.resume_holds(queue, key);
-        }
         Ok(Some(key))
+    }
+
+    /// A worker shares the control of those of its name that want nothing: a destination of theirs is held back.
+    pub(super) fn join_bare_control(&mut self, queue: u32, slots: u32, name: &Rc<str>) -> u32 {
+        let mut controls = self.desks[queue as usize].controls.iter_mut();
+        let known = controls.find(|(_, it)| it.name == *name && it.policies.is_empty());
+        if let Some((key, control)) = known {
+            control.workers += 1;
+            control.slots += slots;
+            return *key;
+        }
+        let wanted = Policies {
+            name: name.to_string(),
+            ..Policies::default()
+        };
+        let control = Control::new(Rc::clone(name), wanted).expect("nothing can be wrong with it");
+        self.add_control(queue, slots, control)
+    }
+
+    /// Adds the control of a first worker.
+    fn add_control(&mut self, queue: u32, slots: u32, mut control: Control) -> u32 {
+        (control.workers, control.slots) = (1, slots);
+        let looks = control.tells_apart || self.is_name_held(queue, &control.name);
+        let desk = &mut self.desks[queue as usize];
+        desk.last_control += 1;
+        let key = desk.last_control;
+        desk.controls.insert(key, control);
+        if looks {
+            self.tell_apart(queue, key);
+        }
+        key
+    }
+
+    /// Whether a destination is held back for workers of a name: those that open now have to heed that.
+    fn is_name_held(&self, queue: u32, name: &str) -> bool {
+        let mut controls = self.desks[queue as usize].controls.values();
+        let is_known = |it: &Control| *it.name == *name && it.policies.is_empty();
+        controls.any(is_known) || self.ledger.is_any_held(queue, name, self.now)
+    }
+
+    /// Workers that share a control tell destinations apart from now on.
+    pub(super) fn tell_apart(&mut self, queue: u32, key: u32) {
+        let controls = &mut self.desks[queue as usize].controls;
+        let control = controls.get_mut(&key).expect("its worker is open");
+        control.tells_apart = true;
+        let takes_turns = control.policies.per_destination.is_some();
+        let lanes = &mut self.ledger.queues[queue as usize].lanes;
+        lanes.add_view(key, takes_turns);
+        self.restore_circuits(queue, key);
+        self.resume_holds(queue, key);
     }
 
     /// A worker takes nothing any more: what it shared is forgotten with the last one.
@@ -158,10 +199,8 @@ impl Engine {
     fn find_behind_sluice(&mut self, id: WorkerId, kind: Kind, ahead: bool, probes: bool) -> Found {
         let worker = &self.workers[&id];
         let queue = worker.queue;
-        let policies = |key| &self.desks[queue as usize].controls[&key].policies;
-        let telling_apart = worker
-            .control
-            .filter(|key| policies(*key).tell_destinations_apart());
+        let controls = &self.desks[queue as usize].controls;
+        let telling_apart = worker.control.filter(|key| controls[key].tells_apart);
         let Some(key) = telling_apart else {
             let next = if probes {
                 self.next_probe_of_sluice(id, queue, kind)
@@ -170,7 +209,7 @@ impl Engine {
             };
             return self.check_found(queue, next);
         };
-        let turns_away = policies(key).when_open != WhenOpen::Pause;
+        let turns_away = controls[&key].policies.when_open != WhenOpen::Pause;
         let lanes = &self.ledger.queues[queue as usize].lanes;
         if lanes.lags() {
             return Found::Nothing;
@@ -235,7 +274,7 @@ impl Engine {
         };
         let desk = &mut self.desks[queue as usize];
         let pace = match scope {
-            Scope::Queue => desk.pace,
+            Scope::Queue => desk.paces.of(rate),
             Scope::Worker => self.workers[&id].pace,
         };
         let next = pace.next(rate);
@@ -261,11 +300,13 @@ impl Engine {
         } = passing;
         let now = self.now;
         if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
-            let pace = match scope {
-                Scope::Queue => &mut self.desks[queue as usize].pace,
-                Scope::Worker => &mut self.workers.get_mut(&id).expect("it has a rate").pace,
-            };
-            pace.take(rate, now);
+            match scope {
+                Scope::Queue => self.desks[queue as usize].paces.take(rate, now),
+                Scope::Worker => {
+                    let worker = self.workers.get_mut(&id).expect("it has a rate");
+                    worker.pace.take(rate, now);
+                }
+            }
         }
         let Some(key) = self.workers.get(&id).and_then(|worker| worker.control) else {
             return;
@@ -273,13 +314,14 @@ impl Engine {
         self.count_in_budget(queue, key, is_retry.then_some(number));
         let control = self.desks[queue as usize].controls.get_mut(&key);
         let control = control.expect("its worker is open");
-        control.pass(destination, now);
+        let in_valve = control.pass(destination, now);
         let sluice = control.policies.sluice;
         let circuit = control.circuit_mut(destination);
         let permit = circuit.and_then(|circuit| circuit.pass(rank.number(), now));
         let passage = lease::Passage {
             control: key,
             destination,
+            in_valve,
             is_retry,
             permit,
             probes_sluice: self.pass_sluice(sluice, queue, rank),
@@ -305,7 +347,9 @@ impl Engine {
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return;
         };
-        control.leave(destination, started);
+        if passage.in_valve {
+            control.leave(destination, started);
+        }
         self.leave_sluice(queue, key, lease.delivered);
         self.refresh_lane(queue, key, destination);
     }
@@ -322,7 +366,9 @@ impl Engine {
         self.return_permit(queue, &passage);
         let (key, destination) = (passage.control, passage.destination);
         if let Some(control) = self.desks[queue as usize].controls.get_mut(&key) {
-            control.leave(destination, true);
+            if passage.in_valve {
+                control.leave(destination, true);
+            }
             self.leave_sluice(queue, key, true);
             self.refresh_lane(queue, key, destination);
         }
@@ -336,7 +382,7 @@ impl Engine {
         let (queue, key) = (worker.queue, worker.control);
         if let Some((_, WorkerRate { rate, scope })) = self.rate_of(id) {
             match scope {
-                Scope::Queue => self.desks[queue as usize].pace.refund(rate),
+                Scope::Queue => self.desks[queue as usize].paces.refund(rate),
                 Scope::Worker => {
                     let worker = self.workers.get_mut(&id).expect("looked up above");
                     worker.pace.refund(rate);
@@ -428,7 +474,7 @@ impl Engine {
             return false;
         }
         let lanes = &self.ledger.queues[worker.queue as usize].lanes;
-        !control.policies.tell_destinations_apart() || lanes.are_promising(*key)
+        !control.tells_apart || lanes.are_promising(*key)
     }
 
     /// Sees to it that a destination has a valve, which has to make room for those that others need more.

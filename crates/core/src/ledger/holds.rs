@@ -50,6 +50,13 @@ impl Ledger {
         known.map_or(Hold::default(), |(_, hold)| *hold)
     }
 
+    /// Whether a destination of workers of one name has asked for time that is not over.
+    #[must_use]
+    pub fn is_any_held(&self, queue: u32, worker: &str, now: Timestamp) -> bool {
+        let mut kept = self.holds.kept.of(queue, worker);
+        kept.any(|(_, hold)| hold.seen_at(now).until > now)
+    }
+
     /// What is held back of workers of one name: destinations, and for how long.
     #[must_use]
     pub fn holds_of(&self, queue: u32, worker: &str) -> Vec<(Rc<str>, Hold)> {

@@ -221,7 +221,7 @@ fn behind_a_claim_that_is_taken_back_no_other_is_handed_out() {
     world.answer_reads();
     world.advance(1000);
     // That of the second one is spread.
-    assert_eq!(world.delivered(), ["a1", "a3"]);
+    assert_eq!(world.work_off(), ["a1", "a3"]);
 }
 
 #[test]

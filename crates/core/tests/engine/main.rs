@@ -40,6 +40,7 @@ mod gates;
 mod generated_ids;
 mod group_commit;
 mod groups;
+mod held;
 mod histories;
 mod holds_kept;
 mod idle;

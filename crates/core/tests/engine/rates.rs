@@ -197,3 +197,37 @@ fn rates_are_checked() {
         "{failure:?}"
     );
 }
+
+#[test]
+fn different_rates_over_one_queue_are_each_their_own() {
+    let mut world = World::new();
+    let orders = backlog(&mut world, 1000);
+    world.worker_with(orders, 1000, limited("fast", Scope::Queue, 10));
+    world.worker_with(orders, 1000, limited("slow", Scope::Queue, 2));
+    assert_eq!(world.delivered().len(), 12);
+    let mut started = 0;
+    for _ in 0..600 {
+        world.advance(100);
+        started += world.delivered().len();
+    }
+    assert_eq!(started, 600 + 120, "ten and two a second for a minute");
+}
+
+#[test]
+fn another_rate_goes_on_where_the_one_before_was() {
+    let mut world = World::new();
+    let orders = backlog(&mut world, 100);
+    world.worker_with(orders, 100, limited("other", Scope::Queue, 1));
+    assert_eq!(world.delivered().len(), 1);
+    let worker = world.worker_with(orders, 100, limited("", Scope::Queue, 2));
+    assert_eq!(world.work_off().len(), 2);
+    world.value(Request::CloseWorker { worker });
+    for limit in [2, 4] {
+        let worker = world.worker_with(orders, 100, limited("", Scope::Queue, limit));
+        assert!(world.deliveries.is_empty(), "{limit}: no second burst");
+        world.value(Request::CloseWorker { worker });
+    }
+    world.advance(1000);
+    world.worker_with(orders, 100, limited("", Scope::Queue, 4));
+    assert_eq!(world.delivered().len(), 1 + 4);
+}
