@@ -164,3 +164,47 @@ fn whoever_is_put_off_lets_no_more_come_back() {
         world.settle(delivery.token, verdict).expect("settled");
     }
 }
+
+#[test]
+fn five_answers_that_refuse_their_message_alone_close_a_circuit() {
+    for excused in [false, true] {
+        let (mut world, orders, worker) = broken(guarded());
+        for n in 0..9 {
+            world.send(orders, "a", &format!("a{n}"));
+        }
+        world.advance(10_000);
+        for n in 0..5 {
+            assert_eq!(world.circuits(worker)["a"], State::HalfOpen, "{n}");
+            let token = world.delivery().token;
+            if excused {
+                // The host's `isFailure` said that its error is none.
+                world.unanswered(Command::Excused {
+                    token,
+                    blameless: true,
+                    free: false,
+                });
+                world.reject(token);
+            } else {
+                let verdict = Verdict::Dead(Reason::Permanent);
+                world.settle(token, verdict).expect("settled");
+            }
+        }
+        assert_eq!(world.circuits(worker)["a"], State::Closed);
+        world.audit();
+    }
+}
+
+#[test]
+fn bodies_that_no_handler_sees_say_nothing_of_the_destination() {
+    let (mut world, orders, worker) = broken(guarded());
+    for n in 0..9 {
+        world.send(orders, "a", &format!("a{n}"));
+    }
+    world.advance(10_000);
+    for _ in 0..9 {
+        let token = world.delivery().token;
+        let verdict = Verdict::Dead(Reason::Invalid);
+        world.settle(token, verdict).expect("settled");
+        assert_eq!(world.circuits(worker)["a"], State::HalfOpen);
+    }
+}

@@ -39,6 +39,8 @@ enum Phase {
     HalfOpen {
         probes: Vec<(u64, u64)>,
         succeeded: u32,
+        /// Ends that were nobody's failure.
+        ignored: u32,
     },
     Isolated,
     Disabled,
@@ -102,9 +104,13 @@ impl Naive {
                 *until = left(*until, (*until - *since).min(longest));
                 *since = now;
             }
-            Phase::HalfOpen { probes, succeeded } => {
+            Phase::HalfOpen {
+                probes,
+                succeeded,
+                ignored,
+            } => {
                 probes.clear();
-                *succeeded = 0;
+                (*succeeded, *ignored) = (0, 0);
             }
             Phase::Isolated | Phase::Disabled => {}
         }
@@ -170,6 +176,7 @@ impl Naive {
             self.enter(Phase::HalfOpen {
                 probes: Vec::new(),
                 succeeded: 0,
+                ignored: 0,
             });
         }
     }
@@ -219,7 +226,17 @@ impl Naive {
             }
         }
         let failed = match outcome {
-            Outcome::Cancelled | Outcome::Ignored => return,
+            Outcome::Cancelled => return,
+            Outcome::Ignored => {
+                // Each five of them tell that somebody is there.
+                if let Phase::HalfOpen { ignored, .. } = &mut self.phase {
+                    *ignored += 1;
+                    if *ignored % 5 == 0 {
+                        self.judge(false, false);
+                    }
+                }
+                return;
+            }
             Outcome::Throttled { until, failed } => {
                 if matches!(self.phase, Phase::Closed(_) | Phase::HalfOpen { .. }) {
                     let until = self.time + until.0.saturating_sub(now);

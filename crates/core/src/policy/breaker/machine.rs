@@ -164,6 +164,13 @@ impl Breaker {
         self.count(outcome);
         match verdict {
             Verdict::Nothing => None,
+            Verdict::NoFailure => {
+                let Phase::HalfOpen(probes) = &mut self.phase else {
+                    return None;
+                };
+                let is_answer = probes.ignore();
+                is_answer.then(|| self.judge(false, false, at)).flatten()
+            }
             Verdict::Pause {
                 until,
                 failed,
@@ -487,6 +494,7 @@ impl Breaker {
 /// What an outcome means for the state.
 enum Verdict {
     Nothing,
+    NoFailure,
     Pause {
         until: Timestamp,
         failed: bool,
@@ -502,7 +510,8 @@ impl Verdict {
     fn of(outcome: Outcome, took_ms: u64, settings: &Settings) -> Self {
         let slow = settings.slow.is_some_and(|slow| took_ms > slow.ms);
         match outcome {
-            Outcome::Cancelled | Outcome::Ignored => Self::Nothing,
+            Outcome::Cancelled => Self::Nothing,
+            Outcome::Ignored => Self::NoFailure,
             Outcome::Throttled { until, failed } => Self::Pause {
                 until,
                 failed,

@@ -51,7 +51,8 @@
 //!
 //! Messages whose start was taken back report [`Outcome::Cancelled`], which returns the permit. A
 //! `RetryAfterError` is [`Outcome::Throttled`]: it closes the gate for everybody until then, and says nothing
-//! about health unless it says that it does. `PermanentError` and undecodable bodies are [`Outcome::Ignored`].
+//! about health unless it says that it does. `PermanentError` is [`Outcome::Ignored`]; a
+//! body that cannot be decoded was no call, and is cancelled.
 
 mod machine;
 mod options;

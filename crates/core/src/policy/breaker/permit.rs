@@ -70,7 +70,9 @@ pub enum Outcome {
     Cancelled,
     /// It failed.
     Failure,
-    /// It ended in a way that says nothing about the callee: the permit is returned and nothing is counted.
+    /// It ended in a way that is nobody's failure, such as an answer that refuses this one call: the permit is returned and
+    /// nothing is counted. Half-open, each five of them are one success: who goes on answering is there, and a circuit
+    /// that hears nothing else must not stay half-open for ever.
     Ignored,
     /// It succeeded.
     Success,

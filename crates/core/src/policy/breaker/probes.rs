@@ -2,6 +2,9 @@
 
 use super::permit::Permit;
 
+/// So many ends that are nobody's failure are one success: as many as the failures that open a circuit by default.
+const IGNORED_PER_SUCCESS: u32 = 5;
+
 /// One slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Slot {
@@ -16,6 +19,7 @@ struct Slot {
 pub(super) struct Probes {
     slots: Box<[Slot]>,
     succeeded: u32,
+    ignored: u32,
 }
 
 impl Probes {
@@ -23,6 +27,7 @@ impl Probes {
         Self {
             slots: vec![Slot::default(); usize::from(slots)].into(),
             succeeded: 0,
+            ignored: 0,
         }
     }
 
@@ -63,6 +68,12 @@ impl Probes {
     pub(super) fn succeed(&mut self) -> u32 {
         self.succeeded += 1;
         self.succeeded
+    }
+
+    /// One ended in a way that is nobody's failure; true if that makes one more success.
+    pub(super) fn ignore(&mut self) -> bool {
+        self.ignored = (self.ignored + 1) % IGNORED_PER_SUCCESS;
+        self.ignored == 0
     }
 
     pub(super) fn free(&self) -> u32 {
