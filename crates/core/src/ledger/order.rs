@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// Where an entry stands; those of equal rank stand in the order in which they came.
 pub(super) type Rank = (u64, u64);
 
-/// Entries of one chunk at most.
+/// Entries of one chunk at most, unless all of them rank equal.
 const CHUNK: usize = 512;
 /// A chunk that holds fewer is joined with the next one if both fill half a chunk.
 const SPARSE: usize = CHUNK / 4;
@@ -48,22 +48,24 @@ impl Order {
             home = at;
         }
         let chunk = self.chunks.get_mut(&home).expect("found just now");
-        let is_last = chunk.back().is_none_or(|last| rank(*last) <= at);
-        if chunk.len() < CHUNK {
-            let place = if is_last {
-                chunk.len()
-            } else {
-                chunk.partition_point(|other| rank(*other) <= at)
-            };
-            return chunk.insert(place, entry);
+        let last = chunk.back().map(|last| rank(*last));
+        if chunk.len() >= CHUNK {
+            if last.is_some_and(|last| last < at) {
+                self.chunks.insert(at, VecDeque::from([entry]));
+                return;
+            }
+            if self.split(home, &rank) {
+                self.len -= 1;
+                return self.insert(entry, rank);
+            }
         }
-        if is_last && rank(chunk[CHUNK - 1]) < at {
-            self.chunks.insert(at, VecDeque::from([entry]));
-            return;
-        }
-        self.split(home, &rank);
-        self.len -= 1;
-        self.insert(entry, rank);
+        let chunk = self.chunks.get_mut(&home).expect("found just now");
+        let place = if last.is_none_or(|last| last <= at) {
+            chunk.len()
+        } else {
+            chunk.partition_point(|other| rank(*other) <= at)
+        };
+        chunk.insert(place, entry);
     }
 
     /// Takes out an entry that is in the set.
@@ -98,8 +100,9 @@ impl Order {
         Some(*home)
     }
 
-    /// Halves a full chunk. Equals stay together, for their chunk is found by their rank.
-    fn split(&mut self, home: Rank, rank: impl Fn(u32) -> Rank) {
+    /// Halves a full chunk. Equals stay together, for their chunk is found by their rank: false if it
+    /// holds nothing else.
+    fn split(&mut self, home: Rank, rank: impl Fn(u32) -> Rank) -> bool {
         let chunk = self.chunks.get_mut(&home).expect("found just now");
         let middle = rank(chunk[chunk.len() / 2]);
         let mut at = chunk.partition_point(|other| rank(*other) < middle);
@@ -107,10 +110,13 @@ impl Order {
             at = chunk.partition_point(|other| rank(*other) <= middle);
         }
         let upper = chunk.split_off(at);
+        let Some(first) = upper.front() else {
+            return false;
+        };
+        let first = rank(*first);
         chunk.shrink_to_fit();
-        if let Some(first) = upper.front() {
-            self.chunks.insert(rank(*first), upper);
-        }
+        self.chunks.insert(first, upper);
+        true
     }
 
     /// Joins a sparse chunk with the next one, or removes it if it is empty.
@@ -224,5 +230,21 @@ mod tests {
                 assert!(pair.order.chunks.is_empty());
             }
         }
+    }
+
+    #[test]
+    fn equals_stay_together_however_many_they_are() {
+        let rank = |entry: u32| (u64::from(entry / 700), 0);
+        let mut order = Order::default();
+        let many = 5 * 700;
+        for at in 0..many {
+            order.insert(at * 7919 % many, rank);
+        }
+        let at_most = |chunk: &VecDeque<u32>| chunk.len() <= 700;
+        assert!(order.chunks.values().all(at_most));
+        for entry in 0..many {
+            order.remove(entry, rank);
+        }
+        assert_eq!((order.len(), order.chunks.len()), (0, 0));
     }
 }

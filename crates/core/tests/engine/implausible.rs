@@ -3,6 +3,7 @@
 use ackbox_core::command::*;
 use ackbox_core::config::Config;
 use ackbox_core::error::ErrorCode;
+use ackbox_core::hash::id_hash;
 use ackbox_core::journal::*;
 
 use crate::support::{Disk, T0, World, message};
@@ -152,6 +153,31 @@ fn an_id_that_ended_in_no_end_is_refused() {
 }
 
 #[test]
+fn an_id_that_ended_while_its_message_lives_is_refused() {
+    let message = MessageRecord {
+        id: Some("a"),
+        fingerprint: 6,
+        ..stored(1)
+    };
+    let key = EntryKey {
+        queue: 0,
+        hash: id_hash(&HEADER.hash_key, 0, b"a"),
+        fingerprint: 6,
+    };
+    let entry = Record::Entry(EntryRecord {
+        key,
+        number: 1,
+        finished_at: T0,
+        state: MessageState::Completed as u8,
+        attempt: 1,
+        history: b"",
+        result: b"",
+    });
+    let why = refusal(&[RUN, queue(0, "orders"), Record::Message(message), entry]);
+    assert!(why.contains("whose message is not finished"), "{why}");
+}
+
+#[test]
 fn two_messages_at_one_place_of_a_group_are_refused() {
     let other = MessageRecord {
         order: 1,
@@ -254,4 +280,46 @@ fn producers_that_do_not_fit_those_before_them_are_refused() {
     }
     let sound = [RUN, first, produced(5 + 1024)];
     World::open(journal(HEADER, &sound), T0, Config::default()).expect("it is sound");
+}
+
+#[test]
+fn a_producer_is_at_most_as_far_ahead_as_its_bits_reach() {
+    let ahead = |bytes: &'static [u8]| Record::Producer {
+        producer: 0,
+        epoch: 1,
+        watermark: 5,
+        name: "p",
+        ahead: bytes,
+    };
+    let why = refusal(&[RUN, ahead(&[1; 129])]);
+    assert!(why.contains("too far ahead"), "{why}");
+    let all = journal(HEADER, &[RUN, ahead(&[1; 128])]);
+    World::open(all, T0, Config::default()).expect("it is sound");
+}
+
+#[test]
+fn ends_that_all_claim_to_be_the_same_are_lived_with() {
+    let entry = |hash| {
+        let key = EntryKey {
+            queue: 0,
+            hash,
+            fingerprint: 6,
+        };
+        Record::Entry(EntryRecord {
+            key,
+            number: 1,
+            finished_at: T0,
+            state: MessageState::Completed as u8,
+            attempt: 1,
+            history: b"",
+            result: b"",
+        })
+    };
+    let mut records = vec![RUN, queue(0, "orders")];
+    records.extend((1..=2000).map(entry));
+    let disk = journal(HEADER, &records);
+    let mut world = World::open(disk, T0, Config::default()).expect("it can be lived with");
+    assert_eq!(world.stats(QueueId(0)).dedup_entries, 2000);
+    world.advance(100_000_000);
+    assert_eq!(world.stats(QueueId(0)).dedup_entries, 0);
 }
