@@ -30,10 +30,7 @@ impl Ledger {
     /// is count.
     pub fn keep_hold(&mut self, key: ValveKey, hold: Hold, out: &mut impl Recorder) {
         let known = self.hold(&key).seen_at(hold.since);
-        let joined = Hold {
-            since: hold.since,
-            ..hold.joined(known)
-        };
+        let joined = hold.joined(known);
         if joined.ends() <= hold.since || (joined.until, joined.paced) == (known.until, known.paced)
         {
             return;
