@@ -65,6 +65,17 @@ fn every_flipped_bit_is_noticed() {
 }
 
 #[test]
+fn a_damaged_header_names_the_segment_that_it_claims() {
+    let mut encoded = header().encode();
+    encoded[127] ^= 1;
+    let error = SegmentHeader::decode(&encoded).unwrap_err();
+    assert!(
+        matches!(error, JournalError::Corrupt { segment: 5, .. }),
+        "{error}"
+    );
+}
+
+#[test]
 fn every_cut_is_noticed() {
     let encoded = header().encode();
     for length in 0..encoded.len() {

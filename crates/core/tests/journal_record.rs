@@ -2,7 +2,9 @@
 
 mod journal_support;
 
-use ackbox_core::journal::{AttemptRecord, Attempts, Record, content_parts};
+use ackbox_core::journal::{
+    AttemptRecord, Attempts, MessageRecord, Record, StoredState, content_parts,
+};
 use journal_support::records::{KINDS, encoded, parts, plain_message};
 use proptest::prelude::*;
 
@@ -104,14 +106,30 @@ fn a_usual_message_costs_36_bytes_beside_id_and_body() {
 }
 
 #[test]
+fn a_default_that_is_written_out_says_the_same() {
+    let dead = MessageRecord {
+        state: StoredState::Dead,
+        id: None,
+        ..plain_message(1, "", b"")
+    };
+    let mut payload = encoded(&Record::Message(dead));
+    *payload.last_mut().unwrap() = 0;
+    let waiting = MessageRecord {
+        state: StoredState::Waiting,
+        ..dead
+    };
+    assert_eq!(Record::decode(&payload), Ok(Record::Message(waiting)));
+}
+
+#[test]
 fn what_is_wrong_with_a_payload_is_said() {
     let mut message = encoded(&Record::Message(plain_message(1, "id", b"body")));
     let mut with_flag = message.clone();
     with_flag[3] |= 0x80;
     let id = message.len() - 6;
     message[id] = 0xFF;
-    let mut bad_state = encoded(&Record::Message(ackbox_core::journal::MessageRecord {
-        state: ackbox_core::journal::StoredState::Dead,
+    let mut bad_state = encoded(&Record::Message(MessageRecord {
+        state: StoredState::Dead,
         id: None,
         ..plain_message(1, "", b"")
     }));

@@ -233,7 +233,7 @@ fn damage_before_what_was_stable_refuses_the_box_untouched() {
 
 #[test]
 fn what_was_buried_as_damaged_stays_dead_though_its_own_record_reads_well_again() {
-    for was_started in [false, true] {
+    for (was_started, group) in [(false, Some("g")), (true, Some("g")), (false, None)] {
         let config = Config {
             max_memory_bytes: 0,
             segment_bytes: 4096,
@@ -243,7 +243,7 @@ fn what_was_buried_as_damaged_stays_dead_though_its_own_record_reads_well_again(
         let orders = world.define("orders", QueueOptions::default());
         for text in ["bad", "b"] {
             let item = Enqueue {
-                group: Some("g"),
+                group,
                 ..message(orders, text)
             };
             world.try_enqueue(item).unwrap();
@@ -267,7 +267,7 @@ fn what_was_buried_as_damaged_stays_dead_though_its_own_record_reads_well_again(
         let dead = world.dead(orders);
         assert_eq!((dead.len(), dead[0].reason), (1, Some(Reason::Corrupt)));
         let next = world.dequeue(orders, 2);
-        assert_eq!(next.len(), 1, "its group goes on");
+        assert_eq!(next.len(), 1, "the others go on");
         world.ack(next[0].token);
         let world = &mut world.reopen();
         assert_eq!(world.dead(orders).len(), 1);

@@ -2,7 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, QueueOptions};
-use ackbox_core::effect::{DeadPage, Object};
+use ackbox_core::effect::{Answer, DeadPage, Delivery, Object};
 use ackbox_core::error::{ErrorCode, Failure};
 
 use crate::support::{World, message};
@@ -246,17 +246,82 @@ fn a_page_ends_before_its_bodies_take_too_much_memory() {
         world.enqueue(orders, &large);
         kill(&mut world, orders);
     }
+    assert_eq!(
+        sizes(&mut world, orders),
+        [7, 7, 6],
+        "8 MiB a page, with ids and histories"
+    );
+    assert_eq!(world.box_stats().memory_bytes, 0, "nothing stays behind");
+}
+
+/// How many letters each page shows.
+fn sizes(world: &mut World, queue: QueueId) -> Vec<usize> {
     let (mut after, mut sizes) = (None, Vec::new());
     loop {
-        let page = page(&mut world, orders, after.as_deref(), 1000);
+        let page = page(world, queue, after.as_deref(), 1000);
         sizes.push(page.items.len());
         after = page.next;
         if after.is_none() {
-            break;
+            return sizes;
         }
     }
-    assert_eq!(sizes, [7, 7, 6], "8 MiB a page, with ids and histories");
-    assert_eq!(world.box_stats().memory_bytes, 0, "nothing stays behind");
+}
+
+/// Attempts that all end with this error; what they failed with is due again at once.
+fn fail(world: &mut World, deliveries: Vec<Delivery>, error: &[u8]) {
+    for delivery in deliveries {
+        world.unanswered(Command::Settle(Settle {
+            token: delivery.token,
+            verdict: Verdict::Reject { delay_ms: Some(0) },
+            returned: true,
+            result: b"",
+            error,
+        }));
+    }
+}
+
+#[test]
+fn errors_and_histories_count_in_a_page_wherever_they_are() {
+    let config = Config {
+        segment_bytes: 4 << 20,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let options = QueueOptions {
+        max_attempts: Some(12),
+        ..QueueOptions::default()
+    };
+    let orders = world.define("orders", options);
+    let (body, error) = ("x".repeat(1_000_000), [b'e'; 4096]);
+    for _ in 0..9 {
+        world.enqueue(orders, &body);
+    }
+    for _ in 1..12 {
+        let deliveries = world.dequeue(orders, 9);
+        fail(&mut world, deliveries, &error);
+    }
+    let last = world.dequeue(orders, 9);
+    world.hold_appends = true;
+    fail(&mut world, last, &error);
+    let first = request(orders, DeadFilter::default(), None, 1000);
+    let ticket = world.request(first).expect("it is taken");
+    world.hold_appends = false;
+    world.land();
+    // Without what their attempts said there would be room for eight.
+    match world.answer(ticket) {
+        Some(Ok(Answer::Object(page))) => match *page {
+            Object::DeadPage(page) => assert_eq!(page.items.len(), 7, "in memory"),
+            other => panic!("expected a page, got {other:?}"),
+        },
+        other => panic!("expected a page, got {other:?}"),
+    }
+    assert_eq!(sizes(&mut world, orders), [7, 2], "in records of their own");
+    let before = world.box_stats().cleaned_segments;
+    while world.box_stats().cleaned_segments < before + 8 {
+        let id = world.enqueue(orders, &body);
+        world.value(Request::Cancel { queue: orders, id });
+    }
+    assert_eq!(sizes(&mut world, orders), [7, 2], "moved by cleaning");
 }
 
 #[test]
@@ -314,9 +379,6 @@ fn jobs_are_limited_and_wait_while_much_waits_for_the_storage() {
     world.hold_appends = false;
     world.land();
     let answer = world.answer(ticket).expect("it is answered");
-    assert!(
-        matches!(answer, Ok(ackbox_core::effect::Answer::Value(3))),
-        "{answer:?}"
-    );
+    assert!(matches!(answer, Ok(Answer::Value(3))), "{answer:?}");
     world.audit();
 }

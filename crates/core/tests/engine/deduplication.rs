@@ -310,6 +310,13 @@ fn an_index_that_is_full_rejects_or_shortens() {
         world.enqueue_id(orders, "a", "a").0,
         "known ids are still known"
     );
+    world.work_off();
+    let ended = world.try_enqueue(Enqueue {
+        id: Some("d"),
+        ..message(orders, "d")
+    });
+    assert_eq!(ended.unwrap_err().code, ErrorCode::DedupFull);
+    assert!(world.enqueue_id(orders, "a", "a").0, "those that ended too");
 
     let (mut world, orders) = world_with(full(None, Guarantee::AtLeastOnce));
     for (id, forgotten) in [

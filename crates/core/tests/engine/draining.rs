@@ -202,6 +202,32 @@ fn who_waits_behind_a_busy_head_may_be_purged_cancelled_or_postponed_again() {
 }
 
 #[test]
+fn it_ends_once_nobody_waits_behind_a_busy_head_any_more() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    for id in ["a1", "a2"] {
+        let enqueue = Enqueue {
+            id: Some(id),
+            ..grouped(orders, "a", id)
+        };
+        world.try_enqueue(enqueue).unwrap();
+    }
+    let head = world.dequeue(orders, 1).remove(0);
+    let draining = drain(&mut world, orders, 5);
+    assert_eq!(outcome(&mut world, &draining), None, "a2 waits for a1");
+    let id = "a2".to_owned();
+    let cancel = Request::Cancel { queue: orders, id };
+    assert_eq!(world.value(cancel), 1);
+    assert_eq!(outcome(&mut world, &draining), drained(0, 0, 0, 1));
+    world.ack(head.token);
+    world.try_enqueue(grouped(orders, "a", "a3")).unwrap();
+    let a3 = world.dequeue(orders, 1).remove(0);
+    let next = drain(&mut world, orders, 5);
+    assert_eq!(outcome(&mut world, &next), drained(0, 0, 0, 1));
+    world.ack(a3.token);
+}
+
+#[test]
 fn suspects_are_drained_one_at_a_time_however_long_they_wait() {
     let mut world = World::new();
     let orders = world.define("orders", QueueOptions::default());

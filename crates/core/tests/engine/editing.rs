@@ -331,6 +331,35 @@ fn it_and_cleaning_do_not_undo_each_other() {
 }
 
 #[test]
+fn a_letter_that_died_again_just_now_keeps_its_new_death() {
+    let (mut world, orders) = world_with_letter(Config::default());
+    edit(&mut world, orders, None, Some("once")).unwrap();
+    world.redrive(orders, DeadFilter::default());
+    let delivery = world.dequeue(orders, 1).remove(0);
+    world.hold_appends = true;
+    world.unanswered(Command::Settle(Settle {
+        token: delivery.token,
+        verdict: Verdict::Dead(Reason::Permanent),
+        returned: true,
+        result: b"",
+        error: b"again",
+    }));
+    let ticket = begin(&mut world, orders, None, Some("twice"));
+    while world.held.is_some() {
+        world.land();
+    }
+    assert!(matches!(answered(&mut world, ticket), Some(Ok(1))));
+    world.hold_appends = false;
+    for _ in 0..2 {
+        let (letter, _, body) = shown(&mut world, orders);
+        assert_eq!(body, "twice");
+        assert_eq!(letter.error.as_deref(), Some("again"));
+        assert_eq!(letter.history[0].error.as_deref(), Some("again"));
+        world = world.reopen();
+    }
+}
+
+#[test]
 fn cleaning_that_began_beside_it_is_waited_for() {
     let (mut world, orders) = world_with_letter(tight());
     let churned = world.define("churned", QueueOptions::default());

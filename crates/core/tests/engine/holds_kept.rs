@@ -282,3 +282,85 @@ fn a_box_that_started_nothing_writes_nothing_when_it_is_closed() {
     world.value(Request::Close {});
     assert_eq!(world.appends, appends);
 }
+
+fn named(name: &str) -> Policies {
+    Policies {
+        name: name.to_owned(),
+        ..telling_apart()
+    }
+}
+
+#[test]
+fn what_holds_workers_of_one_name_back_holds_no_others() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    let others = world.define("others", QueueOptions::default());
+    for queue in [orders, others] {
+        world.worker_with(queue, 1, named("m"));
+        world.send(queue, "a", "x");
+        ask_for(&mut world, 5000);
+    }
+    let mut world = world.reopen();
+    world.value(Request::Purge { queue: orders });
+    for name in ["l", "n"] {
+        let worker = world.worker_with(orders, 1, named(name));
+        world.send(orders, "a", name);
+        assert_eq!(world.work_off(), [name]);
+        world.value(Request::CloseWorker { worker });
+    }
+    world.worker_with(orders, 1, named("m"));
+    world.send(orders, "a", "m");
+    assert!(world.deliveries.is_empty());
+}
+
+#[test]
+fn what_holds_one_destination_ends_no_hold_of_another() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    world.worker_with(orders, 1, telling_apart());
+    let all = ["a", "b", "c", "d", "e", "f"];
+    for (at, destination) in all.iter().enumerate() {
+        world.send(orders, destination, destination);
+        ask_for(&mut world, 5000 + at as u64);
+        world.advance(1);
+    }
+    let mut world = world.reopen();
+    world.worker_with(orders, 1, telling_apart());
+    world.advance(4993);
+    assert!(world.deliveries.is_empty());
+    world.advance(11);
+    assert_eq!(world.work_off(), all);
+}
+
+#[test]
+fn holds_that_are_over_are_forgotten_without_cleaning() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    world.worker_with(orders, 1, telling_apart());
+    for n in 0..100 {
+        world.send(orders, &n.to_string(), "x");
+        ask_for(&mut world, 100);
+        world.advance(101);
+        world.work_off();
+    }
+    let stats = world.box_stats();
+    assert_eq!(stats.segments, 1, "nothing was cleaned");
+    assert!(stats.live_bytes < 200, "{} bytes live", stats.live_bytes);
+}
+
+#[test]
+fn what_is_over_or_known_already_costs_no_record_at_the_end() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    let policies = Policies {
+        per_destination: Some(PerDestination::default()),
+        ..rated(Scope::Queue)
+    };
+    world.worker_with(orders, 1, policies);
+    world.send(orders, "a", "asks");
+    ask_for(&mut world, 60_000);
+    world.advance(30_000);
+    let appends = world.appends;
+    world.value(Request::Close {});
+    assert_eq!(world.appends, appends);
+}

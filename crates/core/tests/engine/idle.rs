@@ -100,6 +100,7 @@ fn every_queue_has_its_own_waits_and_a_failed_storage_refuses_them() {
         wait(&mut world, b),
     );
     let delivery = world.dequeue(a, 1).remove(0);
+    assert!(!is_answered(&mut world, first), "it is being handled");
     world.ack(delivery.token);
     assert!(is_answered(&mut world, first));
     assert!(is_answered(&mut world, second));

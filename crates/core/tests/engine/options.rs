@@ -131,3 +131,36 @@ fn named_options_survive_and_those_of_an_undeclared_queue_go_on_applying() {
     assert_eq!(defined.options.max_depth, Some(2));
     assert_eq!(defined.options.max_attempts, Some(3));
 }
+
+#[test]
+fn what_is_in_force_tells_a_limit_of_bytes_only_where_there_is_one() {
+    let mut world = World::new();
+    let in_force = |world: &mut World, options| define(world, options).options.max_bytes;
+    assert_eq!(in_force(&mut world, QueueOptions::default()), None);
+    assert_eq!(in_force(&mut world, first()), Some(500));
+}
+
+#[test]
+fn what_is_out_of_range_is_refused_with_the_range() {
+    let mut world = World::new();
+    for (options, expected) in [
+        (
+            QueueOptions {
+                max_attempts: Some(0),
+                ..QueueOptions::default()
+            },
+            "maxAttempts: expected 1 or more, got 0",
+        ),
+        (
+            QueueOptions {
+                max_body_bytes: Some(0),
+                ..QueueOptions::default()
+            },
+            "maxBodyBytes: expected 1 to 8388608, got 0",
+        ),
+    ] {
+        let name = "orders".to_owned();
+        let refused = world.try_at_once(Request::DefineQueue { name, options });
+        assert_eq!(refused.unwrap_err().message, expected);
+    }
+}

@@ -2,6 +2,7 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};
+use ackbox_core::consumer::policies::{PerDestination, Policies};
 use ackbox_core::meter::looks;
 use ackbox_core::time::Timestamp;
 
@@ -114,6 +115,32 @@ fn a_purge_is_at_once_for_everyone_who_looks() {
     world.audit();
     world.worker(orders, 1);
     assert_eq!(world.work_off(), ["another body"]);
+}
+
+#[test]
+fn workers_that_tell_destinations_apart_see_nothing_of_what_was_purged() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let limits = PerDestination {
+        concurrency: Some(1),
+        ..PerDestination::default()
+    };
+    let policies = Policies {
+        per_destination: Some(limits),
+        ..Policies::default()
+    };
+    world.worker_with(orders, 9, policies);
+    for text in ["running", "purged", "purged too"] {
+        world.send(orders, "a", text);
+    }
+    let running = world.delivery();
+    assert_eq!(world.value(Request::Purge { queue: orders }), 2);
+    for destination in ["a", "b"] {
+        world.send(orders, destination, destination);
+    }
+    world.ack(running.token);
+    assert_eq!(world.work_off(), ["b", "a"]);
+    world.audit();
 }
 
 #[test]

@@ -306,6 +306,31 @@ fn a_redrive_keeps_steps_or_forgets_them() {
 }
 
 #[test]
+fn steps_that_were_forgotten_leave_all_of_their_room() {
+    let options = QueueOptions {
+        max_body_bytes: Some(8 << 20),
+        ..at_once()
+    };
+    let (mut world, orders, token) = delivered(options);
+    let nearly = "x".repeat((8 << 20) - "1".len() - 1);
+    world.record(token, "1", Some(&nearly)).unwrap();
+    world
+        .settle(token, Verdict::Dead(Reason::Permanent))
+        .unwrap();
+    let redrive = Request::Redrive {
+        queue: orders,
+        filter: DeadFilter::default(),
+        to: None,
+        per_second_milli: None,
+        forget_steps: true,
+    };
+    assert!(matches!(world.object(redrive), Object::Redriven(_)));
+    let again = world.dequeue(orders, 1).remove(0).token;
+    world.record(again, "1", Some(&nearly)).unwrap();
+    assert_eq!(world.recall(again, "2"), Ok(None), "a byte is left");
+}
+
+#[test]
 fn a_key_names_a_step_of_one_message_for_ever() {
     let (mut world, orders, token) = delivered(at_once());
     world.enqueue_id(orders, "b", "body");

@@ -339,3 +339,42 @@ fn steps_in_front_of_their_messages_outlive_a_reopening_and_cleaning() {
         world.audit();
     }
 }
+
+#[test]
+fn a_step_that_is_on_its_way_when_its_message_ends_becomes_no_other_messages() {
+    let mut world = small(0);
+    let churned = world.define("churned", QueueOptions::default());
+    let kept = world.define("kept", QueueOptions::default());
+    for id in ["a", "b"] {
+        world.enqueue_id(kept, id, id);
+    }
+    let [a, b] = &world.dequeue(kept, 2)[..] else {
+        panic!("both are delivered")
+    };
+    world.record(a.token, "step", Some("gave a")).unwrap();
+    let find = |bytes: &[u8]| bytes.windows(6).position(|text| text == b"gave a");
+    let (segment, at) = world
+        .disk
+        .iter()
+        .find_map(|(segment, bytes)| Some((*segment, find(bytes)? as u64)))
+        .expect("it is on the disk");
+    world.hold_reads = true;
+    let is_it = |(_, of, from, length): &(_, u32, u64, u32)| {
+        *of == segment && (*from..*from + u64::from(*length)).contains(&at)
+    };
+    while !world.held_reads.iter().any(is_it) {
+        let id = world.enqueue(churned, &"f".repeat(500));
+        world.value(Request::Cancel { queue: churned, id });
+    }
+    world.ack(a.token);
+    world.record(b.token, "step", Some("gave b")).unwrap();
+    world.answer_reads();
+    world.hold_reads = false;
+    let given = Ok(Some(Some("gave b".to_owned())));
+    assert_eq!(world.recall(b.token, "step"), given);
+    world.settle(b.token, Verdict::Return).unwrap();
+    world.audit();
+    let mut world = world.reopen();
+    let b = world.dequeue(kept, 1).remove(0);
+    assert_eq!(world.recall(b.token, "step"), given);
+}

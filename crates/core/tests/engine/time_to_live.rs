@@ -42,6 +42,20 @@ fn a_message_that_nobody_takes_dies_when_its_time_is_over() {
 }
 
 #[test]
+fn a_message_may_start_at_its_last_instant_whatever_else_is_due_then() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.try_enqueue(with_ttl(orders, "x", 1000)).unwrap();
+    let later = Enqueue {
+        delay_ms: Some(1000),
+        ..message(orders, "y")
+    };
+    world.try_enqueue(later).unwrap();
+    world.advance(1000);
+    assert_eq!(world.dequeue(orders, 2).len(), 2);
+}
+
+#[test]
 fn a_delayed_message_expires_while_it_waits() {
     let mut world = World::new();
     let orders = world.define("orders", QueueOptions::default());

@@ -90,6 +90,7 @@ fn a_letter_goes_with_everything_it_has_and_a_new_life() {
     );
     assert!(info.history.is_empty() && info.error.is_none() && info.expires_at.is_none());
     assert_eq!(world.events_of(EventKind::Enqueued).len(), 1);
+    assert_eq!(world.stats(repairs).enqueued, 1);
     assert_eq!(
         (world.stats(orders).bytes, world.stats(repairs).bytes),
         (0, 7)
@@ -250,6 +251,24 @@ fn an_id_that_the_other_queue_knows_is_skipped_and_nothing_is_lost() {
         "its id is free"
     );
     world.audit();
+}
+
+#[test]
+fn a_message_that_was_passed_on_under_its_id_does_not_take_the_place_of_the_first() {
+    let mut world = World::new();
+    let (orders, repairs) = queues(&mut world);
+    let id = world.enqueue(orders, "first");
+    let first = world.dequeue(orders, 1).remove(0);
+    dead(&mut world, with_id(repairs, &id, "passed on"));
+    for _ in 0..2 {
+        let moved = redrive(&mut world, repairs, all(), "orders");
+        assert_eq!(moved, (0, 1), "orders knows the id");
+        world.audit();
+        if world.stats(orders).leased > 0 {
+            world.ack(first.token);
+        }
+    }
+    assert_eq!(world.state(repairs, &id), Some(MessageState::Dead));
 }
 
 #[test]
