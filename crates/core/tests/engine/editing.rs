@@ -8,7 +8,7 @@ use ackbox_core::error::{ErrorCode, Failure};
 use crate::support::{Disk, World, body, message};
 
 /// Nothing stays in memory, and cleaning has much to do.
-fn tight() -> Config {
+pub fn tight() -> Config {
     Config {
         segment_bytes: 4096,
         max_memory_bytes: 0,
@@ -17,7 +17,7 @@ fn tight() -> Config {
 }
 
 /// A box with one dead letter, `a`, of one failed attempt.
-fn world_with_letter(config: Config) -> (World, QueueId) {
+pub fn world_with_letter(config: Config) -> (World, QueueId) {
     let mut world = World::with_config(config);
     let orders = world.define("orders", QueueOptions::default());
     world
@@ -40,7 +40,7 @@ fn kill(world: &mut World, queue: QueueId) {
         .expect("it is dead");
 }
 
-fn begin(world: &mut World, queue: QueueId, headers: Option<&str>, body: Option<&str>) -> u64 {
+pub fn begin(world: &mut World, queue: QueueId, headers: Option<&str>, body: Option<&str>) -> u64 {
     world.command(Command::EditDead(EditDead {
         queue,
         id: "a",
@@ -49,7 +49,7 @@ fn begin(world: &mut World, queue: QueueId, headers: Option<&str>, body: Option<
     }))
 }
 
-fn edit(
+pub fn edit(
     world: &mut World,
     queue: QueueId,
     headers: Option<&str>,
@@ -59,7 +59,7 @@ fn edit(
     answered(world, ticket).expect("it is answered")
 }
 
-fn answered(world: &mut World, ticket: u64) -> Option<Result<u64, Failure>> {
+pub fn answered(world: &mut World, ticket: u64) -> Option<Result<u64, Failure>> {
     Some(world.answer(ticket)?.map(|answer| match answer {
         Answer::Value(value) => value,
         other => panic!("expected a value, got {other:?}"),
@@ -67,7 +67,7 @@ fn answered(world: &mut World, ticket: u64) -> Option<Result<u64, Failure>> {
 }
 
 /// The letter, its headers and its body.
-fn shown(world: &mut World, queue: QueueId) -> (MessageInfo, String, String) {
+pub fn shown(world: &mut World, queue: QueueId) -> (MessageInfo, String, String) {
     let request = Request::Get {
         queue,
         id: "a".into(),
@@ -465,93 +465,6 @@ fn it_reads_again_what_memory_let_go_of_meanwhile() {
 }
 
 #[test]
-fn without_room_it_is_refused_and_the_letter_is_as_it_was() {
-    let (mut world, orders) = world_with_letter(tight());
-    world.hold_appends = true;
-    let first = begin(&mut world, orders, None, Some("mended"));
-    let other = world.command(Command::Enqueue(message(orders, "behind")));
-    world.fail_append(true);
-    let failure = answered(&mut world, first).unwrap().unwrap_err();
-    assert_eq!(failure.code, ErrorCode::StorageFull);
-    world.hold_appends = false;
-    world.land();
-    assert!(
-        world.receipts.iter().any(|receipt| receipt.0 == other),
-        "the box lives"
-    );
-    let (info, _, text) = shown(&mut world, orders);
-    assert_eq!((text.as_str(), info.error.is_some()), ("original", true));
-    world.audit();
-    assert_eq!(
-        edit(&mut world, orders, None, Some("mended")),
-        Ok(1),
-        "with room it works"
-    );
-    world.audit();
-}
-
-#[test]
-fn one_that_waits_for_another_to_be_durable_goes_on_without_it() {
-    let (mut world, orders) = world_with_letter(tight());
-    world.hold_appends = true;
-    let refused = begin(
-        &mut world,
-        orders,
-        Some("{}"),
-        Some("a longer body than before"),
-    );
-    let waits = begin(&mut world, orders, None, Some("mended"));
-    world.fail_append(true);
-    assert!(answered(&mut world, refused).unwrap().is_err());
-    assert_eq!(answered(&mut world, waits), None);
-    world.hold_appends = false;
-    world.land();
-    assert_eq!(answered(&mut world, waits), Some(Ok(1)));
-    let (_, headers, text) = shown(&mut world, orders);
-    assert_eq!(
-        (headers.as_str(), text.as_str()),
-        ("{\"h\":\"1\"}", "mended")
-    );
-    world.audit();
-}
-
-#[test]
-fn a_redriven_letter_that_found_no_room_ends_the_run() {
-    let (mut world, orders) = world_with_letter(tight());
-    world.hold_appends = true;
-    let ticket = begin(&mut world, orders, None, Some("mended"));
-    let redrive = world
-        .request(Request::Redrive {
-            queue: orders,
-            filter: DeadFilter::default(),
-            to: None,
-            per_second_milli: None,
-            forget_steps: false,
-        })
-        .unwrap();
-    world.fail_append(true);
-    for ticket in [ticket, redrive] {
-        let failure = world.answer(ticket).unwrap().unwrap_err();
-        assert_eq!(failure.code, ErrorCode::StorageFailed);
-    }
-    let mut world = world.reopen();
-    assert_eq!(shown(&mut world, orders).2, "original");
-}
-
-#[test]
-fn a_failed_append_refuses_it() {
-    let (mut world, orders) = world_with_letter(Config::default());
-    world.hold_appends = true;
-    let first = begin(&mut world, orders, None, Some("mended"));
-    let second = begin(&mut world, orders, None, Some("mended again"));
-    world.fail_append(false);
-    for ticket in [first, second] {
-        let failure = answered(&mut world, ticket).unwrap().unwrap_err();
-        assert_eq!(failure.code, ErrorCode::StorageFailed);
-    }
-}
-
-#[test]
 fn what_waits_is_limited() {
     let (mut world, orders) = world_with_letter(Config::default());
     world.define(
@@ -575,32 +488,4 @@ fn what_waits_is_limited() {
         assert_eq!(answered(&mut world, *ticket), Some(Ok(1)));
     }
     assert_eq!(edit(&mut world, orders, None, Some("small")), Ok(1));
-}
-
-#[test]
-fn without_room_to_move_its_letter_it_is_refused_as_well() {
-    let (mut world, orders) = world_with_letter(tight());
-    let churned = world.define("churned", QueueOptions::default());
-    for _ in 0..100 {
-        let id = world.enqueue(churned, &"x".repeat(300));
-        world.hold_appends = true;
-        let ticket = world
-            .request(Request::Cancel { queue: churned, id })
-            .unwrap();
-        world.land();
-        assert!(world.answer(ticket).is_some());
-        if world.held.is_some() {
-            // Nobody waits for this one: it moves the letter.
-            world.fail_append(true);
-            let failure = edit(&mut world, orders, None, Some("mended")).unwrap_err();
-            assert_eq!(failure.code, ErrorCode::StorageFull);
-            world.hold_appends = false;
-            world.enqueue(churned, "room again");
-            assert_eq!(edit(&mut world, orders, None, Some("mended")), Ok(1));
-            world.audit();
-            return;
-        }
-        world.hold_appends = false;
-    }
-    panic!("the letter is never moved alone");
 }

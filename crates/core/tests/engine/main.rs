@@ -34,6 +34,7 @@ mod draining;
 mod draining_deaths;
 mod draining_gated;
 mod editing;
+mod editing_no_room;
 mod events;
 mod fencing;
 mod gates;
