@@ -29,6 +29,8 @@ figures! {
     crashes: "simulated crashes",
     /// Crashes that left nothing, or a part, of an append that was under way.
     power_cuts: "simulated power cuts that lost unsynchronised bytes",
+    /// Power cuts that took back what had been told, where the storage promises no more.
+    taken_back: "simulated power cuts that took back what was not flushed",
     /// Crashes and failures that left a part of an append.
     torn_writes: "simulated torn writes",
     /// Bits that another one opened the box with.

@@ -50,6 +50,7 @@ impl World {
             storage: self.storage.left_behind(disk),
             clock: self.clock.clone(),
             model: self.model.clone(),
+            unflushed: Vec::new(),
             workers: Vec::new(),
             cooldowns: Vec::new(),
             starts: BTreeMap::new(),
@@ -78,7 +79,7 @@ impl World {
             Err(Stop::Crash(_)) => unreachable!("no crash was asked for"),
         };
         world.prompt = true;
-        world.storage = Storage::default().left_behind(disk);
+        world.storage = Storage::new(plan.config.durability).left_behind(disk);
         world.model.adopt(found);
         let opened = world.open();
         world.survive(opened)?;

@@ -22,6 +22,7 @@ pub mod model;
 pub mod op;
 pub mod passing;
 pub mod plan;
+mod power;
 pub mod probe;
 pub mod recovery;
 mod rot;

@@ -25,7 +25,7 @@ impl World {
             left -= bytes.len();
         }
         let now = self.clock.engine_now();
-        let was_stable = self.storage.last_append.is_some_and(|begin| at < begin);
+        let was_stable = self.storage.stable_to.is_some_and(|stable| at < stable);
         self.figures.bit_flips += 1;
         self.figures.bit_flips_in_stable += u64::from(was_stable);
         match probe(&disk, now, &self.plan.config, self.plan.seed) {

@@ -58,6 +58,7 @@ impl World {
             }
             None => {
                 self.storage.commit(&job);
+                self.note_written(&job);
                 let completion = match &job {
                     Job::Append { .. } => Completion::Appended,
                     Job::Truncate { .. } => Completion::Truncated,
@@ -113,6 +114,7 @@ impl World {
             }
             Job::Append { segment, bytes } => {
                 self.figures.failed_flushes += 1;
+                self.leave_head(*segment);
                 let torn = self.storage.tear(*segment, bytes, self.tear);
                 self.figures.torn_writes += u64::from(torn);
                 Completion::AppendFailed { clean: false }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ackbox_core::command::{ReadId, SegmentInfo};
+use ackbox_core::config::Durability;
 use fastrand::Rng;
 
 /// How a segment begins.
@@ -83,16 +84,28 @@ pub struct Storage {
     pub jobs: Vec<Job>,
     /// What goes wrong when it is next possible.
     pub armed: Vec<Fault>,
-    /// Where the last append began, once there was one in this run: what lies before it was durable when
-    /// it was sealed.
-    pub last_append: Option<(u32, usize)>,
+    /// How much a resolved append promises.
+    pub durability: Durability,
+    /// How far the journal was durable when the last append was sealed, as far as this run knows.
+    pub stable_to: Option<(u32, usize)>,
     /// The longest append that finds room, once others do not.
     pub room: Option<u32>,
-    /// An append was answered.
+    /// Something survives whatever happens.
     was_durable: bool,
+    /// An append was answered, and survives as far as that is flushed.
+    was_written: bool,
 }
 
 impl Storage {
+    /// One without anything in it.
+    #[must_use]
+    pub fn new(durability: Durability) -> Self {
+        Self {
+            durability,
+            ..Self::default()
+        }
+    }
+
     /// What a new owner finds.
     #[must_use]
     pub fn segments(disk: &Disk) -> Vec<SegmentInfo> {
@@ -128,8 +141,16 @@ impl Storage {
     pub fn commit(&mut self, job: &Job) {
         if let Job::Append { segment, .. } = job {
             let begin = self.disk.get(segment).map_or(0, Vec::len);
-            self.last_append = Some((*segment, begin));
-            self.was_durable = true;
+            if self.durability == Durability::PowerLoss {
+                self.stable_to = Some((*segment, begin));
+                self.was_durable = true;
+            } else if begin > 0 {
+                // The segments before it were flushed when it began.
+                self.stable_to = Some((*segment, 0));
+            } else {
+                self.was_durable |= !self.disk.is_empty();
+                self.was_written = true;
+            }
         }
         Self::apply(&mut self.disk, job);
     }
@@ -159,6 +180,7 @@ impl Storage {
     pub fn left_behind(&self, disk: Disk) -> Self {
         Self {
             disk,
+            durability: self.durability,
             was_durable: self.was_durable,
             ..Self::default()
         }
@@ -166,7 +188,7 @@ impl Storage {
 
     /// A crash: what was not answered is carried out in part.
     pub fn crash(&mut self, tear: Tear) -> Left {
-        self.last_append = None;
+        self.stable_to = None;
         let mut left = Left::Everything;
         for job in std::mem::take(&mut self.jobs) {
             match &job {
@@ -197,11 +219,18 @@ impl Storage {
         self.was_durable
     }
 
-    /// Removes such a file.
-    pub fn remove_strange_file(&mut self) {
+    /// Shows a new owner what is there, all of it durable from now on. A strange file is removed first.
+    pub fn show(&mut self) {
         if self.is_strange() {
             self.disk.clear();
+        } else {
+            self.was_durable |= self.was_written;
         }
+    }
+
+    /// The first append that was answered is gone after all.
+    pub fn forget_first(&mut self) {
+        self.was_written = false;
     }
 
     /// Leaves a part of an append behind; true if that is neither nothing nor all of it.

@@ -13,6 +13,7 @@ use crate::invariants::Violation;
 use crate::model::Model;
 use crate::op::Op;
 use crate::plan::Plan;
+use crate::power::Written;
 use crate::probe::entropy;
 use crate::storage::{Storage, Tear};
 
@@ -63,6 +64,8 @@ pub struct World {
     pub(crate) storage: Storage,
     pub(crate) clock: Clock,
     pub(crate) model: Model,
+    /// Appends that a power cut may take back.
+    pub(crate) unflushed: Vec<Written>,
     pub(crate) workers: Vec<Working>,
     /// Questions for how long a circuit stays open, which are not answered.
     pub(crate) cooldowns: Vec<(WorkerId, String)>,
@@ -97,7 +100,8 @@ impl World {
         let engine = Engine::new(plan.config.clone(), entropy(plan.seed, 0), now);
         let mut world = Self {
             engine: engine.expect("the plan's options are sound"),
-            storage: Storage::default(),
+            storage: Storage::new(plan.config.durability),
+            unflushed: Vec::new(),
             model: Model {
                 queues: plan.queues.clone(),
                 policies: plan.policies.clone(),

@@ -8,7 +8,7 @@ mod mix;
 mod options;
 
 use crate::chance::Rng;
-use ackbox_core::config::{Config, Durability, QueueOptions};
+use ackbox_core::config::{Config, QueueOptions};
 use ackbox_core::consumer::policies::Policies;
 use ackbox_core::consumer::watch::HandlerLimits;
 
@@ -55,7 +55,7 @@ impl Plan {
 
     fn drawn(mut rng: Rng, seed: u64) -> Self {
         let count = rng.usize(1..=3);
-        let queues: Vec<QueueOptions> = (0..count).map(|_| options::queue(&mut rng)).collect();
+        let mut queues: Vec<QueueOptions> = (0..count).map(|_| options::queue(&mut rng)).collect();
         let policies = queues.iter();
         let policies: Vec<Policies> = policies
             .map(|queue| options::policies(&mut rng, queue))
@@ -65,11 +65,10 @@ impl Plan {
             .map(|policies| options::limits(&mut rng, policies))
             .collect();
         let workers = (0..count).map(|_| options::workers(&mut rng)).collect();
-        let config = Config {
+        let mut config = Config {
             max_memory_bytes: *pick(&mut rng, &[0, 500, 4000, 1 << 20]),
             segment_bytes: *pick(&mut rng, &[4 << 10, 4 << 10, 8 << 10, 64 << 10]),
             free_owner_deaths: *pick(&mut rng, &[0, 0, 0, 3]),
-            durability: Durability::PowerLoss,
             ..Config::default()
         };
         let prompt = rng.bool();
@@ -80,6 +79,7 @@ impl Plan {
         while ops.len() < length && !rng.is_spent() {
             ops.push(mix.op(&mut rng));
         }
+        options::rarely(&mut rng, &mut config, &mut queues);
         Self {
             seed,
             config,

@@ -2,7 +2,7 @@
 
 use crate::chance::Rng;
 use ackbox_core::config::{
-    DeadOptions, DedupOptions, GroupOnDead, Guarantee, QueueOptions, WhenFull,
+    Config, DeadOptions, DedupOptions, Durability, GroupOnDead, Guarantee, QueueOptions, WhenFull,
 };
 use ackbox_core::consumer::policies::{PerDestination, Policies, Scope, WhenOpen, WorkerRate};
 use ackbox_core::consumer::watch::HandlerLimits;
@@ -45,6 +45,12 @@ pub(super) fn queue(rng: &mut Rng) -> QueueOptions {
         }),
         ..QueueOptions::default()
     }
+}
+
+/// What few worlds have. It is drawn last: bytes that end before it mean the usual.
+pub(super) fn rarely(rng: &mut Rng, config: &mut Config, _queues: &mut [QueueOptions]) {
+    use Durability::{PowerLoss, ProcessCrash};
+    config.durability = *pick(rng, &[PowerLoss, PowerLoss, PowerLoss, ProcessCrash]);
 }
 
 pub(super) fn backoff(rng: &mut Rng) -> Backoff {
