@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::Engine;
-use super::own_errors::circuit_open;
 use crate::command::{QueueId, Reason, Token, Verdict, WorkerId};
 use crate::consumer::circuit::Circuit;
 use crate::consumer::control::NONE;
@@ -18,10 +17,9 @@ use crate::consumer::policies::WhenOpen;
 use crate::effect::{CircuitInfo, Effect, Event, EventKind, Notice, Object, Recipient};
 use crate::error::{ErrorCode, Failure};
 use crate::hash;
-use crate::journal::Record;
+use crate::ledger::ValveKey;
 use crate::ledger::lanes::Kind;
 use crate::ledger::rank::Rank;
-use crate::ledger::{Note, Recorder, ValveKey};
 use crate::policy::breaker::{Outcome, State};
 use crate::time::Timestamp;
 
@@ -347,40 +345,6 @@ impl Engine {
                 self.take_claim_back(token);
             }
         }
-    }
-
-    /// A message meets an open circuit, and its workers do not want it to wait.
-    pub(super) fn turn_away(&mut self, id: WorkerId, slot: u32, whose: &str, until: Timestamp) {
-        let queue = self.ledger.messages[slot].queue;
-        let key = self.workers[&id].control.expect("it has a breaker");
-        let when_open = self.desks[queue as usize].controls[&key].policies.when_open;
-        let error = circuit_open(whose, until);
-        if when_open == WhenOpen::DeadLetter {
-            self.ledger.leave(slot);
-            self.kill(slot, Reason::CircuitOpen, false, &error);
-            self.count_undelivered(id, false);
-        } else {
-            let token = self.next_token();
-            self.ledger.lease(slot, token, self.now);
-            let number = self.ledger.messages[slot].number;
-            let started = Record::Started {
-                number,
-                token: token.0,
-            };
-            self.commit.write(&started, Note::None);
-            self.ledger.unlease(slot);
-            self.ledger.queues[queue as usize].counters.rejected += 1;
-            // Time has to pass, or a message with many attempts would meet the circuit again at once, without end.
-            let delay_ms = self.ledger.backoff_ms(slot).max(1);
-            let stays = self.fail_attempt(slot, Reason::Exhausted, Some(delay_ms), &error);
-            if stays {
-                self.ledger.enter(slot, self.now);
-            }
-            self.count_undelivered(id, stays);
-        }
-        self.promote_group_of(slot);
-        self.note_drained(queue);
-        self.ledger.touch(queue);
     }
 
     /// The circuits of a worker, or that of one destination.

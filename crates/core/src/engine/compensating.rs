@@ -1,7 +1,8 @@
 //! Telling queues of the dead letters of others, in the same commit as their deaths.
 //!
 //! The message about a death holds the body of the letter. Where that has to be read first (a message
-//! that expires, or that has no attempt left when the box is opened), the death waits for it: the
+//! that expires, that meets an open circuit, or that has no attempt left when the box is opened), the death
+//! waits for it: the
 //! message is held, in no set, and a crash finds it as it was. What is read at a time is limited.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,6 +10,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::contents::Purpose;
+use super::turning_away::TurnedAway;
 use crate::command::{QueueId, Reason, Token};
 use crate::effect::{Event, EventKind};
 use crate::ledger::history::OWNER_DIED;
@@ -30,10 +32,19 @@ pub(super) struct Dying {
 }
 
 /// A death that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Death {
     queue: u32,
-    reason: Reason,
+    cause: Cause,
+}
+
+/// What a message dies of that nobody has in hand.
+#[derive(Clone, Debug)]
+enum Cause {
+    /// Nothing that anybody did.
+    Itself(Reason),
+    /// An open circuit.
+    TurnedAway(TurnedAway),
 }
 
 impl Dying {
@@ -43,11 +54,11 @@ impl Dying {
     }
 
     /// A message has died, or is gone.
-    fn end(&mut self, death: Death) {
-        if let Some(count) = self.queues.get_mut(&death.queue) {
+    fn end(&mut self, queue: u32) {
+        if let Some(count) = self.queues.get_mut(&queue) {
             *count -= 1;
             if *count == 0 {
-                self.queues.remove(&death.queue);
+                self.queues.remove(&queue);
             }
         }
     }
@@ -62,15 +73,34 @@ impl Engine {
     /// Makes a held message a dead letter that dies without a delivery, once its content is known to
     /// those who are told of it.
     pub(super) fn kill_undelivered(&mut self, slot: u32, reason: Reason) {
-        let message = &self.ledger.messages[slot];
-        let queue = message.queue;
-        if message.content.is_some() || self.ledger.told_of(queue).is_none() {
-            self.kill(slot, reason, false, error_of(reason));
-            self.count_death(queue);
-            return self.note_drained(queue);
+        if !self.has_to_be_read(slot) {
+            return self.kill_of_itself(slot, reason);
         }
-        self.dying.add(message.number, Death { queue, reason });
+        let message = &self.ledger.messages[slot];
+        let (number, queue) = (message.number, message.queue);
+        let cause = Cause::Itself(reason);
+        self.dying.add(number, Death { queue, cause });
         self.more = true;
+    }
+
+    /// Turns a held message away for good, once its content is known to those who are told of it.
+    pub(super) fn kill_turned_away(&mut self, number: u64, queue: u32, turned_away: TurnedAway) {
+        let cause = Cause::TurnedAway(turned_away);
+        self.dying.add(number, Death { queue, cause });
+        self.more = true;
+    }
+
+    /// Whether somebody is to be told of what is in a message, and that is not in memory.
+    pub(super) fn has_to_be_read(&self, slot: u32) -> bool {
+        let message = &self.ledger.messages[slot];
+        message.content.is_none() && self.ledger.told_of(message.queue).is_some()
+    }
+
+    fn kill_of_itself(&mut self, slot: u32, reason: Reason) {
+        let queue = self.ledger.messages[slot].queue;
+        self.kill(slot, reason, false, error_of(reason));
+        self.count_death(queue);
+        self.note_drained(queue);
     }
 
     /// Has read what those need that are about to die.
@@ -80,7 +110,7 @@ impl Engine {
             && let Some((number, death)) = self.dying.waiting.pop_front()
         {
             let Some(slot) = self.still_dying(number) else {
-                self.dying.end(death);
+                self.dying.end(death.queue);
                 continue;
             };
             let place = self.ledger.messages[slot].place;
@@ -97,8 +127,7 @@ impl Engine {
             return;
         };
         self.dying.bytes -= bytes;
-        self.dying.end(death);
-        let Death { queue, reason } = death;
+        self.dying.end(death.queue);
         let Some(slot) = self.still_dying(number) else {
             return;
         };
@@ -113,12 +142,13 @@ impl Engine {
                 false
             }
         };
-        self.kill(slot, reason, false, error_of(reason));
+        match death.cause {
+            Cause::Itself(reason) => self.kill_of_itself(slot, reason),
+            Cause::TurnedAway(turned_away) => self.fail_turned_away(slot, &turned_away),
+        }
         if lent {
             self.ledger.uncache(slot);
         }
-        self.count_death(queue);
-        self.note_drained(queue);
     }
 
     /// The slot of a message that was about to die, if nothing has become of it since.

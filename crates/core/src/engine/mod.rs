@@ -61,6 +61,7 @@ mod taking_back;
 mod telling;
 mod totals;
 mod transacting;
+mod turning_away;
 mod unproducing;
 mod waits;
 

@@ -189,6 +189,21 @@ impl Ledger {
         Failed::Retried(due)
     }
 
+    /// Whether a message that nobody has in hand dies if an attempt fails now and the next were at `due`.
+    #[must_use]
+    pub fn dies_of_failure(&self, slot: u32, now: Timestamp, due: Timestamp) -> bool {
+        let message = &self.messages[slot];
+        let is_last = message.attempt + 1 >= message.max_attempts;
+        let limit = self.queues[message.queue as usize].settings.max_retry_ms;
+        let is_first = message.first_delivery == Timestamp(0);
+        let began = if is_first {
+            now
+        } else {
+            message.first_delivery
+        };
+        is_last || limit.is_some_and(|limit| due > began.plus(limit))
+    }
+
     /// Whether a retry at `due` would be later after the first delivery than the queue allows.
     pub(super) fn is_too_late(&self, slot: u32, due: Timestamp) -> bool {
         let message = &self.messages[slot];

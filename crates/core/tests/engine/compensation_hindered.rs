@@ -2,8 +2,11 @@
 
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, QueueOptions, WhenFull};
+use ackbox_core::consumer::policies::{Policies, WhenOpen};
 use ackbox_core::effect::Notice;
+use serde_json::json;
 
+use crate::circuits::guarded;
 use crate::compensation::*;
 use crate::support::{World, message};
 
@@ -211,4 +214,37 @@ fn without_room_on_the_storage_a_death_is_tried_again_with_its_message() {
     let mut world = world.reopen();
     assert_eq!(told(&mut world, refunds).len(), 1);
     assert_eq!(world.dead(orders).len(), 1);
+}
+
+#[test]
+fn who_dies_of_an_open_circuit_is_told_with_its_body() {
+    for (when_open, reason) in [
+        (WhenOpen::DeadLetter, "circuit-open"),
+        (WhenOpen::Reject, "exhausted"),
+    ] {
+        for config in [Config::default(), cold()] {
+            let (mut world, orders, refunds) = world(config);
+            let policies = Policies {
+                when_open,
+                ..guarded()
+            };
+            world.worker_with(orders, 1, policies);
+            for id in ["a", "b"] {
+                world.try_enqueue(order(orders, id, "1")).unwrap();
+                let token = world.delivery().token;
+                world.reject(token);
+            }
+            told(&mut world, refunds);
+            world
+                .try_enqueue(order(orders, "turned away", "2"))
+                .unwrap();
+            let letter = &told(&mut world, refunds)[0];
+            assert_eq!(letter["body"], json!(2), "{when_open:?}");
+            assert_eq!(letter["headers"], json!({ "trace": "t" }));
+            assert_eq!(letter["reason"], json!(reason));
+            assert_eq!(letter["error"]["code"], json!("ERR_CIRCUIT_OPEN"));
+            assert_eq!(world.dead(orders).len(), 3);
+            world.audit();
+        }
+    }
 }
