@@ -90,12 +90,12 @@ impl World {
             .iter()
             .find(|message| match message.end {
                 End::Told => false,
-                End::Maybe => !self.model.retires(message),
+                End::Maybe => !self.model.retires(message) && !message.provisional,
                 End::No | End::Asked(_) => true,
             });
         match left {
             Some(message) => Err(Violation(format!("I1: never finished: {message:?}"))),
-            None => Ok(()),
+            None => self.model.check_letters(),
         }
     }
 

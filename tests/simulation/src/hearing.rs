@@ -111,6 +111,7 @@ impl World {
             return;
         }
         let queue = event.queue.0 as usize;
+        self.model.note_death(queue, &event.id);
         if self.model.is_ambiguous(queue, &event.id) {
             return;
         }
@@ -184,10 +185,12 @@ impl World {
             }
             Asked::Edit { message } => {
                 must!(!is_failed, "I9: edited by a box that failed");
-                let bodies = &mut self.model.messages[message].bodies;
+                let message = &mut self.model.messages[message];
+                let bodies = &mut message.bodies;
                 if matches!(answer, Answer::Value(1)) {
                     self.model.durable = self.model.durable.max(sequence);
-                    bodies.retain(|(asked, _)| *asked >= sequence);
+                    let former = bodies.extract_if(.., |(asked, _)| *asked < sequence);
+                    message.former.extend(former);
                 } else {
                     bodies.retain(|(asked, _)| *asked != sequence);
                 }

@@ -139,6 +139,10 @@ impl World {
         let before = self.model.messages[held.message].clone();
         if sure {
             let free = is_free(&self.plan.policies[held.queue], held.passage.as_ref());
+            if held.handler {
+                // It did not take too long.
+                self.model.messages[held.message].starts.0 = held.attempt;
+            }
             self.model.say(held.message, say, now, sequence, free);
         }
         if returned {

@@ -116,9 +116,10 @@ impl World {
         self.figures.steps += 1;
         let key = self.key_of_step(call.origin, effort.name)?;
         let model = &mut self.model;
-        let steps = &mut model.messages[message].steps;
-        let step = steps.entry(effort.name).or_default();
-        model.service.call(message, effort.name, step, &key)?;
+        let whose = &mut model.messages[message];
+        let whose_name = whose.name();
+        let step = whose.steps.entry(effort.name).or_default();
+        model.service.call(&whose_name, effort.name, step, &key)?;
         if effort.cut_off {
             self.figures.steps_cut_off += 1;
             return Ok(());

@@ -4,10 +4,11 @@ use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{Delivery, Recipient};
 
 use super::{Checked, Violation};
+use crate::model::letters::Unknown;
 use crate::model::steps::Step;
 use crate::model::{End, Held, Message, Model, Sure};
 use crate::must;
-use crate::passing::Passage;
+use crate::passing::{Passage, is_free};
 
 impl Model {
     /// A message was handed out.
@@ -17,7 +18,7 @@ impl Model {
             delivery.id, delivery.queue.0, delivery.number, delivery.attempt, delivery.token.0
         );
         let index = self
-            .identify(delivery)
+            .known_as(delivery)?
             .ok_or_else(|| Violation(format!("I2: delivered what nobody sent: {what}")))?;
         self.meet_redrives(index);
         self.check_content(index, delivery, &what)?;
@@ -30,6 +31,8 @@ impl Model {
         let at_most_once = self.at_most_once(delivery.queue.0 as usize);
         let by_hand = matches!(delivery.to, Recipient::Dequeue(_));
         let is_limited = !self.limits[delivery.queue.0 as usize].is_empty();
+        let policies = &self.policies[delivery.queue.0 as usize];
+        let is_free = is_free(policies, passage.as_ref());
         let message = &mut self.messages[index];
         must!(
             !message.handed_over,
@@ -64,6 +67,10 @@ impl Model {
             "I5: more attempts than {limit}: {what}"
         );
         message.starts = (delivery.attempt, delivery.attempt);
+        if is_limited && is_free != Sure::No {
+            // It may take too long, which costs a probe nothing.
+            message.starts.0 -= 1;
+        }
         (message.end, message.dead) = (End::No, Sure::No);
         (message.may_die, message.refunded) = (by_hand || turns_away || is_limited, false);
         message.token = delivery.token.0;
@@ -100,6 +107,7 @@ impl Model {
             message: index,
             queue,
             at: now,
+            attempt: delivery.attempt,
             handler,
             until: match delivery.to {
                 Recipient::Dequeue(_) => Some(delivery.lease_until.0),
@@ -115,6 +123,28 @@ impl Model {
         });
     }
 
+    /// The message that is delivered, which may be one that nobody sent.
+    fn known_as(&mut self, delivery: &Delivery) -> Checked<Option<usize>> {
+        let unknown = Unknown {
+            queue: delivery.queue.0 as usize,
+            id: delivery.id.as_str(),
+            number: Some(delivery.number),
+            headers: delivery.content.headers(),
+            body: Some(delivery.content.body()),
+        };
+        let index = match self.identify(delivery) {
+            Some(index) => {
+                self.renew_letter(index, &unknown)?;
+                Some(index)
+            }
+            None => self.adopt_letter(&unknown)?,
+        };
+        if let Some(index) = index {
+            self.letter_delivered(index);
+        }
+        Ok(index)
+    }
+
     fn identify(&mut self, delivery: &Delivery) -> Option<usize> {
         if let Some(index) = self.by_number.get(&delivery.number) {
             return Some(*index);
@@ -122,7 +152,7 @@ impl Model {
         // It was found after a crash, where numbers are not shown.
         let headers = delivery.content.headers();
         let is_it = |message: &Message| {
-            message.number.is_none() && message.sent.headers.as_bytes() == headers
+            message.number.is_none() && message.is_found(headers, delivery.id.as_str())
         };
         let index = self.messages.iter().position(is_it)?;
         self.messages[index].number = Some(delivery.number);

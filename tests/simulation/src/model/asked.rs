@@ -22,6 +22,8 @@ pub struct Held {
     pub queue: usize,
     /// When it was handed out.
     pub at: u64,
+    /// Which attempt it is.
+    pub attempt: u32,
     /// It runs in a handler; else it was claimed by hand.
     pub handler: bool,
     /// When its lease ends by itself.

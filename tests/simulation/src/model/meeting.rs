@@ -34,6 +34,7 @@ impl Swept {
 impl Model {
     /// Somebody sweeps a queue.
     pub fn sweep(&mut self, queue: usize, what: Swept, now: u64) {
+        self.swept.insert(queue);
         for index in self.idle(now) {
             self.meet_sweep(index, queue, what);
         }

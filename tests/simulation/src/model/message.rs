@@ -129,6 +129,10 @@ pub struct Message {
     pub max_attempts: u32,
     /// Bodies that it may have, and the commands that gave it those.
     pub bodies: Vec<(u64, Body)>,
+    /// Bodies that it had before somebody gave it another one.
+    pub former: Vec<(u64, Body)>,
+    /// It tells of a death, and may not be there for good.
+    pub provisional: bool,
     /// It may have been moved to one of these queues.
     pub elsewhere: BTreeSet<usize>,
     /// What was recorded of its steps, by their names' numbers.
@@ -146,6 +150,19 @@ impl Message {
     pub fn seen_in(&mut self, queue: usize) {
         self.sent.queue = queue;
         self.elsewhere.clear();
+    }
+
+    /// What tells it from all others, whoever counts them.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{:?} {}", self.id, self.sent.headers)
+    }
+
+    /// Whether it is what somebody found. Messages about deaths have no headers of their own.
+    #[must_use]
+    pub fn is_found(&self, headers: &[u8], id: &str) -> bool {
+        let is_named = !headers.is_empty() || self.id.as_deref() == Some(id);
+        is_named && self.sent.headers.as_bytes() == headers
     }
 
     /// Whether a body may be its own.

@@ -4,6 +4,7 @@
 //! without an answer may be there after a crash or not, and until somebody looks it is both.
 
 mod asked;
+pub mod letters;
 pub mod meeting;
 mod message;
 pub mod producers;
@@ -60,6 +61,14 @@ pub struct Model {
     pub producers: BTreeMap<u8, Producer>,
     /// What steps call.
     pub service: Service,
+    /// Deaths that were told of which a queue is to be told, by queue and id.
+    pub deaths: BTreeMap<(usize, String), u32>,
+    /// Messages about deaths that were delivered, by queue and id of who died.
+    pub letters: BTreeMap<(usize, String), u32>,
+    /// Those about whom one was found.
+    pub found_letters: BTreeSet<(usize, String)>,
+    /// Queues from which somebody removed what nobody named.
+    pub swept: BTreeSet<usize>,
 }
 
 impl Model {
@@ -204,6 +213,8 @@ impl Model {
             steps: BTreeMap::new(),
             max_attempts: self.queues[sent.queue].max_attempts.unwrap_or(u32::MAX),
             bodies: vec![(0, Body(sent.body.clone()))],
+            former: Vec::new(),
+            provisional: false,
             elsewhere: BTreeSet::new(),
             sent,
         });

@@ -96,23 +96,23 @@ impl Step {
 /// What steps call. It does what it is asked for under one key once.
 #[derive(Clone, Debug, Default)]
 pub struct Service {
-    done: BTreeMap<String, (usize, u8)>,
+    done: BTreeMap<String, (String, u8)>,
 }
 
 impl Service {
     /// A step is carried out, or carried out again by the same key, which has no effect. True the first
     /// time.
-    pub fn call(&mut self, message: usize, name: u8, step: &mut Step, key: &str) -> Checked<bool> {
+    pub fn call(&mut self, message: &str, name: u8, step: &mut Step, key: &str) -> Checked<bool> {
         let known = step.key.get_or_insert_with(|| key.to_owned());
         must!(
             known == key,
             "exactly-once: a step had the key {known} before, and now {key}"
         );
-        let whose = self.done.get(key);
+        let (whose, mine) = (self.done.get(key), (message.to_owned(), name));
         must!(
-            whose.is_none_or(|whose| *whose == (message, name)),
-            "exactly-once: one key for two steps: {whose:?} and {message}, {name}"
+            whose.is_none_or(|whose| *whose == mine),
+            "exactly-once: one key for two steps: {whose:?} and {mine:?}"
         );
-        Ok(self.done.insert(key.to_owned(), (message, name)).is_none())
+        Ok(self.done.insert(key.to_owned(), mine).is_none())
     }
 }

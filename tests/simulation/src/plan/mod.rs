@@ -60,10 +60,7 @@ impl Plan {
         let policies: Vec<Policies> = policies
             .map(|queue| options::policies(&mut rng, queue))
             .collect();
-        let limits = policies.iter();
-        let limits = limits
-            .map(|policies| options::limits(&mut rng, policies))
-            .collect();
+        let limits = (0..count).map(|_| options::limits(&mut rng)).collect();
         let workers = (0..count).map(|_| options::workers(&mut rng)).collect();
         let mut config = Config {
             max_memory_bytes: *pick(&mut rng, &[0, 500, 4000, 1 << 20]),

@@ -48,9 +48,15 @@ pub(super) fn queue(rng: &mut Rng) -> QueueOptions {
 }
 
 /// What few worlds have. It is drawn last: bytes that end before it mean the usual.
-pub(super) fn rarely(rng: &mut Rng, config: &mut Config, _queues: &mut [QueueOptions]) {
+pub(super) fn rarely(rng: &mut Rng, config: &mut Config, queues: &mut [QueueOptions]) {
     use Durability::{PowerLoss, ProcessCrash};
     config.durability = *pick(rng, &[PowerLoss, PowerLoss, PowerLoss, ProcessCrash]);
+    // No row of queues may lead back, and each comes into being in its turn.
+    let count = queues.len();
+    for (at, queue) in queues.iter_mut().enumerate() {
+        let tells = *pick(rng, &[false, false, true]) && at + 1 < count;
+        queue.dead_letter_to = tells.then(|| format!("queue-{}", at + 1));
+    }
 }
 
 pub(super) fn backoff(rng: &mut Rng) -> Backoff {
@@ -82,16 +88,11 @@ pub(super) fn workers(rng: &mut Rng) -> Vec<u32> {
         .collect()
 }
 
-/// How long handlers may take: often as long as they like. Not behind a circuit: what a probe that ran out
-/// costs is not told.
-pub(super) fn limits(rng: &mut Rng, policies: &Policies) -> HandlerLimits {
-    let drawn = HandlerLimits {
+/// How long handlers may take: often as long as they like.
+pub(super) fn limits(rng: &mut Rng) -> HandlerLimits {
+    HandlerLimits {
         timeout_ms: *pick(rng, &[None, None, None, Some(300), Some(5000)]),
         max_runtime_ms: *pick(rng, &[None, None, None, Some(200), Some(2000)]),
-    };
-    match policies.breaker {
-        Some(_) => HandlerLimits::default(),
-        None => drawn,
     }
 }
 

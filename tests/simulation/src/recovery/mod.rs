@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use ackbox_core::command::{MessageState, Reason};
 
 use crate::invariants::Violation;
+use crate::model::letters::Unknown;
 use crate::model::steps::Step;
 use crate::model::{Asked, End, Model, Sent, Sure};
 use crate::must;
@@ -52,6 +53,7 @@ impl Model {
             }
         }
         self.check_prefix(&doubts, &seen, &blurred)?;
+        self.check_found_letters(found)?;
         self.bury_the_missing(&seen, &blurred, ended)?;
         self.remember_doubts(&doubts, ended);
         let messages = &self.messages;
@@ -64,6 +66,16 @@ impl Model {
         }
         self.begin_run(ended);
         self.check_ids(found, ended.now)
+    }
+
+    fn check_found_letters(&self, found: &Finding) -> Checked {
+        for (queue, found) in found.queues.iter().enumerate() {
+            let dead = found.iter().map(|one| &one.info);
+            for info in dead.filter(|info| info.state == MessageState::Dead) {
+                self.check_told(queue, &info.id)?;
+            }
+        }
+        Ok(())
     }
 
     fn before_looking(&mut self, ended: Ended) {
@@ -117,13 +129,22 @@ impl Model {
     /// Which message this is.
     fn find(&mut self, queue: usize, one: &Seen, doubts: &mut [Doubt]) -> Checked<usize> {
         let is_it = |sent: &Sent| sent.headers.as_bytes() == one.headers;
-        let found = if one.info.reason != Some(Reason::Corrupt) {
+        let is_damaged = one.info.reason == Some(Reason::Corrupt);
+        let found = if !is_damaged {
             let mut messages = self.messages.iter();
-            messages.position(|message| is_it(&message.sent))
+            messages.position(|message| message.is_found(&one.headers, &one.info.id))
         } else {
             self.live(queue, &one.info.id)
         };
+        let letter = Unknown {
+            queue,
+            id: &one.info.id,
+            number: None,
+            headers: &one.headers,
+            body: (!is_damaged).then_some(&one.body),
+        };
         if let Some(index) = found {
+            self.renew_letter(index, &letter)?;
             let message = &mut self.messages[index];
             must!(
                 message.may_be_in(queue),
@@ -148,14 +169,15 @@ impl Model {
             } if is_it(sent) => Some((*sequence, sent, found)),
             _ => None,
         });
-        let Some((sequence, sent, found)) = fits else {
-            return Err(Violation(format!(
-                "I2: found what nobody sent: {:?}",
-                one.info
-            )));
+        let index = match fits {
+            Some((sequence, sent, found)) => {
+                *found = true;
+                self.accept(sent.clone(), one.info.id.clone(), None, sequence)
+            }
+            None => self
+                .adopt_letter(&letter)?
+                .ok_or_else(|| Violation(format!("I2: found what nobody sent: {:?}", one.info)))?,
         };
-        *found = true;
-        let index = self.accept(sent.clone(), one.info.id.clone(), None, sequence);
         // Its start may have come with it, and a redrive behind it.
         self.messages[index].starts.1 = 1;
         self.messages[index].not_before = 0;
@@ -228,7 +250,7 @@ impl Model {
                     self.keep_in_doubt(index, may_have_died);
                 }
                 End::Maybe => {
-                    let may_have_died = self.retires(message);
+                    let may_have_died = self.retires(message) || message.provisional;
                     if message.acked_at.is_none() {
                         self.remember_given_away(index, ended);
                     }
@@ -249,8 +271,13 @@ impl Model {
             }
         }
         for index in seen {
-            self.messages[*index].end = End::No;
-            self.messages[*index].acked_at = None;
+            let message = &mut self.messages[*index];
+            message.end = if message.provisional {
+                End::Maybe
+            } else {
+                End::No
+            };
+            message.acked_at = None;
         }
         Ok(())
     }
