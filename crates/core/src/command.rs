@@ -56,6 +56,9 @@ pub enum Command<'a> {
     /// if nothing is known of the message that it was before) and then a reply with the lowest sequence
     /// that is missing, or by a failed reply.
     Produce(Produce<'a>),
+    /// Accept what the host kept in its inbox under the next key, all of it or nothing; refused is also what
+    /// does not follow on what was moved before. Answered like a transaction without settlements.
+    Move(Move<'a>),
     /// The handler of a delivery that was settled, lost or abandoned before is done: its slot is free.
     Returned {
         /// The delivery.
@@ -220,6 +223,20 @@ pub struct Produce<'a> {
     pub sequence: u64,
     /// The message.
     pub enqueue: Enqueue<'a>,
+}
+
+/// What the host kept in its inbox under one key.
+#[derive(Clone, Debug)]
+pub struct Move<'a> {
+    /// The key that was moved before, 0 for none: what comes behind a refusal does not overtake it.
+    pub after: u64,
+    /// A higher one.
+    pub key: u64,
+    /// It was refused, and nobody is left to be told: its messages become dead letters with this error, past
+    /// all limits, under generated ids where theirs are taken by others.
+    pub refused: Option<&'a [u8]>,
+    /// Its messages.
+    pub enqueues: Vec<Enqueue<'a>>,
 }
 
 /// What becomes durable together.

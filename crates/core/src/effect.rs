@@ -311,6 +311,8 @@ pub struct OpenReport {
     /// A torn tail that was cut: where, and how many bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
+    /// What the host keeps in its inbox up to this key is in the journal; 0 for nothing.
+    pub moved: u64,
 }
 
 /// A torn tail.

@@ -309,6 +309,7 @@ fn additions() -> Vec<Record<'static>> {
             until: 0,
             paced: 1_700_000_001_600,
         },
+        Record::Moved { key: 4_097 },
     ]
 }
 
@@ -360,7 +361,7 @@ fn version_1_is_read() {
     }
     assert_eq!(
         (report.frames, report.last_frame, report.cut),
-        (42, 1_041, None)
+        (43, 1_042, None)
     );
     assert_eq!(
         report.end,

@@ -3,8 +3,8 @@
 //! Any bytes are messages or [`BadInput`]: nothing here panics, and nothing is allocated beyond what the bytes hold.
 
 use ackbox_core::command::{
-    Command, Completion, EditDead, Enqueue, Produce, QueueId, ReadId, RecordStep, Settle, Ticket,
-    Token, Transaction, Verdict,
+    Command, Completion, EditDead, Enqueue, Move, Produce, QueueId, ReadId, RecordStep, Settle,
+    Ticket, Token, Transaction, Verdict,
 };
 
 use crate::codes;
@@ -162,6 +162,15 @@ impl<'a> Messages<'a> {
                     enqueue,
                 };
                 command(record.ticket, Command::Produce(produce))
+            }
+            Input::Move(record) => {
+                let unit = Move {
+                    after: exact(record.after, "after")?,
+                    key: exact(record.inbox_key, "key")?,
+                    refused: record.refused.then_some(record.error),
+                    enqueues: self.enqueues(record.count)?,
+                };
+                command(record.ticket, Command::Move(unit))
             }
             Input::Returned(record) => {
                 let token = token(record.token)?;

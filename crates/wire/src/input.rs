@@ -192,4 +192,19 @@ records! {
         /// A failure costs no attempt: it was a probe of the host's own breaker.
         free: bool,
     }
+    /// The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used.
+    /// Answered by a receipt for each, then a reply with 0.
+    Move<'a> = 27, key ticket, bytes 48 {
+        /// The key that was moved before.
+        after: f64,
+        /// Its own.
+        inbox_key: f64,
+        /// How many follow.
+        count: u32,
+        /// They become dead letters.
+        refused: bool,
+        ;
+        /// Encoded error of these.
+        error: &'a [u8],
+    }
 }

@@ -96,7 +96,7 @@ export class EmbeddedBox implements Box, BoxCore {
 
   /** Reads back what the segments hold. */
   async recover(segments: readonly SegmentInfo[]): Promise<void> {
-    const { boxId, ...report } = await this.driver.request<OpenReport>({ op: 'open', segments: [...segments] })
+    const { boxId, moved: _moved, ...report } = await this.driver.request<OpenReport>({ op: 'open', segments: [...segments] })
     this.inbox.boxId = boxId
     if (this.#readOnly && report.created) {
       throw new AckboxError('ERR_NOT_FOUND', 'open: there is no box here, and with readOnly none is made')
@@ -141,11 +141,11 @@ export class EmbeddedBox implements Box, BoxCore {
   }
 
   async queues(): Promise<readonly QueueSummary[]> {
-    return this.driver.call({ op: 'queues' })
+    return this.driver.request({ op: 'queues' })
   }
 
   async stats(): Promise<BoxStats> {
-    return this.driver.call({ op: 'boxStats' })
+    return this.driver.request({ op: 'boxStats' })
   }
 
   health(): Health {

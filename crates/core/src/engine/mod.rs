@@ -42,6 +42,7 @@ mod holding;
 mod inspecting;
 mod limits;
 mod looking;
+mod moving_in;
 mod no_room;
 mod opening;
 mod outcomes;
@@ -228,6 +229,7 @@ impl Engine {
             },
             Command::Transaction(unit) => self.transact(ticket, &unit),
             Command::Produce(produce) => self.produce(ticket, &produce),
+            Command::Move(unit) => self.move_in(ticket, &unit),
             Command::Returned { token } => self.handler_returned(token),
             Command::Abandoned { token } => self.abandon(token),
             Command::Declined { token } => self.decline(token),

@@ -362,6 +362,7 @@ impl Engine {
             dead_letters,
             interrupted,
             cut: report.cut,
+            moved: self.ledger.moved(),
         };
         let result = Ok(Answer::Object(Box::new(Object::Opened(opened))));
         self.output.push_back(Effect::Reply { ticket, result });

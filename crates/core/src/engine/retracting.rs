@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::editing::Edited;
+use super::moving_in::moved_with;
 use super::staging::{Gate, Retracted};
 use super::unproducing::{messages_of, produced, producers_of};
 use crate::command::{Ticket, Token};
@@ -46,6 +47,9 @@ impl Engine {
         }
         if edits {
             self.unedit(frames.iter_mut().flat_map(Retracted::take_edits).collect());
+        }
+        if !moved_with(&frames, &gone).is_empty() {
+            self.ledger.take_moved_back();
         }
         self.take_produced_back(&frames, &producers_of(&frames, &gone));
         self.forget_leases_of(&gone);
@@ -100,6 +104,7 @@ impl Engine {
     fn stage_again(&mut self, frames: Vec<Retracted>, gone: &BTreeSet<u64>) {
         let refused: BTreeSet<Ticket> = refused_with(&frames, gone);
         let producers = producers_of(&frames, gone);
+        let takes_moved_back = !moved_with(&frames, gone).is_empty();
         let mut told = BTreeSet::new();
         for frame in frames {
             self.commit.begin_again();
@@ -120,6 +125,11 @@ impl Engine {
                     && producers.contains(&producer)
                 {
                     self.ledger.write_producer(producer, &mut self.commit);
+                } else if self
+                    .ledger
+                    .is_moved_no_more(&record, *note, takes_moved_back)
+                {
+                    // It is still in the inbox, or a segment that begins next tells it.
                 } else if matches!(record, Record::Opens(_)) {
                     // The segment that begins next gets a new list.
                 } else if !number_of(&record).is_some_and(|number| gone.contains(&number)) {
@@ -217,6 +227,7 @@ fn gone_with(frames: &[Retracted]) -> BTreeSet<u64> {
         gone.extend(taken_back.map(|(_, number, _)| number));
         let producers = producers_of(frames, &gone);
         gone.extend(messages_of(frames, &producers));
+        gone.extend(moved_with(frames, &gone));
         if gone.len() == before {
             return gone;
         }
@@ -335,6 +346,7 @@ fn number_of(record: &Record<'_>) -> Option<u64> {
         | Record::Queue { .. }
         | Record::Producer { .. }
         | Record::Produced { .. }
+        | Record::Moved { .. }
         | Record::Purged { .. }
         | Record::Redriven { .. }
         | Record::Forgotten { .. }

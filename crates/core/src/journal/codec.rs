@@ -33,6 +33,7 @@ pub(super) mod kind {
     pub(in super::super) const PRODUCED: u8 = 23;
     pub(in super::super) const CIRCUIT: u8 = 24;
     pub(in super::super) const HELD: u8 = 25;
+    pub(in super::super) const MOVED: u8 = 26;
 }
 
 const QUEUE_PAUSED: u8 = 1;
@@ -201,6 +202,10 @@ impl<'a> Record<'a> {
                 out.push(kind::PRODUCED);
                 put_u32(out, *producer);
                 put_u64(out, *sequence);
+            }
+            Self::Moved { key } => {
+                out.push(kind::MOVED);
+                put_u64(out, *key);
             }
             Self::Forgotten { queue, hash } => {
                 out.push(kind::FORGOTTEN);
@@ -394,6 +399,9 @@ impl<'a> Record<'a> {
             kind::PRODUCED => Self::Produced {
                 producer: reader.u32(cut_inside!("producer"))?,
                 sequence: reader.u64(cut_inside!("sequence"))?,
+            },
+            kind::MOVED => Self::Moved {
+                key: reader.u64(cut_inside!("inbox key"))?,
             },
             kind::FORGOTTEN => Self::Forgotten {
                 queue: reader.u32(QUEUE)?,

@@ -101,6 +101,7 @@ impl Record<'_> {
                 token(*watermark)
             }
             Self::Produced { sequence, .. } => token(*sequence),
+            Self::Moved { key } => token(*key),
             Self::Step {
                 number: of, index, ..
             } => {

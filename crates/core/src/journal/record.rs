@@ -219,4 +219,9 @@ pub enum Record<'a> {
         /// When the next start would be due if all were spread evenly, in ms; 0 without a rate.
         paced: u64,
     },
+    /// What the host keeps in its inbox was moved into the journal.
+    Moved {
+        /// All up to this key were; keys that are not known never come back.
+        key: u64,
+    },
 }

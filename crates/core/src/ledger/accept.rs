@@ -56,6 +56,35 @@ impl Ledger {
         self.take_in(now, enqueue, owed, out)
     }
 
+    /// Accepts a message past all limits, which is a dead letter at once. Its id is its own only if no
+    /// other message has it.
+    pub fn accept_refused(
+        &mut self,
+        now: Timestamp,
+        enqueue: &Enqueue<'_>,
+        out: &mut impl Recorder,
+    ) -> Accepted {
+        let given = enqueue
+            .id
+            .filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
+        let hash = |id: &str| hash::id_hash(&self.hash_key, enqueue.queue.0, id.as_bytes());
+        let given = given.map(|id| (id, hash(id)));
+        let known = given.map(|(id, hash)| self.recognise(now, enqueue, id, hash));
+        if let Some(Ok(Some(known))) = known {
+            return known;
+        }
+        let own = given.filter(|_| matches!(known, Some(Ok(None))));
+        let identity = own.map(|(_, hash)| Identity {
+            hash,
+            fingerprint: self.fingerprint(enqueue.body),
+        });
+        let enqueue = Enqueue {
+            id: own.map(|(id, _)| id),
+            ..enqueue.clone()
+        };
+        Accepted::New(self.put_in(now, &enqueue, identity, true, out))
+    }
+
     /// Makes the room of a message that is about to be completed count as free, until
     /// [`Ledger::reclaim_room`].
     pub fn lend_room(&mut self, slot: u32) {
@@ -100,6 +129,20 @@ impl Ledger {
                 None
             }
         };
+        Ok(Accepted::New(
+            self.put_in(now, enqueue, identity, owed, out),
+        ))
+    }
+
+    /// Keeps a message that is accepted.
+    fn put_in(
+        &mut self,
+        now: Timestamp,
+        enqueue: &Enqueue<'_>,
+        identity: Option<Identity>,
+        owed: bool,
+        out: &mut impl Recorder,
+    ) -> u32 {
         let slot = self.admit(now, enqueue, identity);
         let number = self.messages[slot].number;
         let note = if owed {
@@ -111,7 +154,7 @@ impl Ledger {
         self.queues[enqueue.queue.0 as usize].counters.enqueued += 1;
         self.join_group(slot, now);
         self.enter(slot, now);
-        Ok(Accepted::New(slot))
+        slot
     }
 
     /// Takes back a message that was accepted just now and whose record will never be durable.

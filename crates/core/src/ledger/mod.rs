@@ -19,6 +19,7 @@ mod groups;
 mod handing_over;
 pub mod history;
 mod holds;
+mod inbox;
 mod kept;
 pub mod lanes;
 mod lookup;
@@ -73,6 +74,7 @@ use dedup::Dedup;
 use ends::RecentEnds;
 use handing_over::{HandedOver, UnseenIds};
 use holds::Holds;
+use inbox::Inbox;
 use message::{Message, NONE, Standing};
 use names::Names;
 use opens::Opens;
@@ -114,6 +116,7 @@ pub struct Ledger {
     recent_ends: RecentEnds,
     unseen_ids: UnseenIds,
     opens: Opens,
+    inbox: Inbox,
     names: BTreeMap<Rc<str>, u32>,
     numbers: Index,
     destinations: Names,
@@ -153,6 +156,7 @@ impl Ledger {
             recent_ends: RecentEnds::default(),
             unseen_ids: UnseenIds::default(),
             opens: Opens::default(),
+            inbox: Inbox::default(),
             names: BTreeMap::new(),
             numbers: Index::default(),
             destinations: Names::default(),

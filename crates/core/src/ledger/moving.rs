@@ -386,12 +386,14 @@ impl Ledger {
         out.write(&record, Note::None);
     }
 
-    /// Writes what every segment begins with: all queues, and the list of openings.
+    /// Writes what every segment begins with: all queues, the list of openings, and how much
+    /// was moved in.
     pub fn write_definitions(&self, out: &mut impl Recorder) {
         for queue in 0..self.queues.len() as u32 {
             self.write_queue(queue, out);
         }
         out.write(&Record::Opens(self.opens.pairs()), Note::None);
+        self.write_moved(out);
     }
 
     /// A number for a run that begins, which no known run has.

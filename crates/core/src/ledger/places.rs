@@ -26,6 +26,7 @@ impl Ledger {
                 self.place_step(key, number, index, place);
             }
             Note::Circuit { circuit } => self.place_circuit(circuit, place),
+            Note::Inbox { key, .. } => self.inbox.note_durable(key),
             Note::Hold { hold } => self.place_hold(hold, place),
         }
     }

@@ -85,6 +85,17 @@ pub enum Note {
         /// Which one; no other one ever has this number.
         circuit: u64,
     },
+    /// That something was moved in from the host's inbox.
+    Inbox {
+        /// Its key.
+        key: u64,
+        /// It is a dead letter: who left it was told that it is kept.
+        refused: bool,
+        /// Its messages are those behind this number,
+        after: u64,
+        /// up to this one.
+        last: u64,
+    },
     /// What is held back for a while.
     Hold {
         /// Which one; no other one ever has this number.

@@ -196,6 +196,7 @@ impl Ledger {
             }
             Record::Producer { .. } => self.replay_producer(&record, place)?,
             Record::Produced { producer, sequence } => self.replay_produced(producer, sequence)?,
+            Record::Moved { key } => self.replay_moved(key),
             Record::Step { number, .. } => {
                 if bug!("forget-steps") {
                     return Ok(());

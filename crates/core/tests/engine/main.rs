@@ -50,6 +50,7 @@ mod inspection;
 mod lifecycle;
 mod limits;
 mod looking;
+mod moving_in;
 mod no_room;
 mod options;
 mod outcomes;

@@ -211,6 +211,7 @@ impl Parts {
                 until: n1,
                 paced: n2,
             },
+            21 => Record::Moved { key: n0 },
             _ => Record::Entry(EntryRecord {
                 key: self.key(),
                 number: n0,

@@ -207,6 +207,8 @@ export interface OpenReport {
   interrupted: number
   /** A torn tail that was cut. */
   cut?: { segment: number; offset: number; bytes: number }
+  /** What the host keeps in its inbox up to this key is in the journal; 0 for nothing. */
+  moved: number
 }
 
 /** A queue that is defined now. */

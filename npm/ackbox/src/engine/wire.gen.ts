@@ -30,6 +30,7 @@ export const InputKind = {
   produce: 24,
   began: 25,
   excused: 26,
+  move: 27,
 } as const
 
 /** Numbers of the records from the engine. */
@@ -479,6 +480,21 @@ export interface Excused {
   free: boolean
 }
 
+/** The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used. */
+export interface Move {
+  ticket: number
+  /** The key that was moved before. */
+  after: number
+  /** Its own. */
+  inboxKey: number
+  /** How many follow. */
+  count: number
+  /** They become dead letters. */
+  refused: boolean
+  /** Encoded error of these. */
+  error?: string | Uint8Array | undefined
+}
+
 /** Writes records into the input area of an engine. */
 export class Writer extends RecordWriter {
   /** Accept one message: answered by a receipt or a failed reply. */
@@ -728,6 +744,20 @@ export class Writer extends RecordWriter {
     this.u32[(start + 16) >>> 2] = record.blameless ? 1 : 0
     this.u32[(start + 20) >>> 2] = record.free ? 1 : 0
     this.finish(start, start + 24)
+  }
+
+  /** The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used. */
+  move(record: Move): void {
+    const error = record.error ?? ''
+    const start = this.begin(27, 48 + roomFor(error))
+    this.f64[(start + 8) >>> 3] = record.ticket
+    this.f64[(start + 16) >>> 3] = record.after
+    this.f64[(start + 24) >>> 3] = record.inboxKey
+    this.u32[(start + 32) >>> 2] = record.count
+    this.u32[(start + 36) >>> 2] = record.refused ? 1 : 0
+    let end = start + 48
+    end += this.u32[(start + 40) >>> 2] = this.put(end, error)
+    this.finish(start, end)
   }
 }
 
