@@ -153,6 +153,12 @@ export class ActiveDelivery implements Delivery<unknown> {
     return this.#driver.call<StepKey>({ op: 'stepKey', number: this.#number, run: this.#engineRun, name }).key
   }
 
+  /** @internal {@link key}, of an engine that does not answer at once. */
+  async askForKey(name: string): Promise<string> {
+    const request = { op: 'stepKey', number: this.#number, run: this.#engineRun, name } as const
+    return (await this.#driver.request<StepKey>(request)).key
+  }
+
   /** @internal Throws unless steps may be recorded. */
   checkSteps(): void {
     this.#checkKept('step')

@@ -4,7 +4,7 @@
  *
  * Commands are written into the engine's input area at once; one step for all of them runs in the next microtask, so
  * a thousand enqueues in one tick are one step and one append. While outputs are read no user code runs: what is to
- * be told is kept by the {@link Inbox} and told when all outputs were read.
+ * be told is kept by the {@link Listener} and told when all outputs were read.
  *
  * What takes the engine long (a purge, a walk over all dead letters) comes in many short steps. After a few of them the
  * event loop has a turn; what is commanded meanwhile waits behind them, and whoever wants an answer at once makes the
@@ -15,14 +15,14 @@
  * the error that ended it, and the engine is never called again.
  */
 import { type Clock, eventLoopTurn, MAX_TIMEOUT_MS, type TimerHandle } from './clock.js'
-import type { CallResult, Engine, Failure } from './engine/engine.js'
+import { AT_ONCE, type CallResult, type Engine, type Failure } from './engine/engine.js'
 import type { Notice, Request } from './engine/objects.js'
 import { OutputKind, ReplyCode } from './engine/wire.gen.js'
-import type { BodyView, Enqueue, Produce, Reader, ReceiptView, Settle, Writer } from './engine/wire.gen.js'
+import type { BodyView, DeliverView, Enqueue, EventView, Produce, Reader, ReceiptView, Settle, Writer } from './engine/wire.gen.js'
 import { engineFailure, refusal } from './engine-errors.js'
 import { AckboxError } from './errors.js'
 import type { Warning } from './events.js'
-import type { Inbox } from './inbox.js'
+import type { KeepAlive } from './keep-alive.js'
 import { outside } from './open-transactions.js'
 import { receiptOf } from './receipt.js'
 import { Tickets, type Waiter } from './pending.js'
@@ -31,9 +31,6 @@ import type { Storage } from './storage/storage.js'
 import type { Receipt } from './types.js'
 
 const RESOLVED = Promise.resolve()
-
-/** Ticket of requests that are answered at once: no reply comes to it, and no waiter has it. */
-const AT_ONCE = 2 ** 32
 
 /** Commands that wait for the microtask; beyond this they are handed over at once, so that no step has too much to do. */
 const INPUT_BYTES_MAX = 4 << 20
@@ -44,12 +41,28 @@ const STEPS_IN_A_ROW = 4
 /** Rounds of steps and handlers, each behind the one before it in a microtask, after which the event loop has its turn. */
 const ROUNDS_IN_A_ROW = 32
 
+/** Who is told what the engine says, while outputs are read; what it makes of it comes when all were read. */
+export interface Listener {
+  readonly keepAlive: KeepAlive
+  /** Deliveries that are not over. */
+  readonly deliveries: { delete(token: number): void }
+  attach(driver: Driver): void
+  deliver(view: DeliverView): void
+  abort(token: number, reason: number): void
+  event(view: EventView): void
+  notice(notice: Notice): void
+  failed(error: AckboxError): void
+  warn(warning: Warning): void
+  /** All outputs were read. True: there is more to be done behind the next step. */
+  outputsRead(): boolean
+}
+
 export class Driver {
   readonly tickets = new Tickets()
   readonly #engine: Engine
   readonly clock: Clock
   readonly #storage: StoragePort
-  readonly #inbox: Inbox
+  readonly #inbox: Listener
   #ended: (() => AckboxError) | undefined
   #scheduled = false
   /** The turn of the event loop after which the outputs of the last input go on. */
@@ -66,12 +79,13 @@ export class Driver {
   /** The process is kept alive, for the timer alone does not. */
   #holdsProcess = false
 
-  constructor(engine: Engine, clock: Clock, storage: Storage, inbox: Inbox) {
+  constructor(engine: Engine, clock: Clock, storage: Storage, inbox: Listener) {
     this.#engine = engine
     this.clock = clock
     this.#inbox = inbox
     inbox.attach(this)
     this.#storage = new StoragePort(storage, engine.input, this.#schedule)
+    engine.attach?.(this.#schedule)
   }
 
   /** Whether a step is scheduled or the storage works: a promise that settles when that changed. */
@@ -91,6 +105,11 @@ export class Driver {
   /** Whether no command is taken any more. */
   get isEnded(): boolean {
     return this.#ended !== undefined
+  }
+
+  /** Whether the engine answers at once what it is asked. */
+  get isAtHand(): boolean {
+    return this.#engine.isAtHand !== false
   }
 
   /** Throws if no command is taken any more. */

@@ -1,5 +1,5 @@
 /** Opening a box: the engine is loaded, the storage taken, the journal read back. */
-import { SEGMENT_BYTES_DEFAULT } from '#default-storage'
+import { FREE_OWNER_DEATHS, SEGMENT_BYTES_DEFAULT, WHEN_LOCKED_DEFAULT } from '#default-storage'
 import { loadEngine } from '#engine'
 import type { Box } from './api.js'
 import { EmbeddedBox } from './box.js'
@@ -11,6 +11,7 @@ import { GuardedClock } from './guarded-clock.js'
 import { openWhenFree } from './lock-wait.js'
 import type { OpenOptions } from './open.js'
 import { unlessAborted } from './pending.js'
+import { FREE_TAB_DEATHS, openShared, sharingOf } from './share/open-shared.js'
 import { checkSegments } from './storage-port.js'
 import { ReadOnlyStorage } from './storage/read-only.js'
 import { type FileLocking, type SegmentInfo, type Storage, type StorageReader, USE_FILE_LOCK } from './storage/storage.js'
@@ -25,6 +26,16 @@ export async function openBox(storage: Storage, options: OpenOptions): Promise<B
   const clock = new GuardedClock(options.clock ?? systemClock())
   signal?.throwIfAborted()
   const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
+  const { readOnly, whenLocked = WHEN_LOCKED_DEFAULT } = options
+  if (readOnly !== true && whenLocked === 'share') {
+    const sharing = sharingOf(storage)
+    if (sharing !== undefined) {
+      const create = (): Engine => createEngine(module, storage, options, clock, FREE_TAB_DEATHS)
+      return await openShared({ storage, sharing, module, clock, createEngine: create, signal })
+    }
+    // By default, what can be shared is.
+    if (options.whenLocked === 'share') throw cannotShare()
+  }
   const engine = createEngine(module, storage, options, clock)
 
   const taking = options.readOnly === true ? lookAt(storage, signal) : take(module, storage, options, clock)
@@ -43,12 +54,19 @@ export async function openBox(storage: Storage, options: OpenOptions): Promise<B
   return box
 }
 
-function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock): Engine {
+function cannotShare(): AckboxError<'ERR_UNSUPPORTED'> {
+  const message =
+    "open: whenLocked 'share' needs indexedDbStorage, Web Locks and BroadcastChannel; browsers give the locks to pages from https: or localhost"
+  return new AckboxError('ERR_UNSUPPORTED', message)
+}
+
+function createEngine(module: EngineModule, storage: Storage, options: OpenOptions, clock: Clock, freeOwnerDeaths = FREE_OWNER_DEATHS): Engine {
   const { maxMemoryBytes, segmentBytes = SEGMENT_BYTES_DEFAULT, seed, readOnly } = options
   const config = {
     durability: storage.durability,
     ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
     segmentBytes,
+    freeOwnerDeaths,
     ...(seed === undefined ? {} : { seed: String(seed) }),
     ...(readOnly === true ? { readOnly } : {}),
   }

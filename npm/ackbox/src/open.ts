@@ -9,7 +9,7 @@ import { loadedBefore } from './parts.js'
 import { checkStorage, hasFunctions } from './storage/check-storage.js'
 import type { Storage } from './storage/storage.js'
 import type { Range } from './validate.js'
-import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal, unsupported } from './validate.js'
+import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal } from './validate.js'
 
 /** Options of `open`. */
 export interface OpenOptions {
@@ -17,7 +17,7 @@ export interface OpenOptions {
    * What to do when another owner has the box. `'reject'` (the default): `ERR_LOCKED`. `'wait'`: opens as soon as that
    * owner closes it or dies, or rejects with `ERR_LOCKED` after `lockWaitMs`.
    */
-  readonly whenLocked?: 'reject' | 'wait' | undefined
+  readonly whenLocked?: 'reject' | 'wait' | 'share' | undefined
   /** How long `'wait'` waits, 0 or more. Default 30,000. */
   readonly lockWaitMs?: number | undefined
   /**
@@ -72,8 +72,7 @@ function checkOptions(options: OpenOptions): void {
   checkNames(options, NAMES, where)
   const { whenLocked, lockWaitMs, readOnly, engine, wasm, maxMemoryBytes, segmentBytes, clock, seed, signal } = options
   if (whenLocked !== undefined) {
-    const given = choice(whenLocked as string, ['reject', 'wait', 'share'], 'whenLocked', where)
-    if (given === 'share') throw unsupported(`whenLocked '${given}'`, where)
+    choice(whenLocked, ['reject', 'wait', 'share'], 'whenLocked', where)
   }
   if (lockWaitMs !== undefined) duration(lockWaitMs, LOCK_WAIT, 'lockWaitMs', where)
   flag(readOnly, 'readOnly', where)

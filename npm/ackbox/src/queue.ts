@@ -237,7 +237,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
   }
 
   async stats(): Promise<QueueStats> {
-    return this.driver.call({ op: 'queueStats', queue: this.number })
+    return this.driver.request({ op: 'queueStats', queue: this.number })
   }
 
   /** Only an index that shortens its window knows less than was configured. */

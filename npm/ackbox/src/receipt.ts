@@ -2,10 +2,11 @@
 import { messageStateNames, type ReceiptView } from './engine/wire.gen.js'
 import type { MessageState, Receipt } from './types.js'
 
-export function receiptOf(view: ReceiptView): Receipt {
+/** `stored`: it is on the disk, and nobody has decided yet. */
+export function receiptOf(view: ReceiptView & { readonly stored?: true }): Receipt {
   return {
     id: view.id(),
-    status: view.duplicate ? 'duplicate' : 'accepted',
+    status: view.stored === true ? 'stored' : view.duplicate ? 'duplicate' : 'accepted',
     state: messageStateNames[view.state] as MessageState,
   }
 }

@@ -22,6 +22,8 @@ export interface SteppingDelivery {
   readonly token: number
   readonly signal: AbortSignal
   key(name: string): string
+  askForKey(name: string): Promise<string>
+  askForKey(name: string): Promise<string>
   /** Throws unless steps may be recorded. */
   checkSteps(): void
 }
@@ -101,7 +103,9 @@ export class Steps {
   }
 
   async #runAndRecord(name: string, step: (context: StepContext) => unknown, where: string): Promise<unknown> {
-    const called = step(new Context(this.#delivery, name))
+    const key = this.#driver.isAtHand ? undefined : await this.#delivery.askForKey(name)
+    this.#delivery.checkSteps()
+    const called = step(new Context(this.#delivery, name, key))
     const given = isThenable(called) ? await unlessEnded(this.#driver, called) : called
     const { codec } = this.#queue.local
     const result = given === undefined ? undefined : encodeBody(given, codec, this.#queue.maxBodyBytes, where, 'result')
@@ -126,14 +130,17 @@ export class Steps {
 class Context implements StepContext {
   readonly #delivery: SteppingDelivery
   readonly #name: string
+  /** Known ahead where the engine does not answer at once. */
+  readonly #key: string | undefined
 
-  constructor(delivery: SteppingDelivery, name: string) {
+  constructor(delivery: SteppingDelivery, name: string, key: string | undefined) {
     this.#delivery = delivery
     this.#name = name
+    this.#key = key
   }
 
   get key(): string {
-    return this.#delivery.key(this.#name)
+    return this.#key ?? this.#delivery.key(this.#name)
   }
 
   get signal(): AbortSignal {

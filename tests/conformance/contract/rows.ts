@@ -12,7 +12,6 @@ export interface Row {
   readonly later?: string
 }
 
-const BROWSER = 'the browser'
 const REDIS = 'Redis'
 
 const row = (key: string, promise: string, later?: string): Row =>
@@ -24,7 +23,7 @@ export const ROWS: readonly Row[] = [
   row('A1 queues', 'lists the queues of the box'),
   row('A1 whenLocked', 'a second opener gets `ERR_LOCKED` with the owner, or waits'),
   row('A1 lockWaitMs', 'how long `wait` waits for the owner'),
-  row('A1 share', "`whenLocked: 'share'`: tabs of a browser work through one owner", BROWSER),
+  row('A1 share', "`whenLocked: 'share'`: tabs of a browser work through one owner"),
   row('A1 readOnly', 'looks at a box without owning it'),
   row('A1 engine', "`engine` and `ACKBOX_ENGINE` choose native or WebAssembly, and fail loudly"),
   row('A1 wasm', 'URL, Response, bytes or Module of the WebAssembly'),
@@ -65,6 +64,7 @@ export const ROWS: readonly Row[] = [
   row('A2 enqueue', 'resolves when the message is durable'),
   row('A2 enqueueMany', 'all or nothing'),
   row('A2 receipt', 'id, accepted or duplicate, state'),
+  row('A2 stored', 'what a tab left and no owner answered: durable, decided later'),
   row('A2 delayMs', '`delayMs` and `at`: not delivered before'),
   row('A2 ttlMs', 'no delivery starts after it: dead-lettered as `expired`'),
   row('A2 priority', '0 to 255, higher first, FIFO within one'),
@@ -116,6 +116,7 @@ export const ROWS: readonly Row[] = [
   row('A5 dead redrive', 'limit, pace, another queue; idempotent'),
   row('A5 dead edit', 'another body, other headers'),
   row('A5 dead remove', 'removes what the filter names'),
+  row('A5 refused', 'what was stored in a tab and cannot be accepted becomes a dead letter'),
   row('A5 dead letter', 'reason, error and history as plain objects'),
 
   row('A6 peek', 'looks at messages'),

@@ -31,6 +31,9 @@ export type { Config, Request } from './objects.js'
 /** Which build of the engine runs. */
 export type EngineKind = 'native' | 'wasm'
 
+/** Ticket of requests that are answered at once: no reply comes to it, and no waiter has it. */
+export const AT_ONCE = 2 ** 32
+
 /** One engine, which holds the state of one box. */
 export interface Engine {
   readonly kind: EngineKind
@@ -64,6 +67,12 @@ export interface Engine {
 
   /** When to step without any input: milliseconds since the epoch, or `Infinity`. */
   wakeup(): number
+
+  /** Of an engine to which outputs come by themselves: calls this when there are some. */
+  attach?(wake: () => void): void
+
+  /** False: it is in another tab, and only what is answered under a ticket can be asked. Absent: true. */
+  readonly isAtHand?: boolean
 
   /** Gives its memory back at once. The engine is not used afterwards. Idempotent. */
   free(): void

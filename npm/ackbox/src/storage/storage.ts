@@ -118,6 +118,77 @@ export function isCleanFailure(error: unknown): error is CleanFailure {
   return typeof error === 'object' && error !== null && 'clean' in error && error.clean === true
 }
 
+/** Messages between those who share a storage. What one sends, all others get. */
+export interface Channel {
+  send(message: unknown): void
+  /** Nothing comes any more. Idempotent. */
+  close(): void
+}
+
+/** What others leave for the owner of a storage; keys only grow. */
+export interface SharedInbox {
+  /** Keeps these; gives their keys. They are on the disk when it resolves; a rejection for lack of room has `clean: true`. */
+  add(rows: readonly unknown[]): Promise<number[]>
+  /** Takes one back: false if it is not there any more, or is the owner's by now. */
+  takeBack(key: number): Promise<boolean>
+  close(): void
+}
+
+/** The inbox as its owner sees it; every call rejects if somebody else owns the storage by now. */
+export interface OwnedInbox {
+  /** Some rows behind a key, in their order. */
+  rows(after: number): Promise<{ readonly key: number; readonly row: unknown }[]>
+  /** Makes a row the owner's: nobody takes it back any more. False if it is not there. */
+  claim(key: number): Promise<boolean>
+  /** Removes all up to a key. */
+  remove(upTo: number): Promise<void>
+}
+
+/** How those who share a storage find each other, and decide who owns it. */
+export interface Sharing {
+  channel(onMessage: (message: unknown) => void): Channel
+  /**
+   * Waits in turn for the ownership, or takes it away from its owner. From then on `open` of the storage succeeds, and its
+   * `close` gives the ownership up. `onLost` is called if it is taken away.
+   */
+  own(options: { readonly steal: boolean; readonly signal: AbortSignal; readonly onLost: () => void }): Promise<void>
+  /** Whether its owner shares with nobody. */
+  isExclusive(): Promise<boolean>
+  /** Tells that this one lives, until what it gives is called or the tab ends, however it ends. */
+  live(who: string): Promise<() => void>
+  /** Resolves when somebody who lived does not any more. */
+  gone(who: string, signal: AbortSignal): Promise<void>
+  /** `onClosed` is called if the browser takes it away. */
+  connect(onClosed: (why: string) => void): Promise<SharedInbox>
+  /** Of an owner whose storage is open. */
+  owned(): OwnedInbox
+}
+
+/** Errors that say that somebody else owns the storage by now. */
+const fenced = new WeakSet<object>()
+
+/** Marks such an error. */
+export function markFenced<E extends Error>(error: E): E {
+  fenced.add(error)
+  return error
+}
+
+/** Whether an error, or what caused it, says that somebody else owns the storage by now. */
+export function isFenced(error: unknown): boolean {
+  for (let at = error; typeof at === 'object' && at !== null; at = (at as { cause?: unknown }).cause) {
+    if (fenced.has(at)) return true
+  }
+  return false
+}
+
+/** Under this key a storage that several may share says how; `undefined` where the platform has not what it needs. */
+export const SHARE: unique symbol = Symbol.for('ackbox.share') as never
+
+/** A storage that several may share. */
+export interface Shareable {
+  [SHARE](): Sharing | undefined
+}
+
 /** The operating system's exclusive lock on a file, held until it is released or the process ends. */
 export interface FileLock {
   release(): void

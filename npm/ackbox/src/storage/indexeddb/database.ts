@@ -18,7 +18,7 @@ import { AckboxError } from '../../errors.js'
 export interface Schema extends DBSchema {
   journal: { key: [segment: number, end: number]; value: Uint8Array }
   owner: { key: string; value: OwnerRow }
-  inbox: { key: number; value: unknown }
+  inbox: { key: number; value: InboxRow }
   reserve: { key: string; value: Uint8Array }
 }
 
@@ -27,6 +27,13 @@ export interface OwnerRow {
   readonly epoch: number
   /** Since when, in milliseconds since 1970. */
   readonly since: number
+}
+
+/** What a tab left for the owner. */
+export interface InboxRow {
+  readonly row: unknown
+  /** It is the owner's: who left it does not take it back any more. */
+  readonly claimed?: true
 }
 
 /** The one key of the store `owner`. */

@@ -19,14 +19,16 @@ import { AckboxError, invalidOption } from '../../errors.js'
 import { checkNames, choice, flag } from '../../validate.js'
 import { missingSegment, notOpen, shortRead } from '../refusals.js'
 import type { Reserve } from '../reserve.js'
-import type { Room, SegmentInfo, Storage, StorageReader } from '../storage.js'
+import { type OwnedInbox, type Room, type SegmentInfo, SHARE, type Shareable, type Sharing, type Storage, type StorageReader } from '../storage.js'
 import { Ballast } from './ballast.js'
 import { addChunk, cutChunks, readChunks, removeChunks } from './chunks.js'
 import { connect } from './database.js'
 import { type OwnedJournal, ownJournal, type Strictness } from './owned-journal.js'
-import { own, type Ownership } from './ownership.js'
+import { ownedInbox } from './inbox.js'
+import { type Hold, own, owned, type Ownership } from './ownership.js'
 import { openSnapshot } from './reader.js'
 import { isQuotaError, noRoom, persisted, quotaReserve } from './room.js'
+import { sharingOf, surroundings } from './sharing.js'
 
 /** Options of `indexedDbStorage`. */
 export interface IndexedDbStorageOptions {
@@ -58,6 +60,7 @@ interface Opened {
   readonly journal: OwnedJournal
   readonly reserve: Reserve
   readonly ballast: Ballast
+  readonly inbox: OwnedInbox
   readonly sizes: Map<number, number>
   readonly persisted: boolean | undefined
   /** The append under way. */
@@ -66,12 +69,16 @@ interface Opened {
   failure: AckboxError | undefined
 }
 
-class IndexedDbStorage implements Storage {
+class IndexedDbStorage implements Storage, Shareable {
   readonly durability: 'power-loss' | 'process-crash'
   readonly #name: string
   readonly #what: string
   readonly #strictness: Strictness
   readonly #persist: boolean
+  /** Those of the place where it was made. */
+  readonly #surroundings = surroundings()
+  /** The lock, if somebody who shares the database got it before the opening. */
+  #granted: Hold | undefined
   #opened: Opened | undefined
 
   constructor(name: string, strictness: Strictness, persist: boolean) {
@@ -104,7 +111,7 @@ class IndexedDbStorage implements Storage {
       const opened = this.#opened
       if (opened !== undefined) opened.failure ??= this.#failed('can be written no more', why)
     }
-    const ownership = await own(this.#name, () => onLost('another tab took the lock'))
+    const ownership = await this.#own(() => onLost('another tab took the lock'))
     if (ownership === undefined) throw this.#locked()
     try {
       const opened = await this.#openJournal(ownership, onLost)
@@ -178,6 +185,21 @@ class IndexedDbStorage implements Storage {
     return this.#explain('could not be looked at', () => openSnapshot(this.#name, this.#what))
   }
 
+  [SHARE](): Sharing | undefined {
+    if (this.#surroundings === undefined) return undefined
+    return sharingOf(this.#name, this.#surroundings, {
+      granted: (hold) => (this.#granted = hold),
+      inbox: () => this.#whileOpen('owned').inbox,
+    })
+  }
+
+  async #own(onLost: () => void): Promise<Ownership | undefined> {
+    const granted = this.#granted
+    if (granted === undefined) return own(this.#name, onLost)
+    this.#granted = undefined
+    return owned(this.#name, granted)
+  }
+
   async #openJournal(ownership: Ownership, onLost: (why: string) => void): Promise<Opened> {
     const database = await connect(this.#name, onLost)
     try {
@@ -186,7 +208,8 @@ class IndexedDbStorage implements Storage {
       const ballast = new Ballast(database)
       const [kept] = await Promise.all([persisted(this.#persist), reserve.check(), ballast.take()])
       const sizes = new Map(journal.segments.map(({ segment, bytes }) => [segment, bytes]))
-      return { ownership, journal, reserve, ballast, sizes, persisted: kept, appending: undefined, failure: undefined }
+      const inbox = ownedInbox(database, journal)
+      return { ownership, journal, reserve, ballast, inbox, sizes, persisted: kept, appending: undefined, failure: undefined }
     } catch (error) {
       database.close()
       throw error

@@ -4,7 +4,7 @@
  */
 
 import { AckboxError } from '../../errors.js'
-import type { SegmentInfo } from '../storage.js'
+import { markFenced, type SegmentInfo } from '../storage.js'
 import { listSegments } from './chunks.js'
 import { type Database, type Journal, JOURNAL_STORES, OWNER, type Owner, type OwnerRow } from './database.js'
 import { isQuotaError } from './room.js'
@@ -94,6 +94,11 @@ export class OwnedJournal {
     }
   }
 
+  /** Throws unless this one is the owner, as `owner` tells in a transaction of its own. */
+  async check(owner: Pick<Owner<IDBTransactionMode>, 'get'>): Promise<void> {
+    if (((await owner.get(OWNER))?.epoch ?? 0) !== this.#self.epoch) throw this.#fenced()
+  }
+
   close(): void {
     this.#database.close()
   }
@@ -112,7 +117,7 @@ export class OwnedJournal {
 
   #fenced(): AckboxError<'ERR_STORAGE_FAILED'> {
     const message = `database '${this.#name}': another tab owns it by now; nothing was written`
-    return new AckboxError('ERR_STORAGE_FAILED', message)
+    return markFenced(new AckboxError('ERR_STORAGE_FAILED', message))
   }
 }
 

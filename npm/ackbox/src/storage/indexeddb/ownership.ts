@@ -21,7 +21,7 @@ export interface Ownership {
 }
 
 /** Lets a holder of the lock go. */
-interface Hold {
+export interface Hold {
   release(): Promise<void>
 }
 
@@ -34,6 +34,12 @@ export async function own(name: string, onLost: () => void): Promise<Ownership |
   const hasLocks = globalThis.navigator?.locks !== undefined
   const hold = hasLocks ? await holdLock(lockName(name), onLost) : holdAlone(name)
   if (hold === undefined) return undefined
+  const alone = hasLocks ? await holdLock(exclusiveName(name), () => {}) : undefined
+  return owned(name, { release: async () => void (await Promise.all([hold.release(), alone?.release()])) })
+}
+
+/** Ownership by a lock that is held. */
+export function owned(name: string, hold: Hold): Ownership {
   const since = platform.wallNow()
   owners.set(name, since)
   let released: Promise<void> | undefined
@@ -45,8 +51,13 @@ export async function own(name: string, onLost: () => void): Promise<Ownership |
 }
 
 /** The name of the lock, which stands for the name of the database in the whole origin. */
-function lockName(name: string): string {
+export function lockName(name: string): string {
   return `ackbox:${name}`
+}
+
+/** The name of the lock that an owner holds as well who shares with nobody. */
+export function exclusiveName(name: string): string {
+  return `${lockName(name)}:alone`
 }
 
 function checkNotOwned(name: string): void {

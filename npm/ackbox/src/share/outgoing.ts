@@ -1,0 +1,152 @@
+/**
+ * Enqueues of a tab that does not drive: each is left in the inbox of the database, in a strict transaction, and answered
+ * when the hub has moved it. Where no hub answers within two seconds, what is on the disk is `stored`: it is moved some time,
+ * by whoever drives then.
+ */
+import type { Clock, TimerHandle } from '../clock.js'
+import type { Failure } from '../engine/engine.js'
+import { messageOf } from '../error-info.js'
+import { AckboxError } from '../errors.js'
+import { isCleanFailure, type SharedInbox } from '../storage/storage.js'
+import type { InputRecord, ReceiptOf } from './protocol.js'
+import type { QueueOptions } from '../engine/objects.js'
+import { tabMessageId } from './tab-message-id.js'
+
+/** Counts up with every change of what a row is. */
+export const ROW_FORMAT = 1
+
+/** What is left under one key: messages that become durable together. */
+export interface Row {
+  readonly format: number
+  /** Who left it. */
+  readonly tab: string
+  /** When, in ms since 1970. */
+  readonly leftAt: number
+  readonly items: readonly RowItem[]
+}
+
+/** One message, with what its queue is if nobody has defined it yet. */
+export interface RowItem {
+  readonly queue: string
+  readonly options: QueueOptions
+  readonly record: InputRecord
+}
+
+/** How one left row ends. */
+export interface Leaving {
+  moved(receipts: readonly ReceiptOf[]): void
+  stored(ids: readonly string[]): void
+  refused(failure: Failure): void
+}
+
+interface Waiting {
+  readonly leaving: Leaving
+  readonly ids: readonly string[]
+  /** It resolves as stored then. */
+  timer: TimerHandle | undefined
+}
+
+const STORED_AFTER_MS = 2_000
+
+export class Outgoing {
+  readonly #tab: string
+  readonly #clock: Clock
+  readonly #inbox: SharedInbox
+  /** Tells the hub that there is something. */
+  readonly #left: () => void
+  readonly #waiting = new Map<number, Waiting>()
+  /** Verdicts that were faster than the answer of the transaction. */
+  readonly #early = new Map<number, readonly ReceiptOf[]>()
+  /** Transactions under way. */
+  readonly #writing = new Set<Promise<void>>()
+
+  constructor(tab: string, clock: Clock, inbox: SharedInbox, left: () => void) {
+    this.#tab = tab
+    this.#clock = clock
+    this.#inbox = inbox
+    this.#left = left
+  }
+
+  /** Whether somebody waits for a verdict. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0 || this.#writing.size > 0
+  }
+
+  /** Leaves these in one transaction, each a unit of its own. */
+  leave(units: readonly { readonly items: readonly RowItem[]; readonly leaving: Leaving }[]): void {
+    const writing = this.#write(units).finally(() => this.#writing.delete(writing))
+    this.#writing.add(writing)
+  }
+
+  /** Resolves when everything that was left is on the disk, or refused. */
+  async settled(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing)
+  }
+
+  /** The hub has moved a row. */
+  moved(key: number, receipts: readonly ReceiptOf[]): void {
+    const waiting = this.#take(key)
+    if (waiting !== undefined) waiting.leaving.moved(receipts)
+    else if (this.#writing.size > 0) this.#early.set(key, receipts)
+  }
+
+  /** The hub has refused a row. Whether its owner was told: then the row is gone. */
+  async refused(key: number, failure: Failure): Promise<boolean> {
+    if (this.#writing.size > 0) await this.settled()
+    if (!this.#waiting.has(key)) return false
+    const isOurs = await this.#inbox.takeBack(key).catch(() => false)
+    const waiting = this.#take(key)
+    if (waiting === undefined) return isOurs
+    if (isOurs) waiting.leaving.refused(failure)
+    else waiting.leaving.stored(waiting.ids)
+    return isOurs
+  }
+
+  /** Nobody waits any more. */
+  end(): void {
+    for (const { timer } of this.#waiting.values()) if (timer !== undefined) this.#clock.clearTimeout(timer)
+    this.#waiting.clear()
+    this.#inbox.close()
+  }
+
+  async #write(units: readonly { readonly items: readonly RowItem[]; readonly leaving: Leaving }[]): Promise<void> {
+    const leftAt = this.#clock.now()
+    const rows = units.map(({ items }): Row => {
+      const named = items.map((item) => ({ ...item, record: { ...item.record, id: item.record['id'] ?? tabMessageId(leftAt) } }))
+      return { format: ROW_FORMAT, tab: this.#tab, leftAt, items: named }
+    })
+    let keys: number[]
+    try {
+      keys = await this.#inbox.add(rows)
+    } catch (error) {
+      const failure = failureOf(error)
+      for (const { leaving } of units) leaving.refused(failure)
+      return
+    }
+    this.#left()
+    const left = Math.max(0, leftAt + STORED_AFTER_MS - this.#clock.now())
+    keys.forEach((key, at) => this.#await(key, units[at]!.leaving, rows[at]!.items.map(({ record }) => record['id'] as string), left))
+    this.#early.clear()
+  }
+
+  #await(key: number, leaving: Leaving, ids: readonly string[], ms: number): void {
+    const early = this.#early.get(key)
+    if (early !== undefined) return leaving.moved(early)
+    const timer = this.#clock.setTimeout(() => this.#take(key)?.leaving.stored(ids), ms)
+    this.#waiting.set(key, { leaving, ids, timer })
+  }
+
+  #take(key: number): Waiting | undefined {
+    const waiting = this.#waiting.get(key)
+    if (waiting === undefined) return undefined
+    this.#waiting.delete(key)
+    if (waiting.timer !== undefined) this.#clock.clearTimeout(waiting.timer)
+    return waiting
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (isCleanFailure(error)) return { code: 'ERR_STORAGE_FULL', message: messageOf(error) }
+  if (AckboxError.is(error)) return { code: error.code, message: error.message }
+  return { code: 'ERR_STORAGE_FAILED', message: `the message could not be left for the tab that drives the box: ${messageOf(error)}` }
+}
