@@ -29,6 +29,9 @@ pub(crate) fn cargo() -> Command {
     tool(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// With this format Cargo tells where its outputs lie, and still prints compiler messages for people.
+pub(crate) const TELLING: &str = "--message-format=json-render-diagnostics";
+
 /// Runs a `cargo build` and returns the file of `extension` that it made for the library `name`.
 pub(crate) fn build_library(
     step: &Step,
@@ -36,13 +39,22 @@ pub(crate) fn build_library(
     name: &str,
     extension: &str,
 ) -> Result<PathBuf> {
-    // With this format Cargo tells where its outputs lie, and still prints compiler messages for people.
-    let messages = step.capture(command.arg("--message-format=json-render-diagnostics"))?;
-    library_of(&messages, name, extension)
-        .with_context(|| format!("cargo built no .{extension} of the library `{name}`"))
+    build(step, command.arg(TELLING), name, extension)
 }
 
-fn library_of(messages: &str, name: &str, extension: &str) -> Option<PathBuf> {
+/// Runs a Cargo that is [`TELLING`] and returns the file of `extension` that it made for the target `name`.
+pub(crate) fn build(
+    step: &Step,
+    command: &mut Command,
+    name: &str,
+    extension: &str,
+) -> Result<PathBuf> {
+    let messages = step.capture(command)?;
+    output_of(&messages, name, extension)
+        .with_context(|| format!("cargo built no .{extension} of `{name}`"))
+}
+
+fn output_of(messages: &str, name: &str, extension: &str) -> Option<PathBuf> {
     let messages = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -60,17 +72,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_library_among_the_messages() {
+    fn finds_the_output_among_the_messages() {
         let messages = concat!(
             r#"{"reason":"compiler-artifact","target":{"name":"serde"},"filenames":["/t/libserde.rlib"]}"#,
             "\nnot a message\n",
             r#"{"reason":"compiler-artifact","target":{"name":"ackbox_node"},"filenames":["/t/a.d","/t/a.so"]}"#,
         );
         assert_eq!(
-            library_of(messages, "ackbox_node", "so"),
+            output_of(messages, "ackbox_node", "so"),
             Some(PathBuf::from("/t/a.so"))
         );
-        assert_eq!(library_of(messages, "ackbox_node", "wasm"), None);
-        assert_eq!(library_of(messages, "serde", "so"), None);
+        assert_eq!(output_of(messages, "ackbox_node", "wasm"), None);
+        assert_eq!(output_of(messages, "serde", "so"), None);
     }
 }

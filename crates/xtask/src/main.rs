@@ -8,6 +8,7 @@ mod apt;
 mod cargo;
 mod chromium;
 mod codegen;
+mod core_on_wasm;
 mod debian;
 mod driver;
 mod enumeration;

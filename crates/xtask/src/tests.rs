@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use crate::proof;
 use crate::step::{Progress, Step, StepFailed};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{cargo, chromium, native, programs, tools, typescript, wasm};
+use crate::{cargo, chromium, core_on_wasm, native, programs, tools, typescript, wasm};
 
 /// A demo that hangs ends here, well above what it takes on two cores.
 const DEMO_LIMIT: Duration = Duration::from_secs(300);
@@ -43,6 +43,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         };
         tier("Rust", 480, &|tally| rust(&progress, tally));
         tier("build", 300, &|tally| build(&progress, tally));
+        tier("core on WebAssembly", 120, &|tally| {
+            let mut counts = Counts::default();
+            let outcome = core_on_wasm::run(&progress, &mut counts);
+            tally.suite(outcome, counts);
+        });
         tier("npm checks", 60, &|tally| {
             checks(&progress, tally, "npm", &npm_scripts);
             checks(&progress, tally, "tests", &tests_scripts);

@@ -32,16 +32,40 @@ const FEATURES: [&str; 7] = [
 ];
 
 /// What compiles to WebAssembly on this machine.
-enum Toolchain {
+pub(crate) enum Toolchain {
     /// The Rust that runs xtask has the target's standard library.
     Current,
     /// Debian's Rust, with the standard library built from source.
     Debian(Debian),
 }
 
+impl Toolchain {
+    /// Its Cargo, with this command, for the target; `library` names crates of the standard library that are needed.
+    pub(crate) fn cargo(&self, command: &str, library: &str) -> Command {
+        match self {
+            Self::Current => {
+                let mut cargo = cargo::cargo();
+                cargo.args([command, "--target", TARGET]);
+                cargo
+            }
+            Self::Debian(debian) => {
+                let mut cargo = debian.cargo();
+                cargo.args([command, "--target", TARGET]);
+                cargo.arg(format!("-Zbuild-std={library}"));
+                cargo
+            }
+        }
+    }
+}
+
+/// Finds what compiles to WebAssembly, or installs it.
+pub(crate) fn toolchain(progress: &Progress) -> Result<Toolchain, StepFailed> {
+    progress.step("wasm-toolchain", "WebAssembly toolchain", find_toolchain)
+}
+
 /// Builds `npm/ackbox/dist/wasm/{ackbox.js, ackbox_bg.wasm}`. Needs the npm packages of `npm/`.
 pub(crate) fn build(progress: &Progress) -> Result<(), StepFailed> {
-    let toolchain = progress.step("wasm-toolchain", "WebAssembly toolchain", find_toolchain)?;
+    let toolchain = toolchain(progress)?;
     let compiled = progress.step("wasm", "WebAssembly engine", |step| {
         compile(step, &toolchain)
     })?;
@@ -96,22 +120,8 @@ fn has_standard_library() -> bool {
 }
 
 fn compile(step: &mut Step, toolchain: &Toolchain) -> Result<PathBuf> {
-    let mut command = match toolchain {
-        Toolchain::Current => cargo::cargo(),
-        Toolchain::Debian(debian) => debian.cargo(),
-    };
-    command.args([
-        "build",
-        "--profile",
-        "wasm",
-        "--target",
-        TARGET,
-        "--package",
-        "ackbox-wasm",
-    ]);
-    if let Toolchain::Debian(_) = toolchain {
-        command.arg("-Zbuild-std=std,panic_abort");
-    }
+    let mut command = toolchain.cargo("build", "std,panic_abort");
+    command.args(["--profile", "wasm", "--package", "ackbox-wasm"]);
     cargo::build_library(step, &mut command, "ackbox_wasm", "wasm")
 }
 
