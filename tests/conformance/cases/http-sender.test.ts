@@ -404,6 +404,31 @@ it('a request ends with its delivery', async () => {
   await gone
 })
 
+it('a page that goes away aborts what cannot outlive it, at no cost and with no blame, and leaves alone what can', async () => {
+  const page = new EventTarget()
+  vi.stubGlobal('document', {})
+  vi.stubGlobal('addEventListener', page.addEventListener.bind(page))
+  vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page))
+  onTestFinished(() => void vi.unstubAllGlobals())
+  const server = await loopback((arrival, count) => (count <= 6 ? undefined : says(200)(arrival)))
+  const { queue, seen, clock, worker } = await sending(server, {}, { destination: () => 'there' })
+  await queue.enqueue('long'.repeat(10_000), { id: 'long' })
+  for (let round = 1; round <= 6; round += 1) {
+    const { gone } = await server.arrival(round)
+    page.dispatchEvent(new Event('pagehide'))
+    await gone
+    expect(await seen.until('retry', round)).toMatchObject({ attempt: 1, delayMs: RETRY_MS, error: { name: 'RetryAfterError' } })
+    await clock.advance(RETRY_MS)
+  }
+  expect(await seen.until('completed')).toMatchObject({ id: 'long', attempt: 1 })
+  const short = await loopback((arrival) => {
+    page.dispatchEvent(new Event('pagehide'))
+    says(200)(arrival)
+  })
+  await httpSender({ url: short.origin })(testDelivery('short') as Delivery)
+  expect(worker.circuit('there').state).toBe('closed')
+})
+
 describe('a message that cannot be sent is dead:', () => {
   it.each<[string, Partial<HttpSenderOptions<unknown>>, RegExp]>([
     ['an address that is none', { url: () => 'nowhere' }, /url.*'nowhere'/],

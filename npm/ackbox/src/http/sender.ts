@@ -13,6 +13,7 @@ import { beginning, type ByteStream, skip } from './body.js'
 import { ENQUEUED_AT, writeEnqueuedAt } from './enqueue-time.js'
 import { idempotencyKey } from './idempotency-key.js'
 import { takeKeepalive } from './keepalive.js'
+import { onLeaving } from './leaving.js'
 import { isOfNetwork, networkError } from './network-error.js'
 
 /** What a sender tells `fetch`. */
@@ -96,7 +97,8 @@ const DEFAULTS = Object.freeze({ breaker: true })
  * A request that fails while the platform says that it is offline costs no attempt, and is no failure of the server.
  *
  * In browsers a request of a small body is finished even when its page is closed (`keepalive`); its message is sent again
- * later all the same, under its key.
+ * later all the same, under its key. Any other request is aborted when its page goes away (`pagehide`), which costs no
+ * attempt and is no failure of the server either.
  *
  * ```ts
  * const send = httpSender<Order>({ url: 'https://example.org/orders' })
@@ -165,6 +167,11 @@ function offline(name: string, cause: unknown): RetryAfterError {
   return new RetryAfterError(0, { cause: new Error(`${name}: the device is offline`, { cause }) })
 }
 
+/** Nor is that the page goes away; where it is shown again, the backoff has passed by then or not. */
+function left(name: string): RetryAfterError {
+  return new RetryAfterError(0, { cause: new Error(`${name}: the page went away`) })
+}
+
 class Sender<T> {
   readonly #options: CheckedOptions<T>
 
@@ -192,11 +199,13 @@ class Sender<T> {
     if (message.signal.aborted) abort()
     const { body } = request
     const giveBack = takeKeepalive(typeof body === 'string' ? utf8Length(body) : body.length)
+    const stay = giveBack === undefined ? onLeaving(() => controller.abort(left(name))) : undefined
     const init = { ...request, method: 'POST', redirect: 'manual', keepalive: giveBack !== undefined } as const
     try {
       await this.#exchange(url, { ...init, signal: controller.signal }, name)
     } finally {
       giveBack?.()
+      stay?.()
       clock.clearTimeout(timer)
       message.signal.removeEventListener('abort', abort)
       // Whatever of the answer was not read is not wanted.

@@ -13,6 +13,7 @@ import { type DBSchema, type IDBPDatabase, type IDBPObjectStore, openDB, type Op
 
 import { messageOf } from '../../error-info.js'
 import { AckboxError } from '../../errors.js'
+import { denied } from './denied.js'
 
 /** What the database looks like. */
 export interface Schema extends DBSchema {
@@ -141,10 +142,8 @@ function refusalOf(name: string, cause: unknown): AckboxError {
     case 'QuotaExceededError':
       return new AckboxError('ERR_STORAGE_FULL', `database '${name}': no room to make it: ${messageOf(cause)}`, { cause })
     case 'SecurityError':
-    case 'InvalidStateError': {
-      const message = `database '${name}': the browser denies IndexedDB here (site data are blocked, or private browsing)`
-      return new AckboxError('ERR_STORAGE_FAILED', `${message}: ${messageOf(cause)}`, { cause })
-    }
+    case 'InvalidStateError':
+      return denied(name, cause)
     default:
       return new AckboxError('ERR_STORAGE_FAILED', `database '${name}': cannot be opened: ${messageOf(cause)}`, { cause })
   }

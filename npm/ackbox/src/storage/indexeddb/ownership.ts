@@ -8,6 +8,7 @@
 
 import { platform } from '../../clock.js'
 import { AckboxError } from '../../errors.js'
+import { denied } from './denied.js'
 
 /** Owners in this process, and since when. */
 const owners = new Map<string, number>()
@@ -32,7 +33,7 @@ export interface Hold {
 export async function own(name: string, onLost: () => void): Promise<Ownership | undefined> {
   checkNotOwned(name)
   const hasLocks = globalThis.navigator?.locks !== undefined
-  const hold = hasLocks ? await holdLock(lockName(name), onLost) : holdAlone(name)
+  const hold = hasLocks ? await holdLock(name, onLost) : holdAlone(name)
   if (hold === undefined) return undefined
   const alone = hasLocks ? await holdLock(exclusiveName(name), () => {}) : undefined
   return owned(name, { release: async () => void (await Promise.all([hold.release(), alone?.release()])) })
@@ -82,7 +83,7 @@ function holdLock(name: string, onLost: () => void): Promise<Hold | undefined> {
     let letGo = (): void => {}
     const held = new Promise<void>((resolve) => (letGo = resolve))
     let isHeld = false
-    const ended = navigator.locks.request(name, { ifAvailable: true }, (lock): Promise<void> | undefined => {
+    const ended = navigator.locks.request(lockName(name), { ifAvailable: true }, (lock): Promise<void> | undefined => {
       if (lock === null) {
         granted(undefined)
         return undefined
@@ -100,7 +101,7 @@ function holdLock(name: string, onLost: () => void): Promise<Hold | undefined> {
       () => {},
       (error: unknown) => {
         if (isHeld) onLost()
-        else refused(error)
+        else refused((error as { name?: unknown } | null)?.name === 'SecurityError' ? denied(name, error) : error)
       },
     )
   })

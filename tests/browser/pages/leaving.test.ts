@@ -1,0 +1,146 @@
+/** What becomes of requests whose page goes away, and of those that wait while there is no network. */
+import type { ServerResponse } from 'node:http'
+
+import type { Page } from 'playwright'
+import { describe, expect, it } from 'vitest'
+
+import { useChromium } from './support/chromium.ts'
+import { show, type Shown, shownSite } from './support/shown.ts'
+
+const newPage = useChromium()
+
+/** A request that the service got. */
+interface Asked {
+  readonly id: string
+  readonly response: ServerResponse
+  /** Resolves when the client has gone. */
+  readonly gone: Promise<void>
+}
+
+/** A service that a test answers for. */
+class Service {
+  readonly asked: Asked[] = []
+  /** What is answered at once; nothing: the test answers. */
+  status: number | undefined
+  #waiting: (() => void)[] = []
+
+  readonly listener: import('node:http').RequestListener = (request, response) => {
+    const gone = new Promise<void>((resolve) => request.socket.once('close', () => resolve()))
+    request.resume().on('error', () => {})
+    request.on('end', () => {
+      this.asked.push({ id: String(request.headers['idempotency-key']).slice(1, -1), response, gone })
+      if (this.status !== undefined) response.writeHead(this.status).end()
+      for (const wake of this.#waiting.splice(0)) wake()
+    })
+  }
+
+  /** The n-th request, from 1. */
+  async request(count: number): Promise<Asked> {
+    while (this.asked.length < count) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    return this.asked[count - 1]!
+  }
+}
+
+interface Shop extends Shown {
+  readonly orders: import('ackbox').Queue<string>
+  readonly worker: import('ackbox').Worker
+  readonly told: string[]
+}
+
+/** Opens the shop, which sends what it has; `told` are its events. */
+function openShop(page: Page): Promise<void> {
+  return page.evaluate(async () => {
+    const { ackbox } = globalThis as unknown as Shop
+    const told: string[] = []
+    const box = await ackbox.open('shop', { whenLocked: 'wait' })
+    const send = ackbox.httpSender<string>({ url: new URL('/orders', location.href) })
+    const orders = box.queue<string>('orders', { maxAttempts: 1, backoff: ackbox.constant(1), destination: send.destination })
+    orders.on('retry', ({ id, attempt, error }) => told.push(`${id} again behind attempt ${attempt}: ${error?.name}`))
+    orders.on('completed', ({ id, attempt }) => told.push(`${id} sent at attempt ${attempt}`))
+    orders.on('dead', ({ id, reason }) => told.push(`${id} dead: ${reason}`))
+    const worker = orders.process(send, { breaker: { failures: 1, cooldownMs: 86_400_000 } })
+    Object.assign(globalThis, { box, orders, worker, told })
+  })
+}
+
+function enqueue(page: Page, id: string, length: number): Promise<void> {
+  return page.evaluate(async ([given, size]) => {
+    await (globalThis as unknown as Shop).orders.enqueue('x'.repeat(size), { id: given })
+  }, [id, length] as const)
+}
+
+async function isTold(page: Page, text: string): Promise<void> {
+  await page.waitForFunction((wanted) => (globalThis as unknown as Shop).told.includes(wanted), text)
+}
+
+/** The state of the circuit of the service. */
+function circuit(page: Page): Promise<string> {
+  return page.evaluate(() => (globalThis as unknown as Shop).worker.circuit(location.origin).state)
+}
+
+async function openedShop(): Promise<{ service: Service; page: Page; url: string }> {
+  const service = new Service()
+  const url = await shownSite({ listeners: { '/orders': service.listener } })
+  const page = await show(await newPage(), url)
+  await openShop(page)
+  return { service, page, url }
+}
+
+/** More than may outlive a page. */
+const LONG = 100_000
+
+describe('a page that goes away [A7 httpSender]', () => {
+  it('aborts a request that cannot outlive it, at no cost: the only attempt of its message is still there', async () => {
+    const { service, page } = await openedShop()
+    await enqueue(page, 'long', LONG)
+    const { gone } = await service.request(1)
+    // As a page that the browser keeps aside, which is seen again at once.
+    await page.evaluate(() => void dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })))
+    await gone
+    await isTold(page, 'long again behind attempt 1: RetryAfterError')
+    expect(await circuit(page)).toBe('closed')
+    const { response } = await service.request(2)
+    response.writeHead(200).end()
+    await isTold(page, 'long sent at attempt 1')
+  })
+
+  it('leaves alone a request that outlives it', async () => {
+    const { service, page } = await openedShop()
+    await enqueue(page, 'short', 10)
+    const { response } = await service.request(1)
+    await page.evaluate(() => void dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true })))
+    response.writeHead(200).end()
+    await isTold(page, 'short sent at attempt 1')
+    expect(service.asked.map(({ id }) => id)).toEqual(['short'])
+  })
+})
+
+describe('a page without a network [A3 networkMode]', () => {
+  it('sends nothing, and goes on when there is one', async () => {
+    const { service, page } = await openedShop()
+    service.status = 200
+    await page.context().setOffline(true)
+    for (const id of ['a', 'b', 'c']) await enqueue(page, id, 10)
+    expect(await page.evaluate(() => (globalThis as unknown as Shop).worker.stats().started)).toBe(0)
+    await page.context().setOffline(false)
+    for (const id of ['a', 'b', 'c']) await isTold(page, `${id} sent at attempt 1`)
+    expect(service.asked.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('that comes and goes, and a page that is hidden and seen, do not hammer a service whose circuit is open', async () => {
+    const { service, page } = await openedShop()
+    service.status = 503
+    await enqueue(page, 'first', 10)
+    await page.waitForFunction(() => (globalThis as unknown as Shop).worker.circuit(location.origin).state === 'open')
+    for (const id of ['a', 'b']) await enqueue(page, id, 10)
+    for (let round = 0; round < 5; round += 1) {
+      await page.context().setOffline(true)
+      await page.context().setOffline(false)
+      await page.evaluate(() => void document.dispatchEvent(new Event('visibilitychange')))
+    }
+    // Whatever these began has come by the time that a later request has its answer.
+    await page.evaluate(async () => void (await (await fetch('/index.html')).text()))
+    expect(service.asked.map(({ id }) => id)).toEqual(['first'])
+    expect(await circuit(page)).toBe('open')
+  })
+})
