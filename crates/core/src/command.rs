@@ -144,6 +144,18 @@ pub enum Command<'a> {
     /// waiting [`Command::Finished`] or [`Command::Idle`]: it is answered with 0. Or a paced
     /// [`Request::Redrive`]: it is answered with what it has done.
     StopWaiting,
+    /// The same as [`Command::EnqueueMany`], in parts under one ticket, one behind the other: nothing else may
+    /// be said between them, and all are answered with the last.
+    EnqueuePart(Part<'a>),
+}
+
+/// Some messages of a batch.
+#[derive(Clone, Debug)]
+pub struct Part<'a> {
+    /// The next ones.
+    pub items: Vec<Enqueue<'a>>,
+    /// Whether the batch ends with them.
+    pub is_last: bool,
 }
 
 /// One message to accept.

@@ -2,15 +2,20 @@
 //!
 //! Any bytes are messages or [`BadInput`]: nothing here panics, and nothing is allocated beyond what the bytes hold.
 
+use std::ops::Range;
+
 use ackbox_core::command::{
-    Command, Completion, EditDead, Enqueue, Move, Produce, QueueId, ReadId, RecordStep, Settle,
-    Ticket, Token, Transaction, Verdict,
+    Command, Completion, EditDead, Enqueue, Move, Part, Produce, QueueId, ReadId, RecordStep,
+    Settle, Ticket, Token, Transaction, Verdict,
 };
 
 use crate::codes;
 use crate::input::{self, Input};
 pub use crate::number::BadInput;
 use crate::number::{Checked, duration, exact, instant, limit};
+
+/// Messages of a batch that are handed over at once. A larger one comes in parts.
+const PART: u32 = 2_500;
 
 /// What one or, for a batch, several records say.
 #[derive(Clone, Debug)]
@@ -25,20 +30,50 @@ pub enum Message<'a> {
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     bytes: &'a [u8],
-    at: usize,
+    at: Place,
     records: usize,
+}
+
+/// How far an input area was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    byte: usize,
+    /// The batch that goes on here.
+    batch: Option<Batch>,
+}
+
+/// A batch of which parts were read.
+#[derive(Clone, Copy, Debug)]
+struct Batch {
+    ticket: Ticket,
+    count: u32,
+    read: u32,
+}
+
+impl Place {
+    /// The beginning of an area.
+    pub const START: Self = Self {
+        byte: 0,
+        batch: None,
+    };
+
+    /// Whether everything of an area was read that has so many bytes.
+    #[must_use]
+    pub const fn is_end(&self, bytes: usize) -> bool {
+        self.byte >= bytes && self.batch.is_none()
+    }
 }
 
 impl<'a> Messages<'a> {
     /// Those of these bytes.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self::behind(bytes, 0)
+        Self::behind(bytes, Place::START)
     }
 
-    /// Those of these bytes that begin at `at`, where one of them does, or behind.
+    /// Those of these bytes from where others ended.
     #[must_use]
-    pub fn behind(bytes: &'a [u8], at: usize) -> Self {
+    pub fn behind(bytes: &'a [u8], at: Place) -> Self {
         Self {
             bytes,
             at,
@@ -48,7 +83,7 @@ impl<'a> Messages<'a> {
 
     /// Where the next one begins; the end of the bytes when there is none.
     #[must_use]
-    pub const fn at(&self) -> usize {
+    pub const fn at(&self) -> Place {
         self.at
     }
 
@@ -59,27 +94,29 @@ impl<'a> Messages<'a> {
     }
 
     fn record(&mut self) -> Checked<Option<Input<'a>>> {
-        let bytes = &self.bytes[self.at..];
+        let bytes = &self.bytes[self.at.byte..];
         if bytes.is_empty() {
             return Ok(None);
         }
         let (record, size) = Input::decode(bytes)
-            .map_err(|why| BadInput(format!("input record at byte {}: {why}", self.at)))?;
-        self.at += size;
+            .map_err(|why| BadInput(format!("input record at byte {}: {why}", self.at.byte)))?;
+        self.at.byte += size;
         self.records += 1;
         Ok(Some(record))
     }
 
-    /// What `read` makes of the next `count` records, none of which is smaller than `smallest`.
+    /// What `read` makes of the next records, those with these numbers of a unit of `count`; none is smaller
+    /// than `smallest`.
     fn unit<T>(
         &mut self,
+        numbers: Range<u32>,
         count: u32,
         smallest: usize,
         read: impl Fn(Input<'a>) -> Checked<T>,
     ) -> Checked<Vec<T>> {
-        let possible = (self.bytes.len() - self.at) / smallest;
-        let mut items = Vec::with_capacity(possible.min(count as usize));
-        for index in 0..count {
+        let possible = (self.bytes.len() - self.at.byte) / smallest;
+        let mut items = Vec::with_capacity(possible.min(numbers.len()));
+        for index in numbers {
             let record = self.record()?.ok_or_else(|| {
                 BadInput(format!(
                     "unit of {count}: expected a record at {index}, got none"
@@ -90,9 +127,9 @@ impl<'a> Messages<'a> {
         Ok(items)
     }
 
-    fn enqueues(&mut self, count: u32) -> Checked<Vec<Enqueue<'a>>> {
+    fn enqueues(&mut self, numbers: Range<u32>, count: u32) -> Checked<Vec<Enqueue<'a>>> {
         let smallest = input::Enqueue::LAYOUT.fixed_bytes();
-        self.unit(count, smallest, |record| match record {
+        self.unit(numbers, count, smallest, |record| match record {
             Input::Enqueue(record) => enqueue(record),
             other => Err(BadInput(format!(
                 "unit of {count}: expected an enqueue, got {other:?}"
@@ -102,12 +139,29 @@ impl<'a> Messages<'a> {
 
     fn settles(&mut self, count: u32) -> Checked<Vec<Settle<'a>>> {
         let smallest = input::Settle::LAYOUT.fixed_bytes();
-        self.unit(count, smallest, |record| match record {
+        self.unit(0..count, count, smallest, |record| match record {
             Input::Settle(record) => settle(record),
             other => Err(BadInput(format!(
                 "unit of {count}: expected a settlement, got {other:?}"
             ))),
         })
+    }
+
+    /// The next part of a batch.
+    fn part(&mut self, batch: Batch) -> Checked<Message<'a>> {
+        let Batch {
+            ticket,
+            count,
+            read,
+        } = batch;
+        let end = count.min(read.saturating_add(PART));
+        let items = self.enqueues(read..end, count)?;
+        let is_last = end == count;
+        self.at.batch = (!is_last).then_some(Batch { read: end, ..batch });
+        Ok(Message::Command(
+            ticket,
+            Command::EnqueuePart(Part { items, is_last }),
+        ))
     }
 }
 
@@ -115,6 +169,10 @@ impl<'a> Iterator for Messages<'a> {
     type Item = Checked<Message<'a>>;
 
     fn next(&mut self) -> Option<Checked<Message<'a>>> {
+        if let Some(batch) = self.at.batch {
+            let part = self.part(batch);
+            return Some(part.map_err(|why| self.stop(why)));
+        }
         let record = match self.record() {
             Ok(record) => record?,
             Err(why) => return Some(Err(self.stop(why))),
@@ -127,7 +185,10 @@ impl<'a> Iterator for Messages<'a> {
 impl<'a> Messages<'a> {
     /// Nothing is read behind a bad record.
     fn stop(&mut self, why: BadInput) -> BadInput {
-        self.at = self.bytes.len();
+        self.at = Place {
+            byte: self.bytes.len(),
+            batch: None,
+        };
         why
     }
 
@@ -136,13 +197,14 @@ impl<'a> Messages<'a> {
         let done = |completion| Ok(Message::Completion(completion));
         match record {
             Input::Enqueue(record) => command(record.ticket, Command::Enqueue(enqueue(record)?)),
-            Input::Batch(record) => {
-                let items = self.enqueues(record.count)?;
-                command(record.ticket, Command::EnqueueMany(items))
-            }
+            Input::Batch(record) => self.part(Batch {
+                ticket: ticket(record.ticket)?,
+                count: record.count,
+                read: 0,
+            }),
             Input::Transaction(record) => {
                 let settles = self.settles(record.settles)?;
-                let enqueues = self.enqueues(record.enqueues)?;
+                let enqueues = self.enqueues(0..record.enqueues, record.enqueues)?;
                 let unit = Transaction { settles, enqueues };
                 command(record.ticket, Command::Transaction(unit))
             }
@@ -154,7 +216,7 @@ impl<'a> Messages<'a> {
                 ))
             }
             Input::Produce(record) => {
-                let enqueue = self.enqueues(1)?.pop().expect("one");
+                let enqueue = self.enqueues(0..1, 1)?.pop().expect("one");
                 let produce = Produce {
                     producer: record.producer,
                     epoch: exact(record.epoch, "epoch")?,
@@ -168,7 +230,7 @@ impl<'a> Messages<'a> {
                     after: exact(record.after, "after")?,
                     key: exact(record.inbox_key, "key")?,
                     refused: record.refused.then_some(record.error),
-                    enqueues: self.enqueues(record.count)?,
+                    enqueues: self.enqueues(0..record.count, record.count)?,
                 };
                 command(record.ticket, Command::Move(unit))
             }

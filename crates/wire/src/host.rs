@@ -10,7 +10,7 @@ use ackbox_core::error::Failure;
 use ackbox_core::time::Timestamp;
 use serde_json::Value;
 
-use crate::decode::{Message, Messages, ticket};
+use crate::decode::{Message, Messages, Place, ticket};
 use crate::number::{exact, now, to_host, trusted};
 use crate::{cold, encode};
 
@@ -20,8 +20,8 @@ const FIRST_NOTICE: u64 = 1 << 52;
 /// How often one step lets the engine go on by itself, so that a long purge is many short steps.
 const SLICES_PER_STEP: u32 = 2;
 
-/// Records that one step hands over, and what of a unit is beyond that: much input is many short steps.
-const RECORDS_PER_STEP: usize = 5_000;
+/// Records that one step hands over, and what of a part of a batch is beyond that: much input is many short steps.
+const RECORDS_PER_STEP: usize = 2_500;
 
 /// Owns an engine, and keeps what does not fit into an output area for the next step.
 ///
@@ -36,7 +36,7 @@ pub struct Host {
     /// The time of the input whose outputs are still to come.
     unfinished: Option<Timestamp>,
     /// An input of which not all was handed over yet, and where the rest of it begins.
-    rest: Option<(Vec<u8>, usize)>,
+    rest: Option<(Vec<u8>, Place)>,
     /// Objects of replies and notices that wait to be taken.
     objects: BTreeMap<u64, Object>,
     next_notice: u64,
@@ -91,17 +91,26 @@ impl Host {
                     && let Some((input, at)) = self.rest.take()
                 {
                     let at = self.handle(now, &input, at);
-                    self.rest = (at < input.len()).then_some((input, at));
+                    self.rest = (!at.is_end(input.len())).then_some((input, at));
                 }
                 now
             }
             None => {
                 let now = now(now_ms);
-                let at = self.handle(now, input, 0);
-                self.rest = (at < input.len()).then(|| (input.to_vec(), at));
+                let at = self.handle(now, input, Place::START);
+                self.rest = (!at.is_end(input.len())).then(|| (input.to_vec(), at));
                 now
             }
         };
+        if self.engine.is_in_batch() {
+            // What is known of a batch before its end is not to be told, nor to be sealed.
+            self.unfinished = Some(now);
+            return StepResult {
+                written: 0,
+                more: true,
+                needed: 0,
+            };
+        }
         let (written, needed, told) = self.fill(now, output);
         let finished = told && self.rest.is_none();
         self.unfinished = (!finished).then_some(now);
@@ -149,7 +158,7 @@ impl Host {
     }
 
     /// Handles records from `at` on, and tells where those begin that are left for the next step.
-    fn handle(&mut self, now: Timestamp, input: &[u8], at: usize) -> usize {
+    fn handle(&mut self, now: Timestamp, input: &[u8], at: Place) -> Place {
         let mut messages = Messages::behind(input, at);
         while messages.records() < RECORDS_PER_STEP
             && let Some(message) = messages.next()
@@ -161,7 +170,9 @@ impl Host {
                 Message::Completion(completion) => self.engine.handle_completion(now, completion),
             }
         }
-        self.engine.handle_timeout(now);
+        if !self.engine.is_in_batch() {
+            self.engine.handle_timeout(now);
+        }
         messages.at()
     }
 

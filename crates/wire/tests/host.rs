@@ -122,7 +122,7 @@ fn much_input_is_handed_over_in_several_steps_and_answered_in_its_order() {
         driver.run(&[]).is_empty(),
         "one append waits for its completion"
     );
-    assert_eq!(driver.steps, 2, "two more steps take the rest");
+    assert_eq!(driver.steps, 4, "four more steps take the rest");
     let told = driver.run(&support::appended());
     let receipts: Vec<_> = told.iter().filter(|line| *line != "append").collect();
     let expected: Vec<_> = (0..count)
@@ -133,14 +133,52 @@ fn much_input_is_handed_over_in_several_steps_and_answered_in_its_order() {
 }
 
 #[test]
-fn a_batch_is_handed_over_as_a_whole() {
+fn a_large_batch_is_accepted_in_several_steps_and_written_as_a_whole() {
     let mut driver = Driver::opened();
     driver.output = vec![0; 2 << 20];
     let ids: Vec<String> = (0..9_000).map(|number| format!("{number}")).collect();
     let items: Vec<(&str, &[u8])> = ids.iter().map(|id| (&**id, &b"{}"[..])).collect();
-    let told = driver.run(&support::batch(5, &items));
-    let appends = told.iter().filter(|line| *line == "append");
-    assert_eq!((appends.count(), told.len()), (1, 9_001));
+    let mut input = enqueue(1, "before", b"{}");
+    input.extend(support::batch(5, &items));
+    input.extend(enqueue(6, "behind", b"{}"));
+    let first = driver.host.step(Driver::NOW, &input, &mut driver.output);
+    assert_eq!(
+        (first.more, first.written),
+        (true, 0),
+        "nothing is sealed in the middle"
+    );
+    let mut told = Vec::new();
+    let answers = driver.drain(&[], &mut told);
+    assert_eq!(
+        driver.steps, 3,
+        "the rest of the batch, and what is behind it"
+    );
+    assert_eq!(told, ["append"]);
+    told = driver.run(&answers);
+    let middle = ids.iter().map(|id| format!("receipt 5 {id}"));
+    let expected: Vec<_> = ["receipt 1 before".to_owned()]
+        .into_iter()
+        .chain(middle)
+        .chain(["receipt 6 behind".to_owned()])
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_large_batch_is_refused_as_a_whole_by_its_last_item() {
+    let mut driver = Driver::opened();
+    let ids: Vec<String> = (0..6_000).map(|number| format!("{number}")).collect();
+    let mut items: Vec<(&str, &[u8])> = ids.iter().map(|id| (&**id, &b"{}"[..])).collect();
+    items.push(("0", b"another body"));
+    let before = driver.journal.len();
+    assert_eq!(driver.run(&support::batch(5, &items)), ["reply 5 failure"]);
+    let failure = driver.host.take(5.0);
+    assert_eq!(failure["code"], "ERR_ID_CONFLICT");
+    let message = failure["message"].as_str().expect("a text");
+    assert!(message.starts_with("item 6000: "), "{message}");
+    assert_eq!(driver.journal.len(), before, "nothing of it was written");
+    let told = driver.run(&enqueue(6, "0", b"yet another"));
+    assert_eq!(told, ["append", "receipt 6 0"]);
 }
 
 #[test]
@@ -151,6 +189,18 @@ fn a_batch_that_ends_early_is_a_bug_of_the_host() {
     let (_, header) = ackbox_wire::input::Input::decode(&batch).unwrap();
     let (_, first) = ackbox_wire::input::Input::decode(&batch[header..]).unwrap();
     batch.truncate(header + first);
+    driver.run(&batch);
+}
+
+#[test]
+#[should_panic(expected = "unit of 3000: expected a record at 2999, got none")]
+fn a_large_batch_that_ends_early_is_one_too() {
+    let mut driver = Driver::opened();
+    let items = vec![("", &b"1"[..]); 3_000];
+    let mut batch = support::batch(5, &items);
+    let (_, header) = ackbox_wire::input::Input::decode(&batch).unwrap();
+    let last = (batch.len() - header) / 3_000;
+    batch.truncate(batch.len() - last);
     driver.run(&batch);
 }
 

@@ -1,10 +1,8 @@
 //! Accepting messages and telling so.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Engine;
-use super::staging::UnitMark;
 use crate::command::{Enqueue, QueueId, Ticket};
 use crate::effect::{Effect, Event, EventKind};
 use crate::error::{ErrorCode, Failure};
@@ -17,64 +15,37 @@ const UNIT_BYTES_MAX: usize = 8 << 20;
 /// And has at most so many items.
 const UNIT_ITEMS_MAX: usize = 10_000;
 
+/// What is to be told of a message that was accepted.
+#[derive(Debug)]
+pub(super) struct Told {
+    queue: QueueId,
+    pub(super) accepted: Accepted,
+    /// Of a duplicate.
+    id: Option<Rc<str>>,
+}
+
+impl Told {
+    pub(super) fn of(enqueue: &Enqueue<'_>, accepted: Accepted) -> Self {
+        let id = match accepted {
+            Accepted::New(_) => None,
+            Accepted::Duplicate { .. } => enqueue.id.map(Rc::from),
+        };
+        Self {
+            queue: enqueue.queue,
+            accepted,
+            id,
+        }
+    }
+}
+
 impl Engine {
     pub(super) fn enqueue(&mut self, ticket: Ticket, enqueue: &Enqueue<'_>) {
         let outcome = self
             .room_to_stage()
             .and_then(|()| self.accept(enqueue, false));
         match outcome {
-            Ok(accepted) => self.tell_accepted(ticket, 0, enqueue, accepted),
+            Ok(accepted) => self.tell_accepted(ticket, 0, Told::of(enqueue, accepted)),
             Err(failure) => self.refuse(ticket, failure),
-        }
-    }
-
-    /// All or nothing: what was accepted before a refusal is taken back.
-    pub(super) fn enqueue_many(&mut self, ticket: Ticket, items: &[Enqueue<'_>]) {
-        let checked = self
-            .room_to_stage()
-            .and_then(|()| check_unit(items.len(), items.iter().map(payload_bytes).sum()));
-        if let Err(failure) = checked {
-            return self.refuse(ticket, failure);
-        }
-        let mark = self.commit.begin_unit();
-        match self.accept_all(items, false, mark) {
-            Ok(accepted) => {
-                self.commit.end_unit();
-                self.tell_all_accepted(ticket, items, accepted);
-            }
-            Err(failure) => self.refuse(ticket, failure),
-        }
-    }
-
-    /// Accepts the messages of the unit that began at `mark`, in their order; ends it with a refusal.
-    pub(super) fn accept_all(
-        &mut self,
-        items: &[Enqueue<'_>],
-        owed: bool,
-        mark: UnitMark,
-    ) -> Result<Vec<Accepted>, Failure> {
-        let mut outcomes = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            match self.accept(item, owed) {
-                Ok(accepted) => outcomes.push(accepted),
-                Err(failure) => {
-                    let message = format!("item {index}: {}", failure.message);
-                    self.take_back(&outcomes, mark);
-                    return Err(Failure { message, ..failure });
-                }
-            }
-        }
-        Ok(outcomes)
-    }
-
-    pub(super) fn tell_all_accepted(
-        &mut self,
-        ticket: Ticket,
-        items: &[Enqueue<'_>],
-        accepted: Vec<Accepted>,
-    ) {
-        for (index, (item, accepted)) in items.iter().zip(accepted).enumerate() {
-            self.tell_accepted(ticket, index as u32, item, accepted);
         }
     }
 
@@ -113,27 +84,12 @@ impl Engine {
         }
     }
 
-    fn take_back(&mut self, outcomes: &[Accepted], mark: UnitMark) {
-        let mut seen = BTreeSet::new();
-        for accepted in outcomes.iter().rev() {
-            if let Accepted::New(slot) = accepted
-                && seen.insert(*slot)
-            {
-                self.unawait_message(*slot);
-                self.ledger.retract(*slot, self.now);
-            }
-        }
-        self.commit.take_unit_back(mark);
-    }
-
-    fn tell_accepted(
-        &mut self,
-        ticket: Ticket,
-        index: u32,
-        enqueue: &Enqueue<'_>,
-        accepted: Accepted,
-    ) {
-        let queue = enqueue.queue;
+    pub(super) fn tell_accepted(&mut self, ticket: Ticket, index: u32, told: Told) {
+        let Told {
+            queue,
+            accepted,
+            id,
+        } = told;
         let (duplicate, state, number, id) = match accepted {
             Accepted::New(slot) => {
                 let message = &self.ledger.messages[slot];
@@ -144,12 +100,10 @@ impl Engine {
                     self.ledger.id_text(slot),
                 )
             }
-            Accepted::Duplicate { state, number } => (
-                true,
-                state,
-                number,
-                IdText::given(Rc::from(enqueue.id.unwrap_or_default())),
-            ),
+            Accepted::Duplicate { state, number } => {
+                let id = id.unwrap_or_default();
+                (true, state, number, IdText::given(id))
+            }
         };
         let kind = if duplicate {
             EventKind::Duplicate

@@ -13,12 +13,15 @@
 //! the append that holds its record. One append is in flight at a time; what happens meanwhile is
 //! gathered and goes into the next one.
 //!
+//! A batch that comes in parts is one input: while [`Engine::is_in_batch`], only its next part may come.
+//!
 //! # Panics
 //!
 //! On a broken invariant or an impossible completion (an append confirmed that was never asked
 //! for). A panicked engine must be dropped: its memory is no longer to be trusted, its journal is.
 
 mod agenda;
+mod batching;
 mod budgets;
 mod circuits;
 mod cleaning;
@@ -81,6 +84,7 @@ use crate::effect::{Effect, Object};
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::Ledger;
 use crate::time::Timestamp;
+use batching::Batch;
 use cleaning::Cleaning;
 use closing::Closing;
 use commit::Commit;
@@ -130,6 +134,8 @@ pub struct Engine {
     phase: Phase,
     ledger: Ledger,
     commit: Commit,
+    /// A batch of which more is to come.
+    batch: Option<Batch>,
     reads: Reads,
     leases: Leases,
     last_token: u64,
@@ -179,6 +185,7 @@ impl Engine {
             phase: Phase::New,
             ledger,
             commit,
+            batch: None,
             reads: Reads::default(),
             leases: Leases::default(),
             last_token: 0,
@@ -218,11 +225,16 @@ impl Engine {
                 // Whoever waited was answered when that happened.
                 return;
             }
+            if matches!(&command, Command::EnqueuePart(part) if !part.is_last) {
+                // The last part is refused.
+                return;
+            }
             return self.refuse_command(ticket, &command, failure);
         }
         match command {
             Command::Enqueue(enqueue) => self.enqueue(ticket, &enqueue),
             Command::EnqueueMany(items) => self.enqueue_many(ticket, &items),
+            Command::EnqueuePart(part) => self.enqueue_part(ticket, &part.items, part.is_last),
             Command::Settle(settle) => match self.room_to_settle(ticket) {
                 Ok(()) => self.settle(ticket, &settle),
                 Err(failure) => self.refuse(ticket, failure),
@@ -293,6 +305,7 @@ impl Engine {
 
     /// Time has passed, or a batch of inputs is complete: claims, cleans and seals what there is.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        assert!(!self.is_in_batch(), "more of a batch is to come");
         self.advance_to(now);
         self.more = false;
         if self.config.read_only {

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use super::enqueueing::{check_unit, payload_bytes};
+use super::enqueueing::{Told, check_unit, payload_bytes};
 use super::staging::Retracted;
 use crate::command::{Move, Reason, Ticket};
 use crate::effect::Answer;
@@ -37,7 +37,7 @@ impl Engine {
         self.ledger
             .note_moved(unit.key, refused, before, &mut self.commit);
         self.commit.end_unit();
-        self.tell_all_accepted(ticket, &unit.enqueues, accepted);
+        self.tell_all_accepted(ticket, accepted);
         self.reply(ticket, Ok(Answer::Value(0)));
     }
 
@@ -62,7 +62,7 @@ impl Engine {
         }
     }
 
-    fn bury_all(&mut self, unit: &Move<'_>, error: &[u8]) -> Vec<Accepted> {
+    fn bury_all(&mut self, unit: &Move<'_>, error: &[u8]) -> Vec<Told> {
         let mut outcomes = Vec::with_capacity(unit.enqueues.len());
         for item in &unit.enqueues {
             let accepted = self.ledger.accept_refused(self.now, item, &mut self.commit);
@@ -72,7 +72,7 @@ impl Engine {
                 self.kill(slot, Reason::Refused, false, error);
                 self.count_death(item.queue.0);
             }
-            outcomes.push(accepted);
+            outcomes.push(Told::of(item, accepted));
         }
         outcomes
     }

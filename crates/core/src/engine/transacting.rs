@@ -41,7 +41,7 @@ impl Engine {
                 .expect("every end was checked");
         }
         self.commit.end_unit();
-        self.tell_all_accepted(ticket, &unit.enqueues, accepted);
+        self.tell_all_accepted(ticket, accepted);
         self.reply(ticket, Ok(Answer::Value(unit.settles.len() as u64)));
     }
 

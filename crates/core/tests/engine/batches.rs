@@ -100,6 +100,67 @@ fn a_refused_item_takes_the_whole_batch_with_it() {
 }
 
 #[test]
+fn a_batch_in_parts_becomes_what_it_does_as_a_whole() {
+    let half = vec![b'x'; 4 << 20];
+    let options = || QueueOptions {
+        max_body_bytes: Some(8 << 20),
+        max_depth: Some(6),
+        ..QueueOptions::default()
+    };
+    let item = |id: &'static str| Enqueue {
+        id: Some(id),
+        group: Some("g"),
+        ..message(QueueId(0), "x")
+    };
+    let large = Enqueue {
+        body: &half,
+        ..item("large")
+    };
+    let invalid = Enqueue {
+        ttl_ms: Some(0),
+        ..item("invalid")
+    };
+    let ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let cases = [
+        ids[..5].iter().map(|id| item(id)).collect::<Vec<_>>(),
+        vec![item("kept"), item("a"), item("a"), item("b")],
+        vec![item("kept"); 3],
+        vec![item("a"), item("b"), invalid, item("c"), item("d")],
+        ids.iter().map(|id| item(id)).collect(),
+        vec![large.clone(), Enqueue { id: None, ..large }, item("a")],
+    ];
+    for (number, items) in cases.into_iter().enumerate() {
+        let seen: Vec<_> = [100, 3, 2, 1]
+            .into_iter()
+            .map(|size| {
+                let mut world = World::new();
+                let orders = world.define("orders", options());
+                world.try_enqueue(item("kept")).unwrap();
+                let ticket = world.batch_in_parts(&items, size);
+                let refused = world
+                    .answer(ticket)
+                    .map(|answer| answer.unwrap_err().message);
+                let receipts: Vec<_> = world
+                    .receipts
+                    .iter()
+                    .filter(|receipt| receipt.0 == ticket)
+                    .map(|receipt| (receipt.1, receipt.2, receipt.4.clone()))
+                    .collect();
+                world.audit();
+                let ready = world.reopen().stats(orders).ready;
+                (refused, receipts, ready)
+            })
+            .collect();
+        let (refused, receipts, _) = &seen[0];
+        assert_eq!(refused.is_none(), !receipts.is_empty(), "case {number}");
+        assert!(
+            seen.iter().all(|other| *other == seen[0]),
+            "case {number}: {seen:?}"
+        );
+    }
+}
+
+#[test]
 fn a_refused_first_batch_leaves_the_run_able_to_begin() {
     let mut world = World::new();
     let orders = world.define("orders", QueueOptions::default());

@@ -294,6 +294,23 @@ impl World {
         ticket.0
     }
 
+    /// A batch that comes in parts of so many.
+    pub fn batch_in_parts(&mut self, items: &[Enqueue<'_>], size: usize) -> u64 {
+        let ticket = self.next_ticket();
+        let parts = items.len().div_ceil(size);
+        for (number, items) in items.chunks(size).enumerate() {
+            let part = Part {
+                items: items.to_vec(),
+                is_last: number + 1 == parts,
+            };
+            let command = Command::EnqueuePart(part);
+            self.engine
+                .handle_command(Timestamp(self.now), ticket, command);
+        }
+        self.run();
+        ticket.0
+    }
+
     /// A command that nobody waits for.
     pub fn unanswered(&mut self, command: Command<'_>) {
         self.unanswered_as(Ticket(0), command);

@@ -66,7 +66,7 @@ impl Driver {
     }
 
     /// One input and all its outputs; gives the answers to them.
-    fn drain(&mut self, input: &[u8], log: &mut Vec<String>) -> Vec<u8> {
+    pub(crate) fn drain(&mut self, input: &[u8], log: &mut Vec<String>) -> Vec<u8> {
         let mut answers = Vec::new();
         let mut input = input;
         self.steps = 0;
