@@ -34,7 +34,8 @@ pub(crate) fn find(progress: &Progress) -> Result<Option<PathBuf>, StepFailed> {
     })
 }
 
-fn installed() -> Option<PathBuf> {
+/// The program that is there already.
+pub(crate) fn installed() -> Option<PathBuf> {
     if let Some(named) = env::var_os(VARIABLE) {
         return Some(PathBuf::from(named));
     }

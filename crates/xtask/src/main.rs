@@ -25,6 +25,7 @@ mod proof;
 mod simulation;
 mod stamp;
 mod step;
+mod tabs;
 mod tally;
 mod tests;
 #[cfg(test)]

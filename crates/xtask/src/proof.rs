@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
+use crate::{chromium, simulation, tabs, tools, typescript, wasm};
 use crate::{driver, enumeration, faults, fuzzing, guarantees, kills, mutation, native, peers};
-use crate::{simulation, tools, typescript, wasm};
 
 /// Every tier, from the innermost part outwards.
 pub(crate) const TIERS: &[Tier] = &[
@@ -44,6 +44,12 @@ pub(crate) const TIERS: &[Tier] = &[
         short_seconds: 60,
         full_seconds: 1_800,
         programs: kills::programs,
+    },
+    Tier {
+        name: "killed tabs",
+        short_seconds: 60,
+        full_seconds: 1_800,
+        programs: tabs::programs,
     },
     Tier {
         name: "faults of the system",
@@ -130,12 +136,17 @@ pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
     tools::check(&progress)?;
     typescript::install(&progress, "npm")?;
     typescript::install(&progress, "tests")?;
-    if only.is_empty() || only.iter().any(|name| name == peers::PROGRAM) {
+    let is_wanted = |program| only.is_empty() || only.iter().any(|name| name == program);
+    if is_wanted(peers::PROGRAM) {
         typescript::install(&progress, peers::FOLDER)?;
     }
     native::build(&progress)?;
     wasm::build(&progress)?;
     typescript::compile(&progress)?;
+    if is_wanted(tabs::PROGRAM) {
+        typescript::bundle(&progress)?;
+        chromium::find(&progress)?;
+    }
     let mut tally = Tally::default();
     for tier in TIERS {
         let programs = tier.programs(Length::Full, only);
