@@ -101,7 +101,8 @@ impl Naive {
             }
             Phase::Closed(calls) => calls.clear(),
             Phase::Open { since, until } => {
-                *until = left(*until, (*until - *since).min(longest));
+                let before = until.saturating_sub(before);
+                *until = left(*until, (*until - *since).min(before).min(longest));
                 *since = now;
             }
             Phase::HalfOpen {

@@ -2,6 +2,7 @@
 //! ([`damaged`]), and as records that nobody would write, under checksums that hold ([`sealed`]).
 
 mod damaged;
+mod deaths;
 mod journals;
 mod naive;
 mod raw;
