@@ -84,6 +84,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   #controller: AbortController | undefined
   /** A handler or a caller has it: at-most-once cannot be taken back any more. */
   #seen = false
+  #isOverdue = false
   /** What is sent with its acknowledgement. */
   #staged: Staging | undefined
   #steps: Steps | undefined
@@ -264,14 +265,22 @@ export class ActiveDelivery implements Delivery<unknown> {
     return this.#state === 'late' ? this.#lostTo : undefined
   }
 
-  /** @internal Its lease is gone, or its time is up (`isOverdue`). */
-  lose(reason: AckboxError, isOverdue: boolean): void {
-    if (isOverdue && this.#state === 'open') this.#report?.timedOut(reason)
+  /** @internal Its handler took too long, which has failed the attempt, or will when it ends. */
+  get isOverdue(): boolean {
+    return this.#isOverdue
+  }
+
+  /** @internal Its lease is gone, or its time is up (`isOverdue`). True if its handler is overdue since now. */
+  lose(reason: AckboxError, isOverdue: boolean): boolean {
+    const fails = isOverdue && this.#state === 'open'
+    if (fails) this.#report?.timedOut(reason)
+    this.#isOverdue ||= fails && this.#seen
     if (this.#state === 'open' || this.#state === 'late') {
       this.#state = AckboxError.is(reason, 'ERR_TIMEOUT') ? 'late' : 'lost'
     }
     this.#stop(reason)
     if (this.worker === undefined) this.#driver.forget(this.token)
+    return fails && this.#seen
   }
 
   /** @internal It is given to code of the user, which sees it from now on. */

@@ -85,7 +85,10 @@ export class Inbox {
     if (delivery === undefined) return
     const limits = delivery.worker === undefined ? undefined : this.workers.get(delivery.worker)?.limits
     const isOverdue = reason === AbortReason.timeout || reason === AbortReason.ranOut
-    this.#news.push(() => delivery.lose(abortError(delivery, reason, limits), isOverdue))
+    this.#news.push(() => {
+      const isLate = delivery.lose(abortError(delivery, reason, limits), isOverdue)
+      if (isLate && delivery.worker !== undefined) this.workers.get(delivery.worker)?.tookTooLong()
+    })
   }
 
   event(view: EventView): void {

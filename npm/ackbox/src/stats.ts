@@ -136,7 +136,7 @@ export interface WorkerStats {
   readonly started: number
   /** Handlers that returned, or settled by hand. */
   readonly completed: number
-  /** Handlers that threw. */
+  /** Handlers that threw, or took too long (`timeoutMs`, `maxRuntimeMs`): those as soon as they did. */
   readonly failed: number
   /** Deliveries whose lease was lost while the handler ran. */
   readonly leasesLost: number

@@ -308,13 +308,18 @@ export class ActiveWorker implements Worker {
   #handled(delivery: ActiveDelivery, startedAt: number, result: unknown): void {
     const { lateness } = delivery
     if (lateness !== undefined) return this.#threw(delivery, startedAt, lateness)
-    this.#completed++
+    if (!delivery.isOverdue) this.#completed++
     delivery.handlerReturned(result === undefined || !delivery.isOpen ? '' : this.#encode(result))
     this.#finished(delivery, startedAt, undefined)
   }
 
-  #threw(delivery: ActiveDelivery, startedAt: number, error: unknown): void {
+  /** @internal A handler that runs on has failed. */
+  tookTooLong(): void {
     this.#failed++
+  }
+
+  #threw(delivery: ActiveDelivery, startedAt: number, error: unknown): void {
+    if (!delivery.isOverdue) this.#failed++
     delivery.handlerThrew(error, this.#classify(error, delivery))
     this.#finished(delivery, startedAt, { error })
   }

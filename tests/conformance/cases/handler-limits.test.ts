@@ -102,6 +102,24 @@ describe('a handler that timed out', () => {
     expect(stats()).toMatchObject({ running: 0, completed: 0, failed: 1 })
   })
 
+  it.each<[string, WorkerOptions<unknown>]>([
+    ['timeoutMs', { timeoutMs: 50 }],
+    ['maxRuntimeMs', { maxRuntimeMs: 50 }],
+    ['both', { timeoutMs: 50, maxRuntimeMs: 60 }],
+  ])('counts as failed as soon as it took too long, once: %s', async (_, options) => {
+    const { clock, queue, seen, gates, stats } = await working(options, { maxAttempts: 1 })
+    await queue.enqueue(1)
+    await seen.until('started')
+    await clock.advance(49)
+    expect(stats()).toMatchObject({ running: 1, completed: 0, failed: 0 })
+    await clock.advance(1)
+    expect(stats()).toMatchObject({ running: 1, completed: 0, failed: 1 })
+    await clock.advance(LEASE_MS)
+    gates[0]!.open(undefined)
+    await turns(5)
+    expect(stats()).toMatchObject({ running: 0, completed: 0, failed: 1 })
+  })
+
   it('and does not stop keeps its slot, is reported once, and its message goes on without it [S3]', async () => {
     const { clock, queue, seen, gates, warnings, stats } = await working({ timeoutMs: 50, concurrency: 2 })
     await queue.enqueue(1, { id: 'a' })

@@ -31,6 +31,24 @@ const NAMES: Record<keyof QueueStats, boolean> = {
 }
 
 eachStorage('stats [A6 stats]', (make) => {
+  it('count a message that waits for its handler to return as scheduled, as peek shows it', async () => {
+    const { box, clock } = await make()
+    const queue = box.queue<string>('jobs', { backoff: constant(1_000) })
+    const held = gate<void>()
+    queue.process(async (message) => {
+      if (message.attempt > 1) return
+      await message.reject(new Error('no'))
+      await held.promise
+    })
+    await queue.enqueue('x', { id: 'x' })
+    await clock.advance(5_000)
+    expect(await queue.get('x')).toMatchObject({ state: 'scheduled' })
+    expect(await queue.stats()).toMatchObject({ ready: 0, scheduled: 1, leased: 0, acked: 0 })
+    held.open()
+    await queue.idle()
+    expect(await queue.stats()).toMatchObject({ scheduled: 0, acked: 1 })
+  })
+
   it('count what happened and what is there', async () => {
     const { box, clock } = await make()
     const queue = box.queue<string>('jobs', { maxAttempts: 2 })

@@ -76,16 +76,29 @@ impl Engine {
             }
             *left -= 1;
             let waits = self.put_off_until(queue, number, until);
+            // A retry that is kept for one whose destination is called no more would be nobody's: that one waits there,
+            // and asks again when it may pass.
+            let is_shut = waits.is_some_and(|slot| self.is_shut_for(queue, key, slot));
             let budget = self.budget_of(queue, key).expect("asked just now");
-            let Some(slot) = waits else {
+            if is_shut || waits.is_none() {
                 budget.forget(number);
+            } else {
+                budget.call(now, number);
+            }
+            let Some(slot) = waits else {
                 continue;
             };
-            budget.call(now, number);
             if self.ledger.messages[slot].standing == Standing::Scheduled {
                 self.ledger.defer(slot, now, now);
             }
         }
+    }
+
+    /// Whether nobody knows when the destination of a message lets it pass.
+    fn is_shut_for(&self, queue: u32, key: u32, slot: u32) -> bool {
+        let destination = self.ledger.messages[slot].destination;
+        let lanes = &self.ledger.queues[queue as usize].lanes;
+        lanes.is_shut(key, destination)
     }
 
     /// The message with this number, if it waits for room in a budget or, since its time came, for a handler.

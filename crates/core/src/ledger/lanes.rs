@@ -260,6 +260,13 @@ impl Lanes {
         }
     }
 
+    /// Whether a lane is passed over in a view and nobody knows until when.
+    #[must_use]
+    pub fn is_shut(&self, viewer: u32, destination: u32) -> bool {
+        let view = self.views.get(&viewer);
+        view.is_some_and(|view| view.closed.get(&destination) == Some(&Closed::Indefinitely))
+    }
+
     /// Shows a lane in a view again; true if it was closed.
     pub fn open(&mut self, viewer: u32, destination: u32) -> bool {
         let fronts = self.fronts(destination);

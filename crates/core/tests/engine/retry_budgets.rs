@@ -4,12 +4,18 @@ use ackbox_core::command::*;
 use ackbox_core::config::QueueOptions;
 use ackbox_core::consumer::policies::Policies;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
+use ackbox_core::policy::breaker::BreakerOptions;
 use ackbox_core::policy::budget::BudgetOptions;
 
 use crate::support::{World, body};
 
 /// A queue whose messages are retried at once, and a worker whose reserve is ten retries in ten seconds.
 fn world() -> (World, QueueId) {
+    let (world, orders, _) = world_with(None);
+    (world, orders)
+}
+
+fn world_with(breaker: Option<BreakerOptions>) -> (World, QueueId, WorkerId) {
     let mut world = World::new();
     let backoff = Backoff::Constant {
         ms: 0,
@@ -26,15 +32,13 @@ fn world() -> (World, QueueId) {
         min_per_second: 1,
         ttl_ms: 10_000,
     });
-    world.worker_with(
-        orders,
-        100,
-        Policies {
-            retry_budget,
-            ..Policies::default()
-        },
-    );
-    (world, orders)
+    let policies = Policies {
+        retry_budget,
+        breaker,
+        ..Policies::default()
+    };
+    let worker = world.worker_with(orders, 100, policies);
+    (world, orders, worker)
 }
 
 /// Rejects what is delivered until nothing more is; returns the attempts.
@@ -184,4 +188,37 @@ fn who_is_gone_takes_no_place_of_those_that_were_put_off() {
     let retried: Vec<String> = (0..5).flat_map(|_| succeed(&mut world, orders)).collect();
     assert_eq!(retried.last().map(String::as_str), Some("x29"));
     assert_eq!(retried.len(), 6);
+}
+
+#[test]
+fn those_before_an_open_circuit_take_no_room_from_those_who_may_go() {
+    let patient = BreakerOptions {
+        failures: Some(1000),
+        ..BreakerOptions::default()
+    };
+    let (mut world, orders, worker) = world_with(Some(patient));
+    for n in 0..30 {
+        world.send(orders, "a", &format!("a{n}"));
+    }
+    reject_all(&mut world);
+    world.send(orders, "b", "b");
+    reject_all(&mut world);
+    assert_eq!(world.stats(orders).scheduled, 31, "b waits behind them");
+    let force = |world: &mut World, isolate| {
+        world.at_once(Request::ForceCircuit {
+            worker,
+            destination: "a".to_owned(),
+            isolate,
+        });
+    };
+    force(&mut world, true);
+    let mut retried = Vec::new();
+    for _ in 0..5 {
+        retried.extend(succeed(&mut world, orders));
+    }
+    retried.retain(|body| body != "fresh");
+    assert_eq!(retried, ["b"], "it has the retry of five first attempts");
+    force(&mut world, false);
+    world.advance(40_000);
+    assert_eq!(world.work_off().len(), 30, "none was lost");
 }
