@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::command::{ReadId, Token};
 use crate::effect::{Content, Effect};
 use crate::journal::{
-    EntryRecord, Place, RECORD_HEADER_BYTES, Record, StepResult, content_parts, verify,
+    EntryRecord, Place, RECORD_HEADER_BYTES, Record, StepResult, StoredState, content_parts, verify,
 };
 use crate::ledger::dedup;
 
@@ -181,6 +181,20 @@ pub(super) fn content_of(payload: Rc<[u8]>) -> Option<Content> {
         headers: place(headers),
         body: place(body),
     })
+}
+
+/// The same of a dead letter: none if its record was damaged, and its body is what was left of it.
+#[must_use]
+pub(super) fn content_of_dead(payload: Rc<[u8]>) -> Option<Content> {
+    let is_damaged = matches!(
+        Record::decode(&payload),
+        Ok(Record::Message(stored)) if stored.state == StoredState::Damaged
+    );
+    if is_damaged {
+        None
+    } else {
+        content_of(payload)
+    }
 }
 
 /// What a step gave, as a content without headers; none if the payload is no record of a step that

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::Engine;
-use super::contents::{Part, Purpose, content_of, end_of, step_result_of};
+use super::contents::{Part, Purpose, content_of, content_of_dead, end_of, step_result_of};
 use super::selecting::Selection;
 use super::staging::Gate;
 use super::stepping::VALUE;
-use crate::command::{MessageState, Ticket, Token};
+use crate::command::{MessageState, Reason, Ticket, Token};
 use crate::effect::{Answer, Content, DeadPage, Effect, MessageInfo, Object};
 use crate::error::{ErrorCode, Failure};
 use crate::journal::Place;
@@ -60,6 +60,16 @@ impl Inspection {
     /// What it counts against the limit of what is shown at once.
     fn shown(&self) -> usize {
         self.infos.len().max(self.contents.len())
+    }
+
+    /// Shows what the record of a message holds.
+    fn show(&mut self, index: usize, payload: Rc<[u8]>) {
+        let may_be_damaged = self.infos[index].reason == Some(Reason::Corrupt);
+        self.contents[index] = if may_be_damaged {
+            content_of_dead(payload)
+        } else {
+            content_of(payload)
+        };
     }
 }
 
@@ -276,7 +286,7 @@ impl Engine {
                     if message.standing == Standing::Dead && message.details_place().is_none() {
                         Ledger::add_details(&mut inspection.infos[index], &payload);
                     }
-                    inspection.contents[index] = content_of(payload);
+                    inspection.show(index, payload);
                 }
                 None => {
                     let is_moved_dead_letter = message
@@ -352,7 +362,7 @@ impl Engine {
                     Ledger::add_details(&mut inspection.infos[index], &payload);
                 }
                 if part != Part::Details {
-                    inspection.contents[index] = content_of(payload);
+                    inspection.show(index, payload);
                 }
             }
             (_, None) => {}

@@ -412,7 +412,7 @@ impl Engine {
         };
         let mut slots = Vec::new();
         for state in states {
-            slots.extend(self.ledger.slots_in(queue, state, limit - slots.len()));
+            slots.extend(self.slots_in(queue, state, limit - slots.len()));
         }
         slots
     }

@@ -8,6 +8,7 @@ use super::inspecting::{ENTRIES_MAX, Question};
 use crate::command::{MessageState, QueueId, Ticket};
 use crate::effect::{Effect, Event, EventKind};
 use crate::error::{ErrorCode, Failure};
+use crate::ledger::message::Standing;
 
 /// The states of messages that are kept, in the order in which a look shows them.
 const KEPT: [MessageState; 4] = [
@@ -63,9 +64,25 @@ impl Engine {
         let mut slots = Vec::new();
         for state in KEPT.into_iter().filter(|state| selection.takes(*state)) {
             let left = selection.limit - slots.len();
-            slots.extend(self.ledger.slots_in(queue, state, left));
+            slots.extend(self.slots_in(queue, state, left));
         }
         self.inspect_selected(ticket, queue, &slots, &[]);
+    }
+
+    /// Messages of a queue in one state, in the order in which they would go on; among those that are scheduled, first
+    /// those that wait for their handlers to return.
+    pub(super) fn slots_in(&self, queue: u32, state: MessageState, limit: usize) -> Vec<u32> {
+        let mut slots = Vec::new();
+        if state == MessageState::Scheduled {
+            let waits = |&(slot, number): &(u32, u64)| {
+                self.ledger.is_tenant(slot, number)
+                    && self.ledger.messages[slot].standing == Standing::Held
+            };
+            let held = self.leases.held(queue).into_iter().filter(waits);
+            slots.extend(held.map(|(slot, _)| slot).take(limit));
+        }
+        slots.extend(self.ledger.slots_in(queue, state, limit - slots.len()));
+        slots
     }
 
     fn select_by_id(

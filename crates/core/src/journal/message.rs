@@ -69,6 +69,8 @@ pub enum StoredState {
     Suspect,
     /// Started alone, since it ran when its owner died, and not settled.
     LeasedSuspect,
+    /// A dead letter whose record was damaged: its body is that record as it was stored.
+    Damaged,
 }
 
 /// How a message died.
@@ -294,6 +296,7 @@ impl StoredState {
             Self::Dead => 2,
             Self::Suspect => 3,
             Self::LeasedSuspect => 4,
+            Self::Damaged => 5,
         }
     }
 
@@ -304,6 +307,7 @@ impl StoredState {
             2 => Ok(Self::Dead),
             3 => Ok(Self::Suspect),
             4 => Ok(Self::LeasedSuspect),
+            5 => Ok(Self::Damaged),
             _ => Err("the state is none that this format has"),
         }
     }

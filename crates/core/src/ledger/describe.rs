@@ -22,7 +22,7 @@ impl Ledger {
     pub(super) fn info_of(&self, message: &Message, group: &str, destination: &str) -> MessageInfo {
         let queue = &self.queues[message.queue as usize];
         let death = message.death.as_ref();
-        let waits = message.standing == Standing::Scheduled;
+        let waits = matches!(message.standing, Standing::Scheduled | Standing::Held);
         MessageInfo {
             id: self.id_of(message).to_string(),
             queue: queue.name.to_string(),
@@ -140,7 +140,7 @@ impl Ledger {
             .map_or(Timestamp::NEVER, |(_, at)| at.plus(window))
     }
 
-    /// Slots of a queue's messages in one state, in the order in which they would go on.
+    /// Slots of a queue's messages in one state, in the order in which they would go on, but for those that are held.
     #[must_use]
     pub fn slots_in(&self, queue: u32, state: MessageState, limit: usize) -> Vec<u32> {
         let queue = &self.queues[queue as usize];

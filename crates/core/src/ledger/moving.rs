@@ -217,6 +217,9 @@ impl Ledger {
             state: match message.standing {
                 Standing::Leased if message.suspect => StoredState::LeasedSuspect,
                 Standing::Leased => StoredState::Leased,
+                Standing::Dead if stored.state == StoredState::Damaged && edit.body.is_none() => {
+                    StoredState::Damaged
+                }
                 Standing::Dead => StoredState::Dead,
                 _ if message.suspect => StoredState::Suspect,
                 _ => StoredState::Waiting,
@@ -289,7 +292,7 @@ impl Ledger {
             attempt: message.attempt,
             deaths: message.deaths,
             first_delivery: message.first_delivery.0,
-            state: StoredState::Dead,
+            state: StoredState::Damaged,
             token: 0,
             fingerprint: self.fingerprint_of(slot),
             death: Some(DeathRecord {

@@ -58,7 +58,8 @@ impl Ledger {
                 return Err("two messages at one place of a group");
             }
         }
-        let dies = record.state == StoredState::Dead && self.messages[slot].death.is_none();
+        let is_dead = matches!(record.state, StoredState::Dead | StoredState::Damaged);
+        let dies = is_dead && self.messages[slot].death.is_none();
         if dies && moved.is_some() {
             self.leave_to_die(slot);
         }
@@ -163,7 +164,7 @@ impl Ledger {
         let message = &mut self.messages[slot];
         let queue = &mut self.queues[record.queue as usize];
         match (record.state, &record.death) {
-            (StoredState::Dead, Some(death)) => {
+            (StoredState::Dead | StoredState::Damaged, Some(death)) => {
                 let (reason, blocks) = parse_death(death.reason)?;
                 message.standing = Standing::Dead;
                 message.death = Some(Box::new(Death {
@@ -181,7 +182,9 @@ impl Ledger {
                         .bury(message.group, message.order, slot, blocks);
                 }
             }
-            (StoredState::Dead, None) => return Err("a dead letter without a death"),
+            (StoredState::Dead | StoredState::Damaged, None) => {
+                return Err("a dead letter without a death");
+            }
             (StoredState::Leased | StoredState::LeasedSuspect, _) => {
                 message.suspect = record.state == StoredState::LeasedSuspect;
                 message.standing = Standing::Leased;

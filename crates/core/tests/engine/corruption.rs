@@ -130,6 +130,10 @@ fn cleaning_moves_a_damaged_message_byte_for_byte_and_goes_on() {
         bytes.windows(raw.len()).any(|window| window == raw)
     });
     assert!(kept, "its bytes, damage and all, are kept");
+    assert_eq!(shown_dead(&mut world, orders), [false], "they are no body");
+    let before = world.box_stats().cleaned_segments;
+    clean_until(&mut world, orders, before + 6);
+    assert_eq!(shown_dead(&mut world, orders), [false], "moved once more");
     world.audit();
     let redriven = world.redrive(orders, DeadFilter::default());
     assert_eq!(
@@ -139,6 +143,7 @@ fn cleaning_moves_a_damaged_message_byte_for_byte_and_goes_on() {
     );
     let mut world = world.reopen();
     assert_eq!(world.dead(orders)[0].reason, Some(Reason::Corrupt));
+    assert_eq!(shown_dead(&mut world, orders), [false], "read anew");
     world.worker(orders, 1);
     assert_eq!(world.work_off().len(), 2);
 }
@@ -180,11 +185,28 @@ fn a_damaged_dead_letter_keeps_how_it_died() {
     }
 }
 
+/// Which of the dead letters are shown with a body.
+fn shown_dead(world: &mut World, queue: QueueId) -> Vec<bool> {
+    let ticket = world
+        .request(Request::Peek {
+            queue,
+            state: Some(MessageState::Dead),
+            limit: 10,
+        })
+        .unwrap();
+    let shown = world.bodies[&ticket].iter();
+    shown.map(|(_, intact, _)| *intact).collect()
+}
+
 /// Writes until three segments were cleaned.
 fn clean(world: &mut World, queue: QueueId) {
+    clean_until(world, queue, 3);
+}
+
+fn clean_until(world: &mut World, queue: QueueId, segments: u64) {
     let filler = "f".repeat(1000);
     let mut rounds = 0;
-    while world.box_stats().cleaned_segments < 3 {
+    while world.box_stats().cleaned_segments < segments {
         let (.., id) = world.try_enqueue(message(queue, &filler)).unwrap();
         world.value(Request::Cancel { queue, id });
         rounds += 1;
