@@ -9,7 +9,7 @@ use crate::command::{Enqueue, MessageState};
 use crate::config::Guarantee;
 use crate::error::{ErrorCode, Failure};
 use crate::hash;
-use crate::journal::{MessageRecord, Place, Record, StoredState};
+use crate::journal::{MessageRecord, Record, StoredState};
 use crate::time::Timestamp;
 
 /// Bytes of a caller's id.
@@ -291,7 +291,6 @@ impl Ledger {
             due: due.max(now),
             deadline: enqueue.ttl_ms.map_or(Timestamp::NEVER, |ttl| now.plus(ttl)),
             id: enqueue.id.map(Rc::from),
-            place: Place::default(),
             queue: enqueue.queue.0,
             group,
             destination: self.destinations.acquire(enqueue.destination.unwrap_or("")),

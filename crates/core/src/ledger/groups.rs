@@ -214,3 +214,26 @@ fn current(groups: &mut Slab<Group>, epoch: u32, group: u32) -> &mut Group {
     }
     group
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_forgotten_once_nothing_needs_it() {
+        let mut groups = Groups::default();
+        let group = groups.ensure("g");
+        groups.join(group, 1, 7);
+        groups.tidy(group);
+        groups.start(group);
+        groups.part(group, 1);
+        groups.tidy(group);
+        groups.bury(group, 1, 7, false);
+        groups.end(group);
+        groups.tidy(group);
+        assert_eq!(&*groups.name(group), "g", "a dead letter has its name");
+        groups.unbury(group);
+        groups.tidy(group);
+        assert_eq!(groups.groups.len(), 0);
+    }
+}

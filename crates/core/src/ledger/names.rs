@@ -85,3 +85,22 @@ pub(crate) fn text_hash(text: &[u8]) -> u64 {
     hasher.write(text);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::Ledger;
+
+    #[test]
+    fn a_name_is_forgotten_with_its_last_use() {
+        let mut ledger = Ledger::new(&[0; 16], [0; 16], [0; 16]);
+        let name = ledger.acquire_destination("a");
+        assert_eq!(ledger.acquire_destination("a"), name);
+        ledger.keep_destination(name);
+        for _ in 0..2 {
+            ledger.release_destination(name);
+            assert_eq!(&*ledger.destination_text(name), "a");
+        }
+        ledger.release_destination(name);
+        assert_eq!(ledger.destinations.names.len(), 0);
+    }
+}

@@ -156,6 +156,29 @@ fn a_walk_shows_each_dead_letter_once_while_others_die_live_and_go() {
 }
 
 #[test]
+fn a_walk_over_named_letters_shows_each_once_and_none_that_died_since_it_began() {
+    let (mut world, orders) = dead_letters(6, Config::default());
+    let named = |ids: &[&str]| DeadFilter {
+        ids: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
+        ..DeadFilter::default()
+    };
+    let page = |world: &mut World, after: Option<&str>| {
+        let filter = named(&["0", "1", "3", "4", "5"]);
+        match world.object(request(orders, filter, after, 2)) {
+            Object::DeadPage(page) => page,
+            other => panic!("expected a page, got {other:?}"),
+        }
+    };
+    let first = page(&mut world, None);
+    assert_eq!(ids(&first), ["0", "1"]);
+    world.redrive(orders, named(&["0", "4"]));
+    kill(&mut world, orders);
+    kill(&mut world, orders);
+    let second = page(&mut world, first.next.as_deref());
+    assert_eq!((ids(&second), &second.next), (vec!["3", "5"], &None));
+}
+
+#[test]
 fn a_walk_that_redrives_what_fails_at_once_comes_to_an_end() {
     let (mut world, orders) = dead_letters(5, Config::default());
     let (mut after, mut seen) = (None, 0);
@@ -322,6 +345,31 @@ fn errors_and_histories_count_in_a_page_wherever_they_are() {
         world.value(Request::Cancel { queue: orders, id });
     }
     assert_eq!(sizes(&mut world, orders), [7, 2], "moved by cleaning");
+}
+
+#[test]
+fn steps_count_in_a_page_as_well() {
+    let config = Config {
+        segment_bytes: 4 << 20,
+        ..Config::default()
+    };
+    let mut world = World::with_config(config);
+    let orders = world.define("orders", QueueOptions::default());
+    let result = "x".repeat(1_000_000);
+    for _ in 0..9 {
+        world.enqueue(orders, "small");
+        let delivery = world.dequeue(orders, 1).remove(0);
+        world.record(delivery.token, "s", Some(&result)).unwrap();
+        let verdict = Verdict::Dead(Reason::Permanent);
+        world.settle(delivery.token, verdict).expect("it is dead");
+    }
+    assert_eq!(sizes(&mut world, orders), [8, 1], "in records of their own");
+    let before = world.box_stats().cleaned_segments;
+    while world.box_stats().cleaned_segments < before + 8 {
+        let id = world.enqueue(orders, &result);
+        world.value(Request::Cancel { queue: orders, id });
+    }
+    assert_eq!(sizes(&mut world, orders), [8, 1], "moved by cleaning");
 }
 
 #[test]

@@ -317,3 +317,18 @@ fn a_group_without_a_name_is_none() {
     }
     assert_eq!(world.dequeue(orders, 2).len(), 2);
 }
+
+#[test]
+fn the_longest_names_of_a_group_and_a_destination_have_256_bytes() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    let longest = "x".repeat(256);
+    let enqueue = Enqueue {
+        destination: Some(&longest),
+        ..grouped(orders, &longest, "1")
+    };
+    world.try_enqueue(enqueue).expect("accepted");
+    let delivery = world.dequeue(orders, 1).remove(0);
+    let names = (&*delivery.group, &*delivery.destination);
+    assert_eq!(names, (&*longest, &*longest));
+}

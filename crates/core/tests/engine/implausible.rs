@@ -244,6 +244,34 @@ fn more_deaths_than_lives_are_lived_with() {
 }
 
 #[test]
+fn a_death_in_the_middle_of_a_delivery_that_only_a_moved_message_tells_is_lived_with() {
+    let letter = MessageRecord {
+        state: StoredState::Dead,
+        death: Some(DeathRecord {
+            sequence: 1,
+            at: T0,
+            reason: Reason::Corrupt as u8,
+            error: b"",
+        }),
+        ..stored(1)
+    };
+    let started = Record::Started {
+        number: 1,
+        token: 1,
+    };
+    let messages = [stored(1), stored(2)].map(Record::Message);
+    let moved = [started, Record::Message(letter)];
+    let records = [&[RUN, queue(0, "orders")][..], &messages, &moved].concat();
+    let disk = journal(HEADER, &records);
+    let mut world = World::open(disk, T0, Config::default()).expect("it can be lived with");
+    assert_eq!(world.dead(QueueId(0)).len(), 1);
+    let next = world.dequeue(QueueId(0), 2);
+    assert_eq!(next.len(), 1, "its group goes on");
+    world.ack(next[0].token);
+    world.audit();
+}
+
+#[test]
 fn a_queue_whose_number_or_name_does_not_fit_is_refused() {
     let orders = || queue(0, "orders");
     for records in [

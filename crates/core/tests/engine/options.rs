@@ -164,3 +164,26 @@ fn what_is_out_of_range_is_refused_with_the_range() {
         assert_eq!(refused.unwrap_err().message, expected);
     }
 }
+
+#[test]
+fn a_hundred_years_are_the_longest_that_can_be_named() {
+    let mut world = World::new();
+    let most = 100 * 366 * 86_400_000;
+    let retained = |retain_ms| QueueOptions {
+        dead: Some(DeadOptions {
+            retain_ms: Some(retain_ms),
+        }),
+        ..QueueOptions::default()
+    };
+    let name = || "orders".to_owned();
+    let refused = world.try_at_once(Request::DefineQueue {
+        name: name(),
+        options: retained(most + 1),
+    });
+    assert_eq!(
+        refused.unwrap_err().message,
+        "dead.retainMs: expected 0 to 3162240000000, got 3162240000001"
+    );
+    let defined = define(&mut world, retained(most)).options.dead.unwrap();
+    assert_eq!(defined.retain_ms, Some(most));
+}
