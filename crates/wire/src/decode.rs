@@ -30,6 +30,7 @@ pub enum Message<'a> {
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     bytes: &'a [u8],
+    first: usize,
     at: Place,
     records: usize,
 }
@@ -76,6 +77,7 @@ impl<'a> Messages<'a> {
     pub fn behind(bytes: &'a [u8], at: Place) -> Self {
         Self {
             bytes,
+            first: at.byte,
             at,
             records: 0,
         }
@@ -91,6 +93,12 @@ impl<'a> Messages<'a> {
     #[must_use]
     pub const fn records(&self) -> usize {
         self.records
+    }
+
+    /// How many bytes they have.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.at.byte - self.first
     }
 
     fn record(&mut self) -> Checked<Option<Input<'a>>> {

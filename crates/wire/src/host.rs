@@ -22,6 +22,8 @@ const SLICES_PER_STEP: u32 = 2;
 
 /// Records that one step hands over, and what of a part of a batch is beyond that: much input is many short steps.
 const RECORDS_PER_STEP: usize = 2_500;
+/// The same in bytes, and what of a record is beyond that: what was read from the storage is large.
+const BYTES_PER_STEP: usize = 4 << 20;
 
 /// Owns an engine, and keeps what does not fit into an output area for the next step.
 ///
@@ -161,6 +163,7 @@ impl Host {
     fn handle(&mut self, now: Timestamp, input: &[u8], at: Place) -> Place {
         let mut messages = Messages::behind(input, at);
         while messages.records() < RECORDS_PER_STEP
+            && messages.bytes() < BYTES_PER_STEP
             && let Some(message) = messages.next()
         {
             match trusted(message) {

@@ -133,6 +133,28 @@ fn much_input_is_handed_over_in_several_steps_and_answered_in_its_order() {
 }
 
 #[test]
+fn many_bytes_are_handed_over_in_several_steps() {
+    let mut driver = Driver::opened();
+    driver.output = vec![0; 16 << 20];
+    let body = vec![b'x'; 1 << 20];
+    let input: Vec<u8> = (0..12)
+        .flat_map(|number| enqueue(1, &format!("order-{number}"), &body))
+        .collect();
+    let mut first = Vec::new();
+    let answers = driver.drain(&input, &mut first);
+    assert_eq!(driver.steps, 3, "four mebibytes each");
+    first.extend(driver.run(&answers));
+    let receipts = first.iter().filter(|line| *line != "append");
+    let expected: Vec<_> = (0..12)
+        .map(|number| format!("receipt 1 order-{number}"))
+        .collect();
+    assert_eq!(
+        receipts.collect::<Vec<_>>(),
+        expected.iter().collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn a_large_batch_is_accepted_in_several_steps_and_written_as_a_whole() {
     let mut driver = Driver::opened();
     driver.output = vec![0; 2 << 20];
