@@ -113,6 +113,21 @@ describe('a page that goes away [A7 httpSender]', () => {
     await isTold(page, 'short sent at attempt 1')
     expect(service.asked.map(({ id }) => id)).toEqual(['short'])
   })
+
+  it.each([['long', LONG], ['short', 10]])('and comes back, again and again, sends a %s message though it has one attempt', async (id, length) => {
+    const { service, page, url } = await openedShop()
+    await enqueue(page, id, length)
+    for (let reload = 1; reload <= 4; reload += 1) {
+      await service.request(reload)
+      await show(page, url)
+      await openShop(page)
+    }
+    const { response } = await service.request(5)
+    response.writeHead(200).end()
+    await page.waitForFunction(() => (globalThis as unknown as Shop).told.some((text) => text.includes('sent')))
+    expect(await page.evaluate(async () => (await (globalThis as unknown as Shop).orders.stats()).deadLetters)).toBe(0)
+    expect(new Set(service.asked.map((asked) => asked.id))).toEqual(new Set([id]))
+  })
 })
 
 describe('a page without a network [A3 networkMode]', () => {
