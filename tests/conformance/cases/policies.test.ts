@@ -147,6 +147,18 @@ describe('what workers limit', () => {
   })
 })
 
+it('workers that name different rates over one queue have each its own [A3 rate]', async () => {
+  const { box, clock } = await makeInMemory()
+  const queue = box.queue<number>('jobs')
+  const started: Record<string, number> = { fast: 0, slow: 0 }
+  for (const [name, limit] of [['fast', 10], ['slow', 2]] as const) {
+    queue.process(() => void started[name]!++, { name, concurrency: 9, rate: { limit, perMs: 1_000 } })
+  }
+  await queue.enqueueMany(Array.from({ length: 200 }, (_, body) => ({ body })))
+  await clock.advance(10_000)
+  expect(started).toEqual({ fast: 110, slow: 22 })
+})
+
 eachStorage('what outlives a worker and its box [A3 name]', (make) => {
   const RATE = { limit: 2, perMs: 1_000 }
 

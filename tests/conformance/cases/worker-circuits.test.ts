@@ -144,6 +144,24 @@ describe('circuits of a worker', () => {
     expect(worker.circuit('a').state).toBe('closed')
   })
 
+  it('a circuit that hears nothing but refusals of messages closes after five [A3 breaker]', async () => {
+    const { box, clock } = await makeInMemory()
+    const queue = box.queue<string>('jobs', OPTIONS)
+    let isUp = false
+    const worker = queue.process(() => {
+      throw isUp ? new PermanentError('404') : new Error('no answer')
+    }, { breaker: BREAKER, concurrency: 10 })
+    await queue.enqueueMany(Array.from({ length: 20 }, (_, n) => ({ body: `a-${n}` })))
+    await clock.advance(0)
+    const { state, retryAt } = worker.circuit('a')
+    expect(state).toBe('open')
+    isUp = true
+    await clock.advance(retryAt! - clock.now())
+    await queue.idle()
+    expect(worker.circuit('a').state).toBe('closed')
+    expect(await queue.stats()).toMatchObject({ deadLetters: 20 })
+  })
+
   it('what names no time opens nothing and holds nobody else', async () => {
     const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('jobs', OPTIONS)

@@ -589,3 +589,34 @@ fn windows_of_circuits_fill_no_memory_however_many_there_are() {
     assert_eq!(circuits(100), 1100);
     assert_eq!(circuits(65_536), 1024, "16 KiB each, of 16 MiB");
 }
+
+#[test]
+fn the_closed_circuit_that_was_used_least_recently_is_forgotten_first() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    let options = BreakerOptions {
+        window: WindowKind::Count,
+        size: Some(65_536),
+        min_calls: Some(1),
+        ..BreakerOptions::default()
+    };
+    let policies = Policies {
+        breaker: Some(options),
+        ..Policies::default()
+    };
+    let worker = world.worker_with(orders, 1, policies);
+    world.send(orders, "down", "x");
+    reject_next(&mut world);
+    for n in 0..1100 {
+        world.send(orders, &n.to_string(), "x");
+        if n % 100 == 0 {
+            world.send(orders, "busy", "x");
+        }
+        world.work_off();
+    }
+    let circuits = world.circuits(worker);
+    assert_eq!(circuits.get("down"), Some(&State::Open), "it is the oldest");
+    assert!(circuits.contains_key("busy"), "it is used now and then");
+    assert!(circuits.contains_key("1099") && circuits.contains_key("200"));
+    assert!(!circuits.contains_key("0") && !circuits.contains_key("10"));
+}
