@@ -211,7 +211,10 @@ mod tests {
                 }
                 pair.check();
                 let most = pair.order.chunks.len();
-                assert!(most >= 6, "they are in chunks");
+                assert!(
+                    (6..=13).contains(&most),
+                    "in chunks, each half full at least"
+                );
                 for at in 0..many {
                     pair.remove(take(at, many));
                     if at % (many / 16) == 0 {

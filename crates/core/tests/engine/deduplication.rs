@@ -345,6 +345,10 @@ fn an_index_that_is_full_rejects_or_shortens() {
     );
     assert_eq!(world.state(orders, "c"), Some(MessageState::Completed));
     world.audit();
+    world.advance(WINDOW - 301);
+    assert_eq!(world.stats(orders).dedup_window_ms, Some(WINDOW - 1));
+    world.advance(1);
+    assert_eq!(world.stats(orders).dedup_window_ms, None, "it has grown");
 
     let (mut world, orders) = world_with(full(Some(WhenFull::Shorten), Guarantee::AtLeastOnce));
     for id in ["a", "b", "c"] {
