@@ -13,6 +13,7 @@ mod attempts;
 mod batches;
 mod bounded_work;
 mod circuits;
+mod circuits_many;
 mod circuits_saved;
 mod cleaned_state;
 mod cleaning;
