@@ -2,13 +2,17 @@
  * `node size/main.mjs`: what a browser downloads, after compression (brotli), and what of it takes the room. Fails where a
  * part is larger than its limit; limits are what was reached, goals what is still to be reached.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants } from 'node:zlib'
 
 import { build } from 'esbuild'
 
+import { sizesByPart } from './wasm-functions.mjs'
+
 const DIST = fileURLToPath(new URL('../../npm/ackbox/dist/', import.meta.url))
+/** As the compiler left it, with the names of functions; only where it was built. */
+const COMPILED = fileURLToPath(new URL('../../target/wasm32-unknown-unknown/wasm/ackbox_wasm.wasm', import.meta.url))
 const KIB = 1024
 /** What is loaded when it is needed has limits of its own; the main entry is what every page pays for. */
 const PARTS = [
@@ -17,7 +21,11 @@ const PARTS = [
   { name: 'the database, when it is opened', file: 'storage/indexeddb/index.js', limitKib: 10 },
   { name: 'http', file: 'http/index.js', limitKib: 12 },
 ]
-const WASM = { limitKib: 490, goalKib: 70 }
+/**
+ * The goal is out of reach: speed goes first. Compiled for size as a whole (`s`) it was a quarter smaller and 7 % slower from
+ * enqueue to drain in memory; what is on the way of no message is compiled for size.
+ */
+const WASM = { limitKib: 445, goalKib: 70 }
 const MODULES_SHOWN = 6
 
 const brotli = (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } }).length
@@ -49,9 +57,21 @@ function check(name, bytes, { limitKib, goalKib }, largest = []) {
   for (const { path, bytes: own } of largest.slice(0, MODULES_SHOWN)) console.log(`    ${kib(own).padStart(9)} minified: ${path}`)
 }
 
+/** Of the WebAssembly: code alone, neither optimised nor compressed, which leave a quarter of it. */
+function showParts() {
+  const parts = existsSync(COMPILED) ? sizesByPart(readFileSync(COMPILED)) : undefined
+  if (parts === undefined) return
+  const all = parts.reduce((sum, { bytes }) => sum + bytes, 0)
+  for (const { part, bytes, functions } of parts) {
+    const share = `${Math.round((100 * bytes) / all)} %`.padStart(4)
+    console.log(`    ${kib(bytes).padStart(9)} compiled, ${share}: ${part} (${functions} functions)`)
+  }
+}
+
 for (const { name, file, limitKib } of PARTS) {
   const { bytes, modules } = await bundle(file)
   check(name, bytes, { limitKib }, modules)
 }
 check('WebAssembly', brotli(readFileSync(`${DIST}wasm/ackbox_bg.wasm`)), WASM)
+showParts()
 process.exitCode = failed === 0 ? 0 : 1

@@ -402,9 +402,10 @@ pub struct DeadFilter {
 
 /// A cold request. Those marked *at once* answer from the call itself; all others with a reply to
 /// the request's ticket, whose object is then taken with `take`.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+///
+/// Read from an object under its name: `{ "purge": { "queue": 0 } }`.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(
-    tag = "op",
     rename_all = "camelCase",
     rename_all_fields = "camelCase",
     deny_unknown_fields

@@ -26,6 +26,7 @@ pub mod id;
 pub mod id_text;
 pub mod index;
 pub mod journal;
+mod json;
 pub mod ledger;
 pub mod meter;
 pub mod policy;

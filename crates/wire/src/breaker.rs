@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
+use ackbox_cold as cold;
 use ackbox_core::error::{ErrorCode, Failure};
 use ackbox_core::hash;
-use ackbox_core::policy::breaker::{
-    Breaker, BreakerOptions, Change, Outcome, Permit, Settings, Snapshot,
-};
+use ackbox_core::policy::breaker::{Breaker, Change, Outcome, Permit, Settings};
 use serde_json::Value;
 
-use crate::cold;
 use crate::number::{duration, exact, instant, now, to_host, trusted};
 
 /// Stands for a call that is not let through.
@@ -42,13 +40,13 @@ impl BreakerHost {
         seed: Option<&str>,
         snapshot: Option<Value>,
     ) -> Result<Self, Failure> {
-        let options: BreakerOptions = cold::read(options, "breaker")?;
+        let options = cold::read_breaker(options)?;
         let settings = Arc::new(Settings::parse(&options).map_err(refused)?);
         let seed = seed.map_or(entropy, hash::seed_from_text);
         let breaker = match snapshot {
             None => Breaker::new(settings, seed),
             Some(snapshot) => {
-                let snapshot: Snapshot = cold::read(snapshot, "snapshot")?;
+                let snapshot = cold::read_snapshot(snapshot)?;
                 Breaker::restore(settings, seed, &snapshot, now(now_ms)).map_err(refused)?
             }
         };
@@ -149,19 +147,19 @@ impl BreakerHost {
 
     /// The changes that were not taken yet, in their order.
     pub fn changes(&mut self) -> Value {
-        cold::write(&std::mem::take(&mut self.changes))
+        cold::write_changes(&std::mem::take(&mut self.changes))
     }
 
     /// What it has seen.
     #[must_use]
     pub fn stats(&self, now_ms: f64) -> Value {
-        cold::write(&self.breaker.stats(now(now_ms)))
+        cold::write_stats(&self.breaker.stats(now(now_ms)))
     }
 
     /// What outlives the process.
     #[must_use]
     pub fn snapshot(&self, now_ms: f64) -> Value {
-        cold::write(&self.breaker.snapshot(now(now_ms)))
+        cold::write_snapshot(&self.breaker.snapshot(now(now_ms)))
     }
 
     fn told(&self, now_ms: f64) -> u32 {

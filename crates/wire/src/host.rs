@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ackbox_core::command::{Request, Ticket};
+use ackbox_cold as cold;
+use ackbox_core::command::Ticket;
 use ackbox_core::config::Config;
 use ackbox_core::effect::{Answer, Effect, Object};
 use ackbox_core::engine::Engine;
@@ -11,8 +12,8 @@ use ackbox_core::time::Timestamp;
 use serde_json::Value;
 
 use crate::decode::{Message, Messages, Place, ticket};
+use crate::encode;
 use crate::number::{exact, now, to_host, trusted};
-use crate::{cold, encode};
 
 /// Notices are kept under numbers from here, above every ticket that a host counts up to.
 const FIRST_NOTICE: u64 = 1 << 52;
@@ -64,7 +65,7 @@ impl Host {
     /// # Errors
     /// `ERR_INVALID_OPTION` when the configuration is not acceptable.
     pub fn new(now_ms: f64, config: Value, entropy: [u8; 32]) -> Result<Self, Failure> {
-        let config: Config = cold::read(config, "configuration")?;
+        let config: Config = cold::read_config(config)?;
         Ok(Self {
             engine: Engine::new(config, entropy, now(now_ms))?,
             held: None,
@@ -123,7 +124,7 @@ impl Host {
         }
     }
 
-    /// Handles a cold request: an object with the fields of [`Request`]. Gives `{ ok }`, `{}` when a
+    /// Handles a cold request: an object with the fields of [`Request`](ackbox_core::command::Request) and its name as `op`. Gives `{ ok }`, `{}` when a
     /// reply to `key` will come, or `{ failure }`. Its effects come with the next step.
     ///
     /// # Panics
@@ -133,11 +134,11 @@ impl Host {
             self.unfinished.is_none(),
             "a request came before the outputs of the last step were drained"
         );
-        let result = cold::read::<Request>(request, "request").and_then(|request| {
+        let result = cold::read_request(request).and_then(|request| {
             self.engine
                 .handle_request(now(now_ms), trusted(ticket(key)), request)
         });
-        cold::result(&result)
+        cold::write_result(&result)
     }
 
     /// The object that was announced under `key` by a reply or notice, once.
@@ -146,7 +147,7 @@ impl Host {
     /// When there is none.
     pub fn take(&mut self, key: f64) -> Value {
         match self.objects.remove(&trusted(exact(key, "key"))) {
-            Some(object) => cold::write(&object),
+            Some(object) => cold::write_object(&object),
             None => panic!("nothing to take under {key}"),
         }
     }

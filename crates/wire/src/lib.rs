@@ -4,7 +4,7 @@
 //! a step handles all records of the input area and fills the output area. [`input`] and
 //! [`output`] are the only description of the records: Rust encodes and decodes with the types
 //! generated there, and [`typescript()`] prints the codec of the other side. Cold traffic (options,
-//! inspection) crosses as JSON-like values. [`Host`] is both, over one engine; [`BreakerHost`] is a
+//! inspection) crosses as JSON-like values (`ackbox_cold`). [`Host`] is both, over one engine; [`BreakerHost`] is a
 //! circuit breaker behind numbers.
 //!
 //! This crate decides nothing and keeps nothing but what waits to be fetched.
@@ -14,7 +14,6 @@
 mod breaker;
 mod bytes;
 pub mod codes;
-mod cold;
 pub mod decode;
 mod encode;
 mod host;
@@ -26,8 +25,8 @@ pub mod policy;
 pub mod record;
 mod typescript;
 
+pub use ackbox_cold::code_name;
 pub use breaker::BreakerHost;
 pub use bytes::{FieldKind, TailKind};
-pub use cold::code_name;
 pub use host::{Host, StepResult};
 pub use typescript::typescript;

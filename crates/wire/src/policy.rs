@@ -1,12 +1,11 @@
 //! Policies without a box: the calculators of the engine as plain functions.
 
+use ackbox_cold as cold;
 use ackbox_core::error::{ErrorCode, Failure};
 use ackbox_core::hash;
-use ackbox_core::policy::backoff::Backoff;
 use ackbox_core::policy::delay;
 use serde_json::Value;
 
-use crate::cold;
 use crate::number::{duration, trusted};
 
 /// How long to wait after attempt number `attempt`, from 1, in ms: what a box that was created with this
@@ -23,7 +22,7 @@ pub fn backoff_delay(
     attempt: u32,
     floor_ms: Option<f64>,
 ) -> Result<f64, Failure> {
-    let backoff: Backoff = cold::read(backoff, "backoff")?;
+    let backoff = cold::read_backoff(backoff)?;
     let refused = |what| Failure::new(ErrorCode::InvalidOption, what);
     backoff.check().map_err(refused)?;
     let (seed, id) = (hash::seed_from_text(seed), id.as_bytes());

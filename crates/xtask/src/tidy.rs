@@ -22,9 +22,10 @@ const TOP_LEVEL: [&str; 9] = [
     "tests",
 ];
 /// Which crates of the workspace each crate may depend on. Tools and tests may use everything.
-const MAY_DEPEND: [(&str, &[&str]); 4] = [
+const MAY_DEPEND: [(&str, &[&str]); 5] = [
     ("ackbox-core", &[]),
-    ("ackbox-wire", &["ackbox-core"]),
+    ("ackbox-cold", &["ackbox-core"]),
+    ("ackbox-wire", &["ackbox-cold", "ackbox-core"]),
     ("ackbox-node", &["ackbox-core", "ackbox-wire"]),
     ("ackbox-wasm", &["ackbox-core", "ackbox-wire"]),
 ];

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::ramp::Ramp;
+use crate::json;
 use crate::policy::breaker::{Breaker, Change, Outcome, Permit, Settings, Snapshot, State};
 use crate::time::Timestamp;
 
@@ -57,7 +58,7 @@ impl Circuit {
     /// The circuit that was saved so; a new one if what was saved cannot be read.
     #[must_use]
     pub fn restore(settings: Arc<Settings>, seed: [u8; 16], saved: &[u8], now: Timestamp) -> Self {
-        let snapshot: Option<Snapshot> = serde_json::from_slice(saved).ok();
+        let snapshot: Option<Snapshot> = json::read(saved);
         let restored = snapshot
             .and_then(|snapshot| Breaker::restore(settings.clone(), seed, &snapshot, now).ok());
         restored.map_or_else(|| Self::new(settings, seed), Self::around)

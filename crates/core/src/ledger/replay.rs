@@ -16,6 +16,7 @@ use super::message::{NONE, Standing};
 use super::{Ledger, Note, redrive};
 use crate::command::{MessageState, Token};
 use crate::journal::{AttemptRecord, EntryRecord, Place, Record};
+use crate::json;
 use crate::policy::hold::Hold;
 use crate::time::Timestamp;
 
@@ -169,8 +170,7 @@ impl Ledger {
                 forget_steps,
             } => {
                 self.queue_known(queue)?;
-                let filter = serde_json::from_slice(filter)
-                    .map_err(|_| "a redrive with an unknown filter")?;
+                let filter = json::read(filter).ok_or("a redrive with an unknown filter")?;
                 let mut begun = self.resume_redrive(queue, filter, last_death, first_order);
                 begun.forget_steps = forget_steps;
                 redrive::replay(self, &mut begun, time);

@@ -5,6 +5,7 @@
 
 use crate::config::{Bodies, Compare, GroupOnDead, Guarantee, QueueOptions, WhenFull};
 use crate::error::{ErrorCode, Failure};
+use crate::json;
 use crate::policy::backoff::Backoff;
 
 /// Longest window, lease or retention that can be named: a hundred years.
@@ -206,7 +207,7 @@ pub fn encode(named: &QueueOptions) -> Vec<u8> {
 
 /// Reads what [`encode`] wrote.
 pub fn decode(bytes: &[u8]) -> Result<QueueOptions, &'static str> {
-    serde_json::from_slice(bytes).map_err(|_| "queue options that this version does not know")
+    json::read(bytes).ok_or("queue options that this version does not know")
 }
 
 fn at_least(option: &str, value: u64, min: u64) -> Result<(), Failure> {

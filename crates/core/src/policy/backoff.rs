@@ -11,6 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::named_backoff::Named;
+
 /// Thousandths in one.
 const MILLI: u64 = 1000;
 /// Fractional bits of a delay while it grows, so that 1 ms times 1.1 becomes more than 1 ms.
@@ -52,7 +54,7 @@ pub enum Jitter {
     tag = "kind",
     rename_all = "camelCase",
     rename_all_fields = "camelCase",
-    deny_unknown_fields
+    try_from = "Named"
 )]
 #[expect(missing_docs, reason = "fields are explained above each variant")]
 pub enum Backoff {

@@ -6,4 +6,5 @@ pub mod budget;
 pub mod delay;
 pub mod hold;
 pub mod line;
+mod named_backoff;
 pub mod rate;
