@@ -25,60 +25,70 @@ pub(crate) const TIERS: &[Tier] = &[
         name: "simulation",
         short_seconds: 180,
         full_seconds: 3_600,
+        needs_package: false,
         programs: simulation::programs,
     },
     Tier {
         name: "crash states",
         short_seconds: 40,
         full_seconds: 600,
+        needs_package: false,
         programs: enumeration::programs,
     },
     Tier {
         name: "planted bugs",
         short_seconds: 60,
         full_seconds: 1_200,
+        needs_package: true,
         programs: mutation::programs,
     },
     Tier {
         name: "kills and pauses",
         short_seconds: 60,
         full_seconds: 1_800,
+        needs_package: true,
         programs: kills::programs,
     },
     Tier {
         name: "killed tabs",
         short_seconds: 60,
         full_seconds: 1_800,
+        needs_package: true,
         programs: tabs::programs,
     },
     Tier {
         name: "faults of the system",
         short_seconds: 60,
         full_seconds: 900,
+        needs_package: true,
         programs: faults::programs,
     },
     Tier {
         name: "power cuts",
         short_seconds: 60,
         full_seconds: 1_800,
+        needs_package: true,
         programs: faults::power_programs,
     },
     Tier {
         name: "other queues",
         short_seconds: 0,
         full_seconds: 1_800,
+        needs_package: true,
         programs: peers::programs,
     },
     Tier {
         name: "fuzzing",
         short_seconds: 20,
         full_seconds: 900,
+        needs_package: true,
         programs: fuzzing::programs,
     },
     Tier {
         name: "driver",
         short_seconds: 60,
         full_seconds: 1_800,
+        needs_package: true,
         programs: driver::programs,
     },
 ];
@@ -99,6 +109,8 @@ pub(crate) struct Tier {
     pub(crate) short_seconds: u64,
     /// The budget in `cargo xtask prove`, in seconds.
     pub(crate) full_seconds: u64,
+    /// Its programs use the built package; without, they are Rust alone.
+    pub(crate) needs_package: bool,
     pub(crate) programs: fn(Length) -> Vec<Program>,
 }
 
@@ -134,18 +146,13 @@ pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
     let progress = Progress::new()?;
     known(only)?;
     tools::check(&progress)?;
-    typescript::install(&progress, "npm")?;
-    typescript::install(&progress, "tests")?;
-    let is_wanted = |program| only.is_empty() || only.iter().any(|name| name == program);
-    if is_wanted(peers::PROGRAM) {
-        typescript::install(&progress, peers::FOLDER)?;
-    }
-    native::build(&progress)?;
-    wasm::build(&progress)?;
-    typescript::compile(&progress)?;
-    if is_wanted(tabs::PROGRAM) {
-        typescript::bundle(&progress)?;
-        chromium::find(&progress)?;
+    let is_chosen = |tier: &&Tier| !tier.programs(Length::Full, only).is_empty();
+    if TIERS
+        .iter()
+        .filter(is_chosen)
+        .any(|tier| tier.needs_package)
+    {
+        build_package(&progress, only)?;
     }
     let mut tally = Tally::default();
     for tier in TIERS {
@@ -170,6 +177,23 @@ pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn build_package(progress: &Progress, only: &[String]) -> Result<()> {
+    typescript::install(progress, "npm")?;
+    typescript::install(progress, "tests")?;
+    let is_wanted = |program| only.is_empty() || only.iter().any(|name| name == program);
+    if is_wanted(peers::PROGRAM) {
+        typescript::install(progress, peers::FOLDER)?;
+    }
+    native::build(progress)?;
+    wasm::build(progress)?;
+    typescript::compile(progress)?;
+    if is_wanted(tabs::PROGRAM) {
+        typescript::bundle(progress)?;
+        chromium::find(progress)?;
+    }
+    Ok(())
 }
 
 impl Evidence {
