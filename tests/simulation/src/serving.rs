@@ -127,6 +127,7 @@ impl World {
                 self.figures.failed_removals += 1;
                 if self.tear != Tear::Nothing {
                     Storage::apply(&mut self.storage.disk, job);
+                    self.note_written(job);
                 }
                 Completion::MaintenanceFailed
             }
