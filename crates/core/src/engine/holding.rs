@@ -76,13 +76,15 @@ impl Engine {
         let Some(lease) = self.leases.get(token) else {
             return none();
         };
+        if lease.handed_over {
+            // Its message is gone, and the number of its destination may be another one's.
+            let handed_over = self.ledger.handed_over(lease.number);
+            return handed_over.map_or_else(none, |it| Rc::clone(&it.destination));
+        }
         match (lease.passage, lease.slot) {
             (Some(passage), _) => self.ledger.destination_text(passage.destination),
             (None, Some(slot)) => self.ledger.destination(slot),
-            (None, None) => {
-                let handed_over = self.ledger.handed_over(lease.number);
-                handed_over.map_or_else(none, |it| Rc::clone(&it.destination))
-            }
+            (None, None) => none(),
         }
     }
 
