@@ -301,10 +301,16 @@ fn a_dependency_against_the_direction_is_found() {
     let dependency = serde_json::json!([{ "name": "ackbox-wire" }, { "name": "serde" }]);
     let of = |name: &str| {
         let package = serde_json::json!({ "name": name, "dependencies": dependency });
-        let others = ["ackbox-core", "ackbox-wire", "ackbox-node", "ackbox-wasm"]
-            .into_iter()
-            .filter(|other| *other != name)
-            .map(|other| serde_json::json!({ "name": other, "dependencies": [] }));
+        let others = [
+            "ackbox-cold",
+            "ackbox-core",
+            "ackbox-wire",
+            "ackbox-node",
+            "ackbox-wasm",
+        ]
+        .into_iter()
+        .filter(|other| *other != name)
+        .map(|other| serde_json::json!({ "name": other, "dependencies": [] }));
         let packages: Vec<Value> = others.chain([package]).collect();
         against_the_direction(&serde_json::json!({ "packages": packages }))
     };
