@@ -30,6 +30,7 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'conformance/cases/receiver.test.ts': RECEIVER,
   'conformance/cases/service-worker.test.ts': GLOBALS,
   'conformance/cases/share.test.ts': GLOBALS,
+  'conformance/cases/share-bad-luck.test.ts': GLOBALS,
   'conformance/cases/using.test.ts': PROCESSES,
   'conformance/cases/watch-react.test.ts': NODE,
   'conformance/cases/when-locked.test.ts': PROCESSES,

@@ -42,6 +42,11 @@ export class Origin {
     return tab as Tab & { readonly box: Box }
   }
 
+  /** A tab in which no box is opened by this. */
+  strange(): Tab {
+    return new Tab(this)
+  }
+
   /** The tab whose box drives. */
   get driver(): Tab | undefined {
     return this.held.get(`ackbox:${this.name}`)?.tab

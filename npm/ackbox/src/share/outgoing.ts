@@ -102,10 +102,12 @@ export class Outgoing {
     return isOurs
   }
 
-  /** Nobody waits any more. */
+  /** Nobody waits any more: what was left is on the disk. */
   end(): void {
-    for (const { timer } of this.#waiting.values()) if (timer !== undefined) this.#clock.clearTimeout(timer)
-    this.#waiting.clear()
+    for (const key of [...this.#waiting.keys()]) {
+      const waiting = this.#take(key)
+      waiting?.leaving.stored(waiting.ids)
+    }
     this.#inbox.close()
   }
 

@@ -82,6 +82,8 @@ export class TabEngine implements Engine {
   readonly #tokens = new Set<number>()
   #lastWorker = 0
   #lastNotice = -1
+  /** What ended the box in this tab. */
+  #failure: Failure | undefined
   /** Told when a worker cannot be what it should be. */
   onUnemployed: (worker: number, failure: Failure) => void = () => {}
 
@@ -127,6 +129,10 @@ export class TabEngine implements Engine {
       case 'close':
         void this.#close(ticket)
         return {}
+      default:
+    }
+    if (this.#failure !== undefined) return { failure: this.#failure }
+    switch (request.op) {
       case 'defineQueue':
         return this.#define(request)
       case 'openWorker':
@@ -203,6 +209,9 @@ export class TabEngine implements Engine {
 
   /** This is the end of the box in this tab. */
   fail(failure: Failure): void {
+    this.disconnect()
+    this.#failure = failure
+    for (const waiting of [...this.#calls.keys()]) this.#refuse(waiting, failure)
     const ticket = this.#opening
     if (ticket !== undefined) {
       this.#opening = undefined
@@ -263,6 +272,10 @@ export class TabEngine implements Engine {
     const left: { readonly items: RowItem[]; readonly leaving: Leaving }[] = []
     for (const call of calls) {
       if (!('input' in call)) continue
+      if (this.#failure !== undefined) {
+        if ((call.record.ticket ?? 0) !== 0) this.#refuse(call.record.ticket!, this.#failure)
+        continue
+      }
       const records = this.#link?.now === undefined ? enqueuesOf(call) : undefined
       if (records !== undefined) left.push(this.#leaving(call, records))
       else if (this.#admit(call)) sent.push(call)

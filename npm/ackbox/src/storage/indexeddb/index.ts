@@ -76,6 +76,7 @@ class IndexedDbStorage implements Storage, Shareable {
   readonly #strictness: Strictness
   readonly #persist: boolean
   /** Those of the place where it was made. */
+  readonly #locks = globalThis.navigator?.locks as LockManager | undefined
   readonly #surroundings = surroundings()
   /** The lock, if somebody who shares the database got it before the opening. */
   #granted: Hold | undefined
@@ -195,7 +196,7 @@ class IndexedDbStorage implements Storage, Shareable {
 
   async #own(onLost: () => void): Promise<Ownership | undefined> {
     const granted = this.#granted
-    if (granted === undefined) return own(this.#name, onLost)
+    if (granted === undefined) return own(this.#name, this.#locks, onLost)
     this.#granted = undefined
     return owned(this.#name, granted)
   }

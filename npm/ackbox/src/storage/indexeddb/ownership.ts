@@ -30,12 +30,11 @@ export interface Hold {
  * Takes ownership. `undefined` if another tab has it; `ERR_LOCKED` if this very process does. `onLost` is called if the
  * lock is taken away later.
  */
-export async function own(name: string, onLost: () => void): Promise<Ownership | undefined> {
+export async function own(name: string, locks: LockManager | undefined, onLost: () => void): Promise<Ownership | undefined> {
   checkNotOwned(name)
-  const hasLocks = globalThis.navigator?.locks !== undefined
-  const hold = hasLocks ? await holdLock(name, onLost) : holdAlone(name)
+  const hold = locks === undefined ? holdAlone(name) : await holdLock(locks, name, lockName(name), onLost)
   if (hold === undefined) return undefined
-  const alone = hasLocks ? await holdLock(exclusiveName(name), () => {}) : undefined
+  const alone = locks === undefined ? undefined : await holdLock(locks, name, exclusiveName(name), () => {})
   return owned(name, { release: async () => void (await Promise.all([hold.release(), alone?.release()])) })
 }
 
@@ -78,13 +77,18 @@ function holdAlone(name: string): Hold {
   throw new AckboxError('ERR_UNSUPPORTED', message)
 }
 
-function holdLock(name: string, onLost: () => void): Promise<Hold | undefined> {
+function holdLock(
+  locks: LockManager,
+  name: string,
+  lock: string,
+  onLost: () => void,
+): Promise<Hold | undefined> {
   return new Promise((granted, refused) => {
     let letGo = (): void => {}
     const held = new Promise<void>((resolve) => (letGo = resolve))
     let isHeld = false
-    const ended = navigator.locks.request(lockName(name), { ifAvailable: true }, (lock): Promise<void> | undefined => {
-      if (lock === null) {
+    const ended = locks.request(lock, { ifAvailable: true }, (given): Promise<void> | undefined => {
+      if (given === null) {
         granted(undefined)
         return undefined
       }
