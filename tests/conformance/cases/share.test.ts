@@ -60,6 +60,21 @@ describe('many tabs of one box [A1 share]', () => {
     }
   })
 
+  it('a handler that settles by hand makes room for the next', async () => {
+    const { driving, other } = await two()
+    for (const { box } of [driving, other]) {
+      const orders = box.queue<number>('orders')
+      const handled: number[] = []
+      const worker = orders.process(async (message) => {
+        await message.ack()
+        handled.push(message.body)
+      })
+      for (const body of [1, 2, 3]) await orders.enqueue(body)
+      await until(() => handled.length === 3)
+      await worker.close()
+    }
+  })
+
   it('every call of a queue works in every tab', async () => {
     const { other } = await two()
     const orders = other.box.queue<string>('orders', { maxAttempts: 1 })

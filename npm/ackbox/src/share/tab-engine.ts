@@ -295,7 +295,7 @@ export class TabEngine implements Engine {
       if (ticket !== 0) this.#refuse(ticket, leaseLost())
       return false
     }
-    if (token !== undefined && endsDelivery(input, record)) this.#tokens.delete(token)
+    if (token !== undefined && ticket === 0 && isEnd(input, record)) this.#tokens.delete(token)
     if (ticket === 0) return true
     if (input === 'transaction' && this.#hasLost(call.parts ?? [])) {
       this.#refuse(ticket, leaseLost())
@@ -432,7 +432,7 @@ export class TabEngine implements Engine {
 
   #answer(ticket: number, value: unknown): void {
     const call = this.#calls.get(ticket)
-    if (call !== undefined && 'input' in call && call.input === 'settle') this.#tokens.delete(call.record.token!)
+    if (call !== undefined && 'input' in call && isEnd(call.input, call.record)) this.#tokens.delete(call.record.token!)
     this.#over(ticket)
     if (typeof value !== 'number') this.#objects.set(ticket, value)
     this.#outputs.push({ kind: 'reply', ticket, value })
@@ -479,9 +479,9 @@ function enqueuesOf({ input, record, parts = [] }: Extract<Call, { input: unknow
   return undefined
 }
 
-/** Whether nothing more comes for a delivery behind this. */
-function endsDelivery(input: string, record: InputRecord): boolean {
-  return input === 'returned' || input === 'declined' || (input === 'settle' && record['returned'] === true && record.ticket === 0)
+/** Whether nothing more comes for a delivery behind this, unless it is refused. */
+function isEnd(input: string, record: InputRecord): boolean {
+  return input === 'returned' || input === 'declined' || (input === 'settle' && record['returned'] === true)
 }
 
 function defining(queue: TabQueue, number: number): Extract<Call, { request: unknown }> {

@@ -121,7 +121,8 @@ export class Tab {
   /** Its process dies. */
   async crash(): Promise<void> {
     const crashed = this.page.waitForEvent('crash')
-    await this.#session.send('Page.crash').catch(() => {})
+    // Nobody is left to answer.
+    void this.#session.send('Page.crash').catch(() => {})
     await crashed
     this.isGone = true
     await this.page.close()
