@@ -14,8 +14,8 @@ import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal } f
 /** Options of `open`. */
 export interface OpenOptions {
   /**
-   * What to do when another owner has the box. `'reject'` (the default in Node): `ERR_LOCKED`. `'wait'`: opens as soon as that
-   * owner closes it or dies, or rejects with `ERR_LOCKED` after `lockWaitMs`. `'share'` (the default in browsers, where the
+   * What to do when another owner has the box. `'reject'` (the default): `ERR_LOCKED`. `'wait'`: opens as soon as that
+   * owner closes it or dies, or rejects with `ERR_LOCKED` after `lockWaitMs`. `'share'` (in browsers, where the
    * storage is `indexedDbStorage`): all tabs and workers of the site work with the box, through the one that drives it; see the
    * page on browsers. `ERR_UNSUPPORTED` where that cannot be; `ERR_LOCKED` if a tab has the box for itself.
    */

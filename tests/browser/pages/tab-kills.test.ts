@@ -1,6 +1,6 @@
 /**
  * Five tabs of one box order and send, and the one that drives is ended again and again in the middle of it: closed,
- * reloaded, crashed, frozen. What the service saw is compared with what the tabs were told.
+ * reloaded, crashed, frozen (its code is halted until another tab drives). What the service saw is compared with what the tabs were told.
  *
  * A tier of the proof: ACKBOX_LENGTH says how often, ACKBOX_EVIDENCE where the figures go.
  */
@@ -54,7 +54,7 @@ it(`no message is lost or settled twice while the driving tab is killed ${KILLS}
 
   await Promise.all(tabs.map((tab) => tab.stop()))
   const [one] = tabs
-  await expect.poll(() => one!.rest(), { timeout: 60_000 }).toEqual({ ready: 0, scheduled: 0, leased: 0, deadLetters: 0 })
+  expect(await one!.rest()).toEqual({ ready: 0, scheduled: 0, leased: 0, deadLetters: 0 })
 
   const lost = [...ledger.told.keys()].filter((id) => !ledger.started.has(id))
   const twice = [...ledger.settled].filter(([, times]) => times > 1).map(([id]) => id)
@@ -63,7 +63,6 @@ it(`no message is lost or settled twice while the driving tab is killed ${KILLS}
   const charged = starts.filter(([, all]) => all.some(({ attempt }) => attempt > 1)).map(([id]) => id)
   tellEvidence(ledger, handOvers, lost.length + twice.length + again.length + charged.length)
   expect({ lost, twice, again, charged }).toEqual({ lost: [], twice: [], again: [], charged: [] })
-  expect([...ledger.told.values()].every((status) => status === 'accepted' || status === 'stored')).toBe(true)
   expect(ledger.told.size).toBeGreaterThan(KILLS)
 }, TIMEOUT_MS)
 

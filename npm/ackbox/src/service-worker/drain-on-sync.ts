@@ -50,7 +50,7 @@ const TIMEOUT_MS_DEFAULT = 120_000
  *
  * ```ts
  * drainOnSync(async ({ signal }) => {
- *   await using box = await open('shop', { whenLocked: 'wait', signal }) // a page that has it open sends by itself
+ *   await using box = await open('shop', { whenLocked: 'share', signal }) // the same box as that of the pages
  *   return await box.queue<Order>('orders').drain(send, { signal })
  * })
  * ```

@@ -28,8 +28,12 @@ export function fateOf(call: Call): Fate {
   const { input, record } = call
   if (OF_DELIVERIES.includes(input)) return LOST
   if (input === 'transaction') return (record['settles'] as number) > 0 ? LOST : unknown('ERR_STORAGE_FAILED')
-  if (input === 'enqueue' || input === 'batch' || input === 'produce') return unknown('ERR_STORAGE_FAILED', idOf(call))
-  return 'again'
+  if (input === 'enqueue' || input === 'batch') {
+    // With ids of the caller's, what was done already is a duplicate.
+    const records = input === 'enqueue' ? [record] : (call.parts ?? []).map((part) => part.record)
+    return records.every(({ id }) => id !== undefined) ? 'again' : unknown('ERR_STORAGE_FAILED')
+  }
+  return input === 'produce' ? unknown('ERR_STORAGE_FAILED') : 'again'
 }
 
 /** What a call that gives up waiting gets when nobody has heard of it. */
@@ -37,11 +41,6 @@ export function emptyAnswerOf(call: Call): unknown {
   return 'request' in call ? { moved: 0, skipped: 0 } : 0
 }
 
-function unknown(code: Failure['code'], id?: string): Fate {
-  const message = 'the tab that drives the box went away; whether this was done is unknown'
-  return { failure: { code, message, ...(id === undefined ? {} : { id }) } }
-}
-
-function idOf(call: Extract<Call, { input: unknown }>): string | undefined {
-  return (call.input === 'enqueue' ? call.record['id'] : undefined) as string | undefined
+function unknown(code: Failure['code']): Fate {
+  return { failure: { code, message: 'the tab that drives the box went away; whether this was done is unknown' } }
 }
