@@ -253,8 +253,10 @@ impl Ledger {
         place: Place,
     ) -> Replayed {
         if let Some(slot) = self.unpurged(number) {
-            if self.messages[slot].standing == Standing::Leased {
-                self.unlease(slot);
+            match self.messages[slot].standing {
+                Standing::Leased => self.unlease(slot),
+                Standing::Dead => return Err("the completion of a message that is dead"),
+                _ => {}
             }
             let known = self.messages[slot].entry;
             self.drop_entry(known);
