@@ -41,14 +41,15 @@ const makers = { ackbox: makeAckbox, cockatiel: makeCockatiel, opossum: makeOpos
 const maker = await makers[name]()
 const rival = await makeCockatiel()
 
-const succeed = async () => 1
+// All take the signal, as the documentation has it.
+const succeed = async (_signal) => 1
 const failure = new Error('it failed')
 let calls = 0
-const mixed = async () => {
+const mixed = async (_signal) => {
   if (++calls % 10 === 0) throw failure
   return 1
 }
-const fail = async () => {
+const fail = async (_signal) => {
   throw failure
 }
 

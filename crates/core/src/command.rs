@@ -88,10 +88,12 @@ pub enum Command<'a> {
     Excused {
         /// The delivery.
         token: Token,
-        /// It says nothing about the destination.
+        /// It is no failure of the destination.
         blameless: bool,
         /// If it is a failure, it costs no attempt: it was a probe of the host's own breaker.
         free: bool,
+        /// It says nothing about the destination, which was not asked.
+        unasked: bool,
     },
     /// Prolong a lease: it ends `ms` from now.
     Extend {

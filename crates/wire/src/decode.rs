@@ -263,6 +263,7 @@ impl<'a> Messages<'a> {
                     token: token(record.token)?,
                     blameless: record.blameless,
                     free: record.free,
+                    unasked: record.unasked,
                 };
                 Ok(Message::Command(Ticket(0), excused))
             }

@@ -186,11 +186,13 @@ records! {
     /// of each one, else of handlers that are watched and start later.
     Began = 25, key token, bytes 16 {}
     /// What is to be known of the end of a delivery, which follows.
-    Excused = 26, key token, bytes 24 {
-        /// It says nothing about the destination.
+    Excused = 26, key token, bytes 32 {
+        /// It is no failure of the destination.
         blameless: bool,
         /// A failure costs no attempt: it was a probe of the host's own breaker.
         free: bool,
+        /// The destination was not asked.
+        unasked: bool,
     }
     /// The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used.
     /// Answered by a receipt for each, then a reply with 0.

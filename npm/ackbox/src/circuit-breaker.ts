@@ -24,6 +24,7 @@ import { GuardedClock } from './guarded-clock.js'
 import { unlessAborted } from './pending.js'
 import { type Probe, startProbe } from './probe.js'
 import { hasFunctions } from './storage/check-storage.js'
+import { untouchedSignal } from './untouched-signal.js'
 import { callable, checkNames, duration, MAX_MS, optionalSignal } from './validate.js'
 
 /** Options of a breaker that stands alone. */
@@ -49,8 +50,6 @@ const COOLDOWN_MS_DEFAULT = 30_000
 const NONE = -1
 /** Successes that are told together at most. */
 const UNTOLD_MAX = 65_536
-/** For functions that do not look at it. */
-const NEVER_ABORTS = new AbortController().signal
 
 /**
  * Lets calls through while they succeed, and spares a callee that fails.
@@ -159,7 +158,7 @@ export class CircuitBreaker {
     if (isProbe(permit)) return this.#probe(fn, signal, permit, startedAt)
     let result: R
     try {
-      result = await (signal === undefined ? fn(signalFor(fn)) : unlessAborted(call(fn, signal), signal))
+      result = await (signal === undefined ? fn(untouchedSignal()) : unlessAborted(call(fn, signal), signal))
     } catch (error) {
       this.#failed(permit, startedAt, error, signal)
       throw error
@@ -252,7 +251,7 @@ export class CircuitBreaker {
 
   #isFailure(error: unknown): boolean {
     const result = this.#judge(error, this.#clock.now())
-    return 'outcome' in result && result.outcome !== OUTCOME.ignored
+    return 'outcome' in result && result.outcome !== OUTCOME.ignored && result.outcome !== OUTCOME.cancelled
   }
 
   #standing(): GateStanding {
@@ -463,11 +462,6 @@ function checkExecuteOptions(options: ExecuteOptions): void {
 /** The low bits of a permit tell its probe. */
 function isProbe(permit: number): boolean {
   return permit % 65_536 !== 0
-}
-
-/** One that never aborts; of its own for each call that may listen to it, so that no listeners gather. */
-function signalFor(fn: (signal: AbortSignal) => unknown): AbortSignal {
-  return fn.length === 0 ? NEVER_ABORTS : new AbortController().signal
 }
 
 async function call<R>(fn: (signal: AbortSignal) => R | PromiseLike<R>, signal: AbortSignal): Promise<R> {

@@ -15,6 +15,7 @@ import { parse, type Parsed } from './schema.js'
 import { Staging } from './staging.js'
 import { checkStepName, Steps } from './steps.js'
 import type { Receipt, StagedEnqueueOptions } from './types.js'
+import { isUnasked } from './unasked.js'
 import { duration } from './validate.js'
 import { type Consequence, consequenceOf } from './verdict.js'
 
@@ -361,11 +362,22 @@ export class ActiveDelivery implements Delivery<unknown> {
     this.#end(verdict, parts)
   }
 
+  /** No circuit, of whatever kind, hears of what it lets through by an end that came before the call. */
+  #sayUnasked(): void {
+    this.#report?.cancelled()
+    const { token } = this
+    this.#driver.post((input) => input.excused({ token, blameless: false, free: false, unasked: true }))
+  }
+
   /** The end of an attempt that failed, and how it is told. */
   #failure(consequence: Consequence, thrown: unknown, error: string): { verdict: number; parts: Parts; tell: () => void } {
     switch (consequence.kind) {
       case 'dead':
-        return { verdict: Verdict.dead, parts: { reason: Reason[consequence.reason], error }, tell: () => this.#report?.buried() }
+        return {
+          verdict: Verdict.dead,
+          parts: { reason: Reason[consequence.reason], error },
+          tell: () => (isUnasked(thrown) ? this.#sayUnasked() : this.#report?.buried()),
+        }
       case 'later': {
         const { delayMs, costsAttempt, countsAsFailure } = consequence
         const until = delayMs === undefined ? undefined : this.#driver.now() + delayMs

@@ -53,7 +53,7 @@ export class EndReport {
     this.#tell(() => {
       if (until !== undefined) this.#leave?.heldUntil(until, countsAsFailure, error)
       else if (countsAsFailure) this.#leave?.failed(error, true)
-      else this.#leave?.ignored()
+      else this.#leave?.cancelled()
       if (!countsAsFailure) return
       this.#listeners.failed?.(error)
       this.#excuse(false, true)
@@ -74,7 +74,7 @@ export class EndReport {
     this.#tell(() => this.#leave?.ignored())
   }
 
-  /** It was given up. */
+  /** It was given up, or ended before anybody was asked. */
   cancelled(): void {
     this.#tell(() => this.#leave?.cancelled())
   }
@@ -89,6 +89,6 @@ export class EndReport {
   #excuse(blameless: boolean, isFailure: boolean): void {
     const free = isFailure && this.#leave?.isProbe === true
     const token = this.#token
-    if (blameless || free) this.#driver.post((input) => input.excused({ token, blameless, free }))
+    if (blameless || free) this.#driver.post((input) => input.excused({ token, blameless, free, unasked: false }))
   }
 }

@@ -90,16 +90,38 @@ describe('execute [A7 CircuitBreaker]', () => {
     expect(breaker.stats()).toMatchObject({ cancelled: 0 })
   })
 
-  it('gives every function a signal', async () => {
+  it.each<[string, (signal: AbortSignal) => unknown]>([
+    ['aborted', (signal) => signal.aborted],
+    ['addEventListener', (signal) => signal.addEventListener('abort', () => {})],
+    ['onabort', (signal) => (signal.onabort = null)],
+    ['throwIfAborted', (signal) => signal.throwIfAborted()],
+    ['AbortSignal.any', (signal) => AbortSignal.any([signal])],
+    ['fetch', (signal) => fetch('data:,1', { signal })],
+  ])('gives no other call a signal that somebody looked at: %s', async (_, look) => {
     const breaker = new CircuitBreaker()
-    const signals = [
-      await breaker.execute((signal) => signal),
-      await breaker.execute((signal) => signal),
-      await breaker.execute((...[signal]) => signal),
-    ]
-    for (const signal of signals) expect(signal.aborted).toBe(false)
+    const looking = async (signal: AbortSignal): Promise<AbortSignal> => {
+      await look(signal)
+      return signal
+    }
+    const first = await breaker.execute(looking)
+    const second = await breaker.execute((...[signal]) => signal)
     // Who listens to one and never lets go of it is alone with that.
-    expect(signals[0]).not.toBe(signals[1])
+    expect(second).not.toBe(first)
+    expect([first.aborted, first.reason, second.aborted]).toEqual([false, undefined, false])
+    expect(first, 'it is like any other').toBeInstanceOf(AbortSignal)
+    expect(Object.getOwnPropertyNames(first)).toEqual(Object.getOwnPropertyNames(new AbortController().signal))
+  })
+
+  it('does not close for requests for time', async () => {
+    const clock = manualClock()
+    const breaker = new CircuitBreaker({ failures: 1, cooldownMs: 100, clock })
+    await failing(breaker)
+    await clock.advance(100)
+    for (let n = 0; n < 6; n++) {
+      const asked = new RetryAfterError(0)
+      await expect(breaker.execute(() => Promise.reject(asked))).rejects.toBe(asked)
+      expect(breaker.state).toBe('half-open')
+    }
   })
 
   it('aborts a probe at its deadline, and the timer opens the circuit without anybody looking', async () => {

@@ -1,5 +1,15 @@
 /** A handler that sends, against a server that behaves and one that does not. [A7 httpSender] */
-import { bytes, constant, type Delivery, httpErrors, type QueueOptions, RetryAfterError } from 'ackbox'
+import {
+  type BreakerOptions,
+  bytes,
+  CircuitBreaker,
+  type Clock,
+  constant,
+  type Delivery,
+  httpErrors,
+  type QueueOptions,
+  RetryAfterError,
+} from 'ackbox'
 import { httpSender, HttpStatusError, type HttpSenderOptions } from 'ackbox/http'
 import { testDelivery } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -438,6 +448,29 @@ describe('a message that cannot be sent is dead:', () => {
     const { queue, seen } = await sending({ origin: 'http://127.0.0.1' }, options)
     await queue.enqueue(1)
     expect(await seen.until('dead')).toMatchObject({ reason: 'permanent', error: { message: expect.stringMatching(message) } })
+  })
+
+  it.each<[string, (options: BreakerOptions, clock: Clock) => BreakerOptions | CircuitBreaker]>([
+    ['of the worker', (options) => options],
+    ['of the user', (options, clock) => new CircuitBreaker({ ...options, clock })],
+  ])('which says nothing of the server: a circuit that is open does not close, one %s', async (_, breakerOf) => {
+    const { box, clock } = await makeInMemory()
+    let asked = 0
+    const fetch = (): Promise<never> => {
+      asked++
+      return Promise.reject(new TypeError('nobody is there'))
+    }
+    const queue = box.queue<string>('letters', { backoff: constant(100_000) })
+    const url = (body: string): string => (body === 'unsendable' ? 'nowhere' : 'http://127.0.0.1')
+    const breaker = breakerOf({ failures: 1, cooldownMs: 1_000 }, clock)
+    const worker = queue.process(httpSender<string>({ url, fetch, clock }), { breaker })
+    await queue.enqueue('letter')
+    await clock.advance(0)
+    expect([asked, worker.circuit().state]).toEqual([1, 'open'])
+    await queue.enqueueMany(Array.from({ length: 9 }, () => ({ body: 'unsendable' })))
+    await clock.advance(1_000)
+    expect((await queue.stats()).dead, 'each was a probe').toBe(9)
+    expect([asked, worker.circuit().state]).toEqual([1, 'half-open'])
   })
 
   it('but a function for headers that fails is asked again', async () => {

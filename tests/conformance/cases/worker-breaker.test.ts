@@ -198,7 +198,7 @@ describe('a breaker of the user in front of workers', () => {
     expect((await queue.stats()).acked, 'who asked for time holds all').toBe(0)
     await clock.advance(5_000)
     await queue.idle()
-    expect(breaker.stats()).toMatchObject({ failures: 0, ignored: 3, throttled: 1, successes: 2 })
+    expect(breaker.stats()).toMatchObject({ failures: 0, ignored: 2, cancelled: 1, throttled: 1, successes: 2 })
   })
 
   it('counts what is settled by hand, what took too long, and nothing of what was given up', async () => {

@@ -174,7 +174,7 @@ impl Engine {
     }
 
     /// The host says how the end of a delivery, which follows, is to be taken.
-    pub(super) fn excuse(&mut self, token: Token, blameless: bool, free: bool) {
+    pub(super) fn excuse(&mut self, token: Token, blameless: bool, free: bool, unasked: bool) {
         let Some(lease) = self.leases.get_mut(token) else {
             return;
         };
@@ -183,10 +183,15 @@ impl Engine {
             return;
         };
         passage.is_free |= free;
-        if blameless {
+        if blameless || unasked {
             let told = *passage;
             passage.permit = None;
-            self.report(queue, &told, Outcome::Ignored);
+            let outcome = if unasked {
+                Outcome::Cancelled
+            } else {
+                Outcome::Ignored
+            };
+            self.report(queue, &told, outcome);
         }
     }
 

@@ -250,7 +250,8 @@ impl Engine {
                 token,
                 blameless,
                 free,
-            } => self.excuse(token, blameless, free),
+                unasked,
+            } => self.excuse(token, blameless, free, unasked),
             Command::Extend { token, ms } => self.extend(ticket, token, ms),
             Command::Dequeue {
                 queue,

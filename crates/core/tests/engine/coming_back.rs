@@ -182,6 +182,7 @@ fn five_answers_that_refuse_their_message_alone_close_a_circuit() {
                     token,
                     blameless: true,
                     free: false,
+                    unasked: false,
                 });
                 world.reject(token);
             } else {
@@ -191,6 +192,27 @@ fn five_answers_that_refuse_their_message_alone_close_a_circuit() {
         }
         assert_eq!(world.circuits(worker)["a"], State::Closed);
         world.audit();
+    }
+}
+
+#[test]
+fn a_destination_that_was_not_asked_is_not_known_to_be_back() {
+    let (mut world, orders, worker) = broken(guarded());
+    for n in 0..9 {
+        world.send(orders, "a", &format!("a{n}"));
+    }
+    world.advance(10_000);
+    for _ in 0..9 {
+        let token = world.delivery().token;
+        world.unanswered(Command::Excused {
+            token,
+            blameless: false,
+            free: false,
+            unasked: true,
+        });
+        let verdict = Verdict::Dead(Reason::Permanent);
+        world.settle(token, verdict).expect("settled");
+        assert_eq!(world.circuits(worker)["a"], State::HalfOpen);
     }
 }
 

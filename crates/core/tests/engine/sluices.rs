@@ -52,6 +52,7 @@ fn fail_probe(world: &mut World, delivery: &Delivery) {
         token: delivery.token,
         blameless: false,
         free: true,
+        unasked: false,
     });
     world.reject(delivery.token);
 }
@@ -307,6 +308,7 @@ fn the_host_may_say_that_a_failure_is_none_of_the_destination() {
             token: delivery.token,
             blameless: true,
             free: false,
+            unasked: false,
         });
         world.reject(delivery.token);
     }

@@ -474,10 +474,12 @@ export interface Began {
 /** What is to be known of the end of a delivery, which follows. */
 export interface Excused {
   token: number
-  /** It says nothing about the destination. */
+  /** It is no failure of the destination. */
   blameless: boolean
   /** A failure costs no attempt: it was a probe of the host's own breaker. */
   free: boolean
+  /** The destination was not asked. */
+  unasked: boolean
 }
 
 /** The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used. */
@@ -739,11 +741,12 @@ export class Writer extends RecordWriter {
 
   /** What is to be known of the end of a delivery, which follows. */
   excused(record: Excused): void {
-    const start = this.begin(26, 24)
+    const start = this.begin(26, 32)
     this.f64[(start + 8) >>> 3] = record.token
     this.u32[(start + 16) >>> 2] = record.blameless ? 1 : 0
     this.u32[(start + 20) >>> 2] = record.free ? 1 : 0
-    this.finish(start, start + 24)
+    this.u32[(start + 24) >>> 2] = record.unasked ? 1 : 0
+    this.finish(start, start + 32)
   }
 
   /** The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used. */

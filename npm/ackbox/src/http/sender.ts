@@ -5,6 +5,7 @@ import { AckboxError, invalidOption, PermanentError, RetryAfterError } from '../
 import { isOffline } from '../network.js'
 import { unlessAborted } from '../pending.js'
 import type { HeadersLike } from '../retry-after.js'
+import { unasked } from '../unasked.js'
 import type { Range } from '../validate.js'
 import { callable, checkNames, duration, utf8Length } from '../validate.js'
 import { WORKER_DEFAULTS } from '../worker-defaults.js'
@@ -232,7 +233,7 @@ class Sender<T> {
       }
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause)
-      throw new PermanentError(`message '${message.id}' cannot be sent: ${why}`, { cause })
+      throw unasked(new PermanentError(`message '${message.id}' cannot be sent: ${why}`, { cause }))
     }
   }
 
