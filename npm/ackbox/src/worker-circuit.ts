@@ -12,8 +12,8 @@ export interface WorkerCircuitInfo {
   readonly destination: string | undefined
   readonly state: CircuitState
   /**
-   * When an open circuit lets a message through, in milliseconds since 1970; `undefined` while messages pass, infinite
-   * while it is isolated.
+   * When an open circuit lets a message through, or when the time is over that the destination asked for, in milliseconds
+   * since 1970; `undefined` while messages pass, infinite while it is isolated.
    */
   readonly retryAt: number | undefined
   /** Openings in a row, without a close between them. */
@@ -24,7 +24,11 @@ export interface WorkerCircuitInfo {
 export interface WorkerCircuit extends WorkerCircuitInfo {
   /** Lets nothing through until it is reset. */
   isolate(): void
-  /** Closes it, whatever it was: nothing that happened before counts any more. */
+  /**
+   * Closes it, whatever it was: nothing that happened before counts any more. A destination that asked for time (`RetryAfterError`)
+   * is left alone no longer, by all workers of the `name`.
+   * @throws `ERR_INVALID_OPTION` if the worker has no breaker for it, and it did not ask for time
+   */
   reset(): void
 }
 

@@ -17,7 +17,8 @@ const COOLDOWN_MS_DEFAULT: u64 = 30_000;
 #[derive(Debug)]
 pub struct Circuit {
     breaker: Breaker,
-    ramp: Ramp,
+    /// How messages come back while it is closed.
+    pub ramp: Ramp,
     /// The rank of the message that was the last probe.
     pub probed: Option<u64>,
     /// What changed and was not told yet.
@@ -84,7 +85,7 @@ impl Circuit {
         serde_json::to_vec(&snapshot).expect("a snapshot is plain data")
     }
 
-    /// Whether all messages pass.
+    /// Whether messages pass, though not all at once perhaps.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.breaker.state() == State::Closed
@@ -96,19 +97,25 @@ impl Circuit {
         &self.breaker
     }
 
-    /// Whether a message may pass while `running` others do, once time has done its work.
-    pub fn passage(&mut self, running: u32, now: Timestamp) -> Passage {
+    /// Whether a message may pass, once time has done its work.
+    pub fn passage(&mut self, now: Timestamp) -> Passage {
         let changes = self.breaker.advance(now);
         changes.iter().for_each(|change| self.note(change));
         let room = self.breaker.room(now);
         let retry_at = || self.breaker.retry_at(now).unwrap_or(Timestamp::NEVER);
         match self.breaker.state() {
             State::Open | State::Isolated => Passage::Broken(retry_at()),
+            // It asked for time, which says nothing bad of it.
+            State::HalfOpen if room == 0 && self.breaker.room(retry_at()) > 0 => {
+                Passage::Waiting(retry_at())
+            }
             State::HalfOpen if room == 0 => Passage::Broken(retry_at()),
             State::HalfOpen => Passage::Probe,
             State::Closed | State::Disabled if room == 0 => Passage::Waiting(retry_at()),
-            State::Closed | State::Disabled if self.ramp.allows(running) => Passage::Free,
-            State::Closed | State::Disabled => Passage::Waiting(Timestamp::NEVER),
+            State::Closed | State::Disabled => {
+                let next = self.ramp.next(now);
+                next.map_or(Passage::Free, Passage::Waiting)
+            }
         }
     }
 
@@ -134,21 +141,10 @@ impl Circuit {
         self.breaker.begin_probe(permit, limit_ms, now);
     }
 
-    /// How the delivery of a message went; `slots`: handlers that there are.
-    pub fn report(
-        &mut self,
-        permit: Permit,
-        outcome: Outcome,
-        took_ms: u64,
-        slots: u32,
-        now: Timestamp,
-    ) {
-        let before = self.breaker.state();
+    /// How the delivery of a message went.
+    pub fn report(&mut self, permit: Permit, outcome: Outcome, took_ms: u64, now: Timestamp) {
         if let Some(change) = self.breaker.report(permit, outcome, took_ms, now) {
-            return self.note(change);
-        }
-        if before == State::Closed {
-            self.ramp.note(outcome, slots);
+            self.note(change);
         }
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::circuit::Circuit;
 use super::policies::{PerDestination, Policies};
+use super::ramp::Step;
 use super::valve::{Stance, Valve};
 use crate::command::WorkerId;
 use crate::meter::look;
@@ -189,15 +190,15 @@ impl Control {
         valve.is_some_and(|valve| valve.is_shut(now))
     }
 
-    /// A message passes the valve of its destination; false if that has none.
-    pub fn pass(&mut self, destination: u32, now: Timestamp) -> bool {
+    /// A message passes the valve of its destination, false if that has none; and how it comes back, if it does.
+    pub fn pass(&mut self, destination: u32, now: Timestamp) -> (bool, Option<Step>) {
         let limits = limits_of(&self.limits, destination);
         let Some(valve) = self.valves.get_mut(&destination) else {
-            return false;
+            return (false, None);
         };
-        valve.pass(limits, now);
+        let step = valve.pass(limits, now);
         self.unrest(destination);
-        true
+        (true, step)
     }
 
     /// What has passed is done.
@@ -211,10 +212,10 @@ impl Control {
         }
     }
 
-    /// How one that passed ended, where it has no circuit that is told.
-    pub fn note(&mut self, destination: u32, outcome: Outcome) {
+    /// How one went that came back.
+    pub fn answer(&mut self, destination: u32, step: Step, outcome: Outcome, now: Timestamp) {
         if let Some(valve) = self.valves.get_mut(&destination) {
-            valve.note(outcome, self.slots);
+            valve.answer(step, outcome, self.slots, now);
         }
     }
 
@@ -222,6 +223,19 @@ impl Control {
     pub fn hold(&mut self, destination: u32, until: Timestamp) -> bool {
         let valve = self.valves.get_mut(&destination);
         valve.is_some_and(|valve| valve.hold(until))
+    }
+
+    /// Somebody knows better than a destination that asked for time.
+    pub fn let_go(&mut self, destination: u32) {
+        if let Some(valve) = self.valves.get_mut(&destination) {
+            valve.let_go();
+        }
+    }
+
+    /// Until when a destination is held, if it is.
+    #[must_use]
+    pub fn held_until(&self, destination: u32, now: Timestamp) -> Option<Timestamp> {
+        self.valves.get(&destination)?.held_until(now)
     }
 
     /// How long a destination is held back, as far as that outlives its valve.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::ramp::Step;
 use super::watch::Watch;
 use crate::command::Token;
 use crate::effect::{Content, Recipient};
@@ -37,10 +38,23 @@ pub struct Passage {
     pub is_retry: bool,
     /// Leave of the destination's circuit, until what came of it is told.
     pub permit: Option<Permit>,
-    /// It is a probe of the worker's sluice.
+    /// It came back with the destination's others, until what came of it is told.
+    pub step: Option<Step>,
+    /// It came back through the worker's sluice, likewise.
+    pub sluice_step: Option<Step>,
+    /// It is a probe of that.
     pub probes_sluice: bool,
     /// It costs its message no attempt if it fails: the host says so, or it was a probe and took too long.
     pub is_free: bool,
+}
+
+impl Passage {
+    /// What is to be told of it now, and never again.
+    pub fn take_untold(&mut self) -> Self {
+        let untold = *self;
+        (self.permit, self.step, self.sluice_step) = (None, None, None);
+        untold
+    }
 }
 
 /// One claimed delivery.

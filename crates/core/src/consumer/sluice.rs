@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::circuit::Passage;
-use super::ramp::Ramp;
+use super::ramp::{Ramp, Step};
 use crate::policy::breaker::Outcome;
 use crate::time::Timestamp;
 
@@ -119,11 +119,10 @@ impl Sluice {
 
     /// Whether a message may pass.
     #[must_use]
-    pub fn passage(&self) -> Passage {
+    pub fn passage(&self, now: Timestamp) -> Passage {
         let until = self.state.until.unwrap_or(Timestamp::NEVER);
         match self.state.level {
-            Level::Open if self.ramp.allows(self.running) => Passage::Free,
-            Level::Open => Passage::Waiting(Timestamp::NEVER),
+            Level::Open => self.ramp.next(now).map_or(Passage::Free, Passage::Waiting),
             Level::Probing if self.claimed < self.state.places => Passage::Probe,
             Level::Probing | Level::Broken => Passage::Broken(until),
             Level::Waiting => Passage::Waiting(until),
@@ -132,8 +131,8 @@ impl Sluice {
 
     /// Whether nobody knows when a message may pass: none may, and none that has passed could change that.
     #[must_use]
-    pub fn is_shut(&self) -> bool {
-        self.running == 0 && !matches!(self.passage(), Passage::Free | Passage::Probe)
+    pub fn is_shut(&self, now: Timestamp) -> bool {
+        self.running == 0 && !matches!(self.passage(now), Passage::Free | Passage::Probe)
     }
 
     /// The rank of the last probe, if it was of this queue.
@@ -143,15 +142,15 @@ impl Sluice {
         (of == queue).then_some(rank)
     }
 
-    /// A message passes. True if it is a probe.
-    pub fn pass(&mut self, queue: u32, rank: u64) -> bool {
+    /// A message passes. True if it is a probe; and how it comes back, if it does.
+    pub fn pass(&mut self, queue: u32, rank: u64, now: Timestamp) -> (bool, Option<Step>) {
         let is_probe = self.state.level == Level::Probing;
         self.running += 1;
         self.claimed += 1;
         if is_probe {
             self.probed = Some((queue, rank));
         }
-        is_probe
+        (is_probe, self.ramp.pass(now))
     }
 
     /// What has passed is handed out: it takes its place.
@@ -161,17 +160,24 @@ impl Sluice {
     }
 
     /// What has passed is done, or was not even handed out. True if others may pass for it.
-    pub fn leave(&mut self, handed_out: bool) -> bool {
+    pub fn leave(&mut self, handed_out: bool, now: Timestamp) -> bool {
         self.running -= 1;
         if !handed_out {
             self.claimed -= 1;
         }
-        !matches!(self.passage(), Passage::Broken(_) | Passage::Waiting(_))
+        !matches!(self.passage(now), Passage::Broken(_) | Passage::Waiting(_))
     }
 
-    /// How the delivery of a message went that was no probe.
-    pub fn note(&mut self, outcome: Outcome) {
-        self.ramp.note(outcome, self.slots);
+    /// How one went that was no probe; `step`: how it came back, if it did.
+    pub fn answer(&mut self, step: Option<Step>, outcome: Outcome, now: Timestamp) {
+        if let Outcome::Throttled { until, .. } = outcome
+            && until > now
+        {
+            self.ramp.begin();
+        }
+        if let Some(step) = step {
+            self.ramp.leave(step, outcome, self.slots, now);
+        }
     }
 }
 
@@ -193,7 +199,7 @@ mod tests {
         let mut order = Vec::new();
         for _ in 0..4 {
             let next = *sluice.queues().last().expect("three");
-            sluice.pass(next, 1);
+            let _ = sluice.pass(next, 1, Timestamp(0));
             order.push(next);
         }
         assert_eq!(order, [1, 3, 5, 1]);

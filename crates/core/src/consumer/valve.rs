@@ -5,7 +5,7 @@
 
 use super::circuit::{Circuit, Passage};
 use super::policies::PerDestination;
-use super::ramp::Ramp;
+use super::ramp::{Ramp, Step};
 use crate::policy::breaker::Outcome;
 use crate::policy::hold::Hold;
 use crate::policy::rate::Pace;
@@ -61,10 +61,11 @@ impl Valve {
     /// How it stands, and when time alone may change that.
     pub fn stance(&mut self, limits: &PerDestination, now: Timestamp) -> (Stance, Timestamp) {
         let running = self.running;
-        let (passage, next) = match &mut self.circuit {
-            Some(circuit) => (circuit.passage(running, now), circuit.next_change()),
-            None if self.ramp.allows(running) => (Passage::Free, Timestamp::NEVER),
-            None => (Passage::Waiting(Timestamp::NEVER), Timestamp::NEVER),
+        let (passage, next) = if let Some(circuit) = &mut self.circuit {
+            (circuit.passage(now), circuit.next_change())
+        } else {
+            let passage = self.ramp.next(now).map_or(Passage::Free, Passage::Waiting);
+            (passage, Timestamp::NEVER)
         };
         let paced = limits.rate.map_or(now, |rate| self.pace.next(rate));
         let until = paced.max(self.held_until);
@@ -88,12 +89,13 @@ impl Valve {
         (stance, wake)
     }
 
-    /// A message passes.
-    pub fn pass(&mut self, limits: &PerDestination, now: Timestamp) {
+    /// A message passes: what it has to [answer](Self::answer), if messages come back.
+    pub fn pass(&mut self, limits: &PerDestination, now: Timestamp) -> Option<Step> {
         self.running += 1;
         if let Some(rate) = limits.rate {
             self.pace.take(rate, now);
         }
+        self.ramp().pass(now)
     }
 
     /// What has passed is done. It counts against the rate only if its handler `started`.
@@ -104,10 +106,15 @@ impl Valve {
         }
     }
 
-    /// How one that passed ended, which its circuit, if there is one, was told.
-    pub fn note(&mut self, outcome: Outcome, slots: u32) {
-        if self.circuit.is_none() {
-            self.ramp.note(outcome, slots);
+    /// How one went that came back, which its circuit, if there is one, was told.
+    pub fn answer(&mut self, step: Step, outcome: Outcome, slots: u32, now: Timestamp) {
+        self.ramp().leave(step, outcome, slots, now);
+    }
+
+    fn ramp(&mut self) -> &mut Ramp {
+        match &mut self.circuit {
+            Some(circuit) => &mut circuit.ramp,
+            None => &mut self.ramp,
         }
     }
 
@@ -121,6 +128,17 @@ impl Valve {
         }
         self.held_until = self.held_until.max(until);
         is_news
+    }
+
+    /// Somebody knows better than the destination: it is held no longer.
+    pub fn let_go(&mut self) {
+        self.held_until = Timestamp(0);
+    }
+
+    /// Until when it is held, if it is.
+    #[must_use]
+    pub fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.held_until > now).then_some(self.held_until)
     }
 
     /// How long it is held back, as far as that outlives it.

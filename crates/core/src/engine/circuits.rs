@@ -115,26 +115,19 @@ impl Engine {
             return verdict;
         };
         let (key, destination) = (passage.control, passage.destination);
-        let (probes_sluice, is_free) = (passage.probes_sluice, passage.is_free);
-        let permit = passage.permit.take();
+        let is_free = passage.is_free;
+        let untold = passage.take_untold();
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return verdict;
         };
         control.judged_last = worker;
-        let slots = control.slots;
-        if let (Some(permit), Some(circuit)) = (permit, control.circuit_mut(destination)) {
-            circuit.report(permit, outcome_of(verdict), took_ms, slots, now);
-        }
-        match verdict {
-            Verdict::RetryAt { at, .. } => self.hold_destination(token, at),
-            _ => control.note(destination, outcome_of(verdict)),
+        self.report(queue, &untold, outcome_of(verdict), took_ms);
+        if let Verdict::RetryAt { at, .. } = verdict {
+            self.hold_destination(token, at);
         }
         let control = &self.desks[queue as usize].controls[&key];
         let pauses = control.policies.when_open == WhenOpen::Pause;
-        let was_probe = is_free || permit.is_some_and(|permit| permit.is_probe());
-        if !probes_sluice {
-            self.note_to_sluice(queue, key, outcome_of(verdict));
-        }
+        let was_probe = is_free || untold.permit.is_some_and(|permit| permit.is_probe());
         self.refresh_lane(queue, key, destination);
         if was_probe && pauses && !bug!("charge-failed-probe") {
             without_cost(verdict, now)
@@ -157,19 +150,14 @@ impl Engine {
         let Some(passage) = &mut lease.passage else {
             return;
         };
-        let Some(permit) = passage.permit.take() else {
-            return;
-        };
-        passage.is_free |= permit.is_probe();
+        let untold = passage.take_untold();
+        passage.is_free |= untold.permit.is_some_and(|permit| permit.is_probe());
         let (key, destination) = (passage.control, passage.destination);
         let Some(control) = self.desks[queue as usize].controls.get_mut(&key) else {
             return;
         };
         control.judged_last = worker;
-        let slots = control.slots;
-        if let Some(circuit) = control.circuit_mut(destination) {
-            circuit.report(permit, Outcome::Timeout, took_ms, slots, now);
-        }
+        self.report(queue, &untold, Outcome::Timeout, took_ms);
         self.refresh_lane(queue, key, destination);
     }
 
@@ -184,30 +172,37 @@ impl Engine {
         };
         passage.is_free |= free;
         if blameless || unasked {
-            let told = *passage;
-            passage.permit = None;
+            let untold = passage.take_untold();
             let outcome = if unasked {
                 Outcome::Cancelled
             } else {
                 Outcome::Ignored
             };
-            self.report(queue, &told, outcome);
+            self.report(queue, &untold, outcome, 0);
         }
     }
 
     /// A delivery ended in a way that says nothing about its destination.
     pub(super) fn return_permit(&mut self, queue: u32, passage: &Passage) {
-        self.report(queue, passage, Outcome::Cancelled);
+        self.report(queue, passage, Outcome::Cancelled, 0);
     }
 
-    fn report(&mut self, queue: u32, passage: &Passage, outcome: Outcome) {
+    /// Tells of a delivery what was not told yet: its circuit first, which may end the return that it came with.
+    fn report(&mut self, queue: u32, untold: &Passage, outcome: Outcome, took_ms: u64) {
+        let (now, destination) = (self.now, untold.destination);
         let controls = &mut self.desks[queue as usize].controls;
-        let control = controls.get_mut(&passage.control);
-        if let (Some(permit), Some(control)) = (passage.permit, control) {
-            let slots = control.slots;
-            if let Some(circuit) = control.circuit_mut(passage.destination) {
-                circuit.report(permit, outcome, 0, slots, self.now);
-            }
+        let Some(control) = controls.get_mut(&untold.control) else {
+            return;
+        };
+        let circuit = control.circuit_mut(destination);
+        if let (Some(permit), Some(circuit)) = (untold.permit, circuit) {
+            circuit.report(permit, outcome, took_ms, now);
+        }
+        if let Some(step) = untold.step {
+            control.answer(destination, step, outcome, now);
+        }
+        if !untold.probes_sluice {
+            self.answer_sluice(queue, untold.control, untold.sluice_step, outcome);
         }
     }
 
@@ -352,7 +347,7 @@ impl Engine {
         }
     }
 
-    /// The circuits of a worker, or that of one destination.
+    /// The circuits of a worker and the destinations that asked it for time, or what is known of one of them.
     pub(super) fn circuits(
         &mut self,
         id: WorkerId,
@@ -367,19 +362,23 @@ impl Engine {
             destination.is_none_or(|wanted| *self.ledger.destination_text(*of) == *wanted)
         };
         let infos = control.destinations().filter(wanted).filter_map(|of| {
-            let circuit = control.circuit(of)?;
-            let stats = circuit.breaker().stats(self.now);
+            let held_until = control.held_until(of, self.now);
+            let circuit = control.circuit(of);
+            let stats = circuit.map(|it| it.breaker().stats(self.now));
+            if stats.is_none() && held_until.is_none() {
+                return None;
+            }
             Some(CircuitInfo {
                 destination: self.ledger.destination_text(of).to_string(),
-                state: stats.state,
-                retry_at: stats.retry_at,
-                openings: stats.openings,
+                state: stats.map_or(State::Disabled, |stats| stats.state),
+                retry_at: stats.and_then(|stats| stats.retry_at).max(held_until),
+                openings: stats.map_or(0, |stats| stats.openings),
             })
         });
         Ok(Object::Circuits(infos.collect()))
     }
 
-    /// Isolates the circuit of a destination, or closes it.
+    /// Isolates the circuit of a destination; or closes it, and lets go of what the destination asked for.
     pub(super) fn force_circuit(
         &mut self,
         id: WorkerId,
@@ -388,15 +387,11 @@ impl Engine {
     ) -> Result<Object, Failure> {
         let now = self.now;
         let (queue, key) = self.control_of(id)?;
-        let without = || {
-            let message = "expected a worker with a circuit breaker for this destination";
-            Failure::new(ErrorCode::InvalidOption, message)
-        };
-        let key = key.ok_or_else(without)?;
         let number = self.ledger.acquire_destination(destination);
-        let control = &self.desks[queue as usize].controls[&key];
-        let has_breaker = control.breaker_of(number).is_some();
-        if has_breaker {
+        let was_held = !isolate && self.let_destination_go(id, queue, number);
+        let controls = &self.desks[queue as usize].controls;
+        let key = key.filter(|key| controls[key].breaker_of(number).is_some());
+        if let Some(key) = key {
             self.add_valve(queue, key, number);
             let controls = &mut self.desks[queue as usize].controls;
             let control = controls.get_mut(&key).expect("looked up above");
@@ -406,7 +401,11 @@ impl Engine {
             self.refresh_lane(queue, key, number);
         }
         self.ledger.release_destination(number);
-        has_breaker.then_some(Object::None).ok_or_else(without)
+        if key.is_none() && !was_held {
+            let message = "expected a worker with a circuit breaker for this destination";
+            return Err(Failure::new(ErrorCode::InvalidOption, message));
+        }
+        Ok(Object::None)
     }
 
     fn control_of(&self, id: WorkerId) -> Result<(u32, Option<u32>), Failure> {

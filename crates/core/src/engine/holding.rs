@@ -43,6 +43,27 @@ impl Engine {
         self.ledger.release_destination(destination);
     }
 
+    /// A destination that asked for time is left alone no longer, by all workers of a worker's name. True if it was.
+    pub(super) fn let_destination_go(&mut self, id: WorkerId, queue: u32, number: u32) -> bool {
+        let name = Rc::clone(&self.workers[&id].name);
+        let text = self.ledger.destination_text(number);
+        let kept = (queue, Rc::clone(&name), text);
+        let now = self.now;
+        if self.ledger.hold(&kept).seen_at(now).until <= now {
+            return false;
+        }
+        self.ledger.end_hold(kept, now, &mut self.commit);
+        let controls = self.desks[queue as usize].controls.iter();
+        let named = controls.filter(|(_, control)| control.name == name);
+        for key in named.map(|(key, _)| *key).collect::<Vec<u32>>() {
+            let controls = &mut self.desks[queue as usize].controls;
+            let control = controls.get_mut(&key).expect("listed just now");
+            control.let_go(number);
+            self.refresh_lane(queue, key, number);
+        }
+        true
+    }
+
     /// All workers of the name of a delivery's worker tell destinations apart from now on. Queue and name.
     fn tell_apart_for(&mut self, token: Token) -> Option<(u32, Rc<str>)> {
         let Recipient::Worker(of_delivery) = self.recipient_of(token)? else {

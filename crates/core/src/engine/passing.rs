@@ -13,7 +13,6 @@ use crate::consumer::circuit::Passage;
 use crate::consumer::control::Control;
 use crate::consumer::lease::{self, Lease};
 use crate::consumer::policies::{Policies, Scope, WhenOpen, WorkerRate};
-use crate::consumer::sluice::Sluice;
 use crate::consumer::valve::Stance;
 use crate::consumer::worker::Worker;
 use crate::effect::Recipient;
@@ -191,7 +190,13 @@ impl Engine {
             Passage::Probe if ahead => Found::Nothing,
             Passage::Probe => self.find_behind_sluice(id, kind, ahead, true),
             Passage::Broken(until) => self.find_before_sluice(id, kind, until),
-            Passage::Waiting(_) => Found::Nothing,
+            Passage::Waiting(until) => {
+                if until > self.now && until != Timestamp::NEVER {
+                    let queue = self.workers[&id].queue;
+                    self.desks[queue as usize].wait_for_rate(until);
+                }
+                Found::Nothing
+            }
         }
     }
 
@@ -314,17 +319,20 @@ impl Engine {
         self.count_in_budget(queue, key, is_retry.then_some(number));
         let control = self.desks[queue as usize].controls.get_mut(&key);
         let control = control.expect("its worker is open");
-        let in_valve = control.pass(destination, now);
+        let (in_valve, step) = control.pass(destination, now);
         let sluice = control.policies.sluice;
         let circuit = control.circuit_mut(destination);
         let permit = circuit.and_then(|circuit| circuit.pass(rank.number(), now));
+        let (probes_sluice, sluice_step) = self.pass_sluice(sluice, queue, rank);
         let passage = lease::Passage {
             control: key,
             destination,
             in_valve,
             is_retry,
             permit,
-            probes_sluice: self.pass_sluice(sluice, queue, rank),
+            step,
+            sluice_step,
+            probes_sluice,
             is_free: false,
         };
         let lease = self.leases.get_mut(token);
@@ -469,7 +477,10 @@ impl Engine {
             return true;
         };
         let pauses = control.policies.when_open == WhenOpen::Pause;
-        let is_shut = |number| self.sluices.get(&number).is_some_and(Sluice::is_shut);
+        let is_shut = |number| {
+            let sluice = self.sluices.get(&number);
+            sluice.is_some_and(|sluice| sluice.is_shut(self.now))
+        };
         if pauses && control.policies.sluice.is_some_and(is_shut) {
             return false;
         }

@@ -7,6 +7,7 @@ use super::passing::Found;
 use crate::command::{Token, WorkerId};
 use crate::consumer::circuit::Passage;
 use crate::consumer::policies::WhenOpen;
+use crate::consumer::ramp::Step;
 use crate::consumer::sluice::{Sluice, SluiceState};
 use crate::consumer::worker::Worker;
 use crate::error::{ErrorCode, Failure};
@@ -63,7 +64,7 @@ impl Engine {
     pub(super) fn passage_of(&self, id: WorkerId) -> Passage {
         let number = self.sluice_of(&self.workers[&id]);
         let sluice = number.and_then(|number| self.sluices.get(&number));
-        sluice.map_or(Passage::Free, Sluice::passage)
+        sluice.map_or(Passage::Free, |sluice| sluice.passage(self.now))
     }
 
     /// The message that is the next probe of a queue whose destinations are not told apart.
@@ -106,10 +107,16 @@ impl Engine {
         found
     }
 
-    /// A message was claimed through the gate of its worker. True if it is a probe.
-    pub(super) fn pass_sluice(&mut self, number: Option<u32>, queue: u32, rank: Rank) -> bool {
+    /// A message was claimed through the gate of its worker. True if it is a probe; and how it comes back, if it does.
+    pub(super) fn pass_sluice(
+        &mut self,
+        number: Option<u32>,
+        queue: u32,
+        rank: Rank,
+    ) -> (bool, Option<Step>) {
+        let now = self.now;
         let sluice = number.and_then(|number| self.sluices.get_mut(&number));
-        sluice.is_some_and(|sluice| sluice.pass(queue, rank.number()))
+        sluice.map_or((false, None), |it| it.pass(queue, rank.number(), now))
     }
 
     /// What was claimed through a gate is handed out.
@@ -128,17 +135,29 @@ impl Engine {
             return;
         };
         if let Some(sluice) = self.sluices.get_mut(&number)
-            && sluice.leave(handed_out)
+            && sluice.leave(handed_out, self.now)
         {
             self.touch_behind(number);
         }
     }
 
-    /// How the delivery of a message went that had passed a gate, and was no probe of it.
-    pub(super) fn note_to_sluice(&mut self, queue: u32, key: u32, outcome: Outcome) {
-        let number = self.desks[queue as usize].controls[&key].policies.sluice;
-        if let Some(sluice) = number.and_then(|number| self.sluices.get_mut(&number)) {
-            sluice.note(outcome);
+    /// How the delivery of a message went that passed a gate, and was no probe of it.
+    pub(super) fn answer_sluice(
+        &mut self,
+        queue: u32,
+        key: u32,
+        step: Option<Step>,
+        outcome: Outcome,
+    ) {
+        let control = self.desks[queue as usize].controls.get(&key);
+        let Some(number) = control.and_then(|control| control.policies.sluice) else {
+            return;
+        };
+        if let Some(sluice) = self.sluices.get_mut(&number) {
+            sluice.answer(step, outcome, self.now);
+            if step.is_some() {
+                self.touch_behind(number);
+            }
         }
     }
 

@@ -39,6 +39,18 @@ impl Ledger {
         self.write_hold(number, out);
     }
 
+    /// What is held back has asked for time, and does not get the rest of it; its rate stays.
+    pub fn end_hold(&mut self, key: ValveKey, now: Timestamp, out: &mut impl Recorder) {
+        let known = self.hold(&key).seen_at(now);
+        let ended = Hold {
+            since: now,
+            until: now,
+            paced: known.paced,
+        };
+        let number = self.put_hold(key, ended);
+        self.write_hold(number, out);
+    }
+
     /// How long something is held back: nothing, if that is over.
     #[must_use]
     pub fn hold(&self, key: &ValveKey) -> Hold {

@@ -1,7 +1,8 @@
 //! After a destination failed or asked for time its messages come back in growing numbers. [S8]
 
 use ackbox_core::command::*;
-use ackbox_core::consumer::policies::Policies;
+use ackbox_core::consumer::policies::{Policies, WhenOpen};
+use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::Delivery;
 use ackbox_core::policy::breaker::State;
 use ackbox_core::time::Timestamp;
@@ -229,4 +230,125 @@ fn bodies_that_no_handler_sees_say_nothing_of_the_destination() {
         world.settle(token, verdict).expect("settled");
         assert_eq!(world.circuits(worker)["a"], State::HalfOpen);
     }
+}
+
+fn one_second() -> HandlerLimits {
+    HandlerLimits {
+        timeout_ms: Some(1000),
+        max_runtime_ms: None,
+    }
+}
+
+#[test]
+fn handlers_that_hang_since_the_outage_keep_nobody_out() {
+    for limits in [one_second(), HandlerLimits::default()] {
+        let mut world = World::new();
+        let orders = queue(&mut world);
+        let worker = world.open_worker(orders, 20, guarded(), limits);
+        for n in 0..7 {
+            world.send(orders, "a", &format!("a{n}"));
+        }
+        // Two fail, the first one is tried again before the second one fails, and six never return.
+        let mut hanging: Vec<Delivery> = world.deliveries.drain(2..).collect();
+        for _ in 0..2 {
+            reject_next(&mut world);
+        }
+        hanging.extend(world.deliveries.drain(..));
+        assert_eq!(hanging.len(), 6);
+        assert_eq!(world.circuits(worker)["a"], State::Open);
+        for n in 7..30 {
+            world.send(orders, "a", &format!("a{n}"));
+        }
+        world.advance(10_000);
+        let returned = rounds(&mut world);
+        assert_eq!(returned[..5], [1, 1, 2, 4, 8], "{limits:?}");
+        assert_eq!(returned.iter().sum::<usize>(), 24, "all but what hangs");
+        assert_eq!(world.circuits(worker)["a"], State::Closed);
+    }
+}
+
+#[test]
+fn who_hangs_during_the_return_keeps_nobody_out_for_long() {
+    for (limits, patience_ms) in [(one_second(), 1000), (HandlerLimits::default(), 30_000)] {
+        let mut world = World::new();
+        let orders = queue(&mut world);
+        let worker = world.open_worker(orders, 20, guarded(), limits);
+        for n in 0..30 {
+            world.send(orders, "a", &format!("a{n}"));
+        }
+        let all: Vec<Delivery> = world.deliveries.drain(..).collect();
+        for delivery in all {
+            world.reject(delivery.token);
+        }
+        // It was tried again before the circuit opened.
+        let _before = world.delivery();
+        assert!(world.deliveries.is_empty());
+        world.advance(10_000);
+        let probe = world.delivery();
+        world.ack(probe.token);
+        let _hangs = world.delivery();
+        assert!(world.deliveries.is_empty(), "one at a time");
+        world.advance(patience_ms - 1);
+        assert!(world.deliveries.is_empty(), "{limits:?}");
+        world.advance(1);
+        assert_eq!(rounds(&mut world).iter().sum::<usize>(), 27, "{limits:?}");
+        assert_eq!(world.circuits(worker)["a"], State::Closed);
+    }
+}
+
+#[test]
+fn failures_that_the_circuit_bears_do_not_prolong_the_return() {
+    for failing in [10, 3, 2] {
+        let (mut world, orders, worker) = broken(Policies {
+            name: "one".into(),
+            ..guarded()
+        });
+        let named = Policies {
+            name: "one".into(),
+            ..guarded()
+        };
+        world.worker_with(orders, 19, named);
+        for n in 0..400 {
+            world.send(orders, "a", &format!("a{n}"));
+        }
+        world.advance(10_000);
+        let mut ended = 0;
+        while ended < 100 {
+            let delivery = world.delivery();
+            ended += 1;
+            if ended % failing == 0 {
+                world.reject(delivery.token);
+            } else {
+                world.ack(delivery.token);
+            }
+        }
+        assert_eq!(world.circuits(worker)["a"], State::Closed);
+        assert_eq!(world.deliveries.len(), 20, "one of {failing} fails");
+    }
+}
+
+#[test]
+fn whom_a_probe_is_told_to_wait_for_is_not_turned_away() {
+    let policies = Policies {
+        when_open: WhenOpen::DeadLetter,
+        ..guarded()
+    };
+    let (mut world, orders, _) = broken(policies);
+    world.send(orders, "a", "probe");
+    world.advance(10_000);
+    if world.deliveries.is_empty() {
+        world.send(orders, "a", "another");
+    }
+    let probe = world.delivery();
+    let dead = world.stats(orders).dead;
+    let verdict = Verdict::RetryAt {
+        at: Timestamp(world.now + 60_000),
+        costs_attempt: false,
+        counts_as_failure: false,
+    };
+    world.settle(probe.token, verdict).expect("settled");
+    for n in 0..20 {
+        world.send(orders, "a", &n.to_string());
+    }
+    assert_eq!(world.stats(orders).dead, dead, "they wait");
 }

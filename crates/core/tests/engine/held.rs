@@ -4,9 +4,11 @@ use ackbox_core::command::*;
 use ackbox_core::config::{Guarantee, QueueOptions};
 use ackbox_core::consumer::policies::{Policies, Scope, WorkerRate};
 use ackbox_core::consumer::sluice::{Level, SluiceState};
-use ackbox_core::effect::Delivery;
+use ackbox_core::consumer::watch::HandlerLimits;
+use ackbox_core::effect::{Delivery, Object};
 use ackbox_core::meter::looks;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
+use ackbox_core::policy::breaker::State;
 use ackbox_core::policy::budget::BudgetOptions;
 use ackbox_core::policy::rate::Rate;
 use ackbox_core::time::Timestamp;
@@ -322,4 +324,131 @@ fn a_long_backlog_is_told_apart_in_slices_and_then_costs_nothing() {
         many <= few + 10,
         "{few} looks behind few others, {many} behind many"
     );
+}
+
+/// What a worker tells of its destinations: each with its state, and until when it waits.
+fn told(world: &mut World, worker: WorkerId) -> Vec<(String, State, Option<Timestamp>)> {
+    let all = Request::Circuits {
+        worker,
+        destination: None,
+    };
+    match world.at_once(all) {
+        Object::Circuits(infos) => infos
+            .into_iter()
+            .map(|info| (info.destination, info.state, info.retry_at))
+            .collect(),
+        other => panic!("expected circuits, got {other:?}"),
+    }
+}
+
+fn reset(worker: WorkerId) -> Request {
+    Request::ForceCircuit {
+        worker,
+        destination: "a".into(),
+        isolate: false,
+    }
+}
+
+#[test]
+fn who_knows_better_lets_a_destination_go() {
+    const DAYS_MS: u64 = 30 * 86_400_000;
+    for (policies, state) in [
+        (Policies::default(), State::Disabled),
+        (guarded(), State::Closed),
+    ] {
+        for crashes in [false, true] {
+            let mut world = World::new();
+            let orders = queue(&mut world);
+            let worker = world.worker_with(orders, 9, policies.clone());
+            let neighbour = world.worker_with(orders, 9, policies.clone());
+            world.send(orders, "a", "first");
+            ask_next(&mut world, DAYS_MS);
+            let until = Timestamp(world.now + DAYS_MS);
+            for n in 0..4 {
+                world.send(orders, "a", &n.to_string());
+            }
+            for id in [worker, neighbour] {
+                assert_eq!(told(&mut world, id), [("a".into(), state, Some(until))]);
+            }
+            world.advance(3_600_000);
+            assert!(world.deliveries.is_empty());
+            world.at_once(reset(neighbour));
+            assert_eq!(body(&world.deliveries[0]), "0", "{policies:?}");
+            let told = told(&mut world, worker);
+            assert!(told.iter().all(|(_, _, until)| until.is_none()), "{told:?}");
+            if crashes {
+                world = world.reopen();
+                world.worker_with(orders, 9, policies.clone());
+            }
+            assert_eq!(world.work_off().len(), 4, "{policies:?}");
+            world.audit();
+        }
+    }
+}
+
+#[test]
+fn one_handler_that_never_returns_keeps_nobody_out() {
+    let limits = HandlerLimits {
+        timeout_ms: Some(1000),
+        max_runtime_ms: None,
+    };
+    for (policies, gated) in [
+        (Policies::default(), false),
+        (guarded(), false),
+        (
+            Policies {
+                sluice: Some(7),
+                ..Policies::default()
+            },
+            true,
+        ),
+    ] {
+        let mut world = World::new();
+        let orders = queue(&mut world);
+        if gated {
+            let state = SluiceState {
+                level: Level::Open,
+                places: 0,
+                until: None,
+            };
+            world.at_once(Request::SetSluice { sluice: 7, state });
+        }
+        world.open_worker(orders, 20, policies.clone(), limits);
+        world.send(orders, "a", "first");
+        ask_next(&mut world, 5000);
+        for n in 0..200 {
+            world.send(orders, "a", &n.to_string());
+        }
+        world.advance(5000);
+        let _hangs = world.delivery();
+        assert!(world.deliveries.is_empty());
+        world.advance(1000);
+        assert_eq!(
+            world.work_off().len(),
+            200,
+            "all but what hangs: {policies:?}"
+        );
+    }
+}
+
+#[test]
+fn a_destination_that_fails_as_always_gets_all_handlers_back() {
+    let mut world = World::new();
+    let orders = queue(&mut world);
+    world.worker(orders, 20);
+    world.send(orders, "a", "first");
+    ask_next(&mut world, 5000);
+    for n in 0..400 {
+        world.send(orders, "a", &n.to_string());
+    }
+    world.advance(5000);
+    for ended in 1..=40 {
+        let delivery = world.delivery();
+        if ended % 10 == 0 {
+            world.reject(delivery.token);
+        } else {
+            world.ack(delivery.token);
+        }
+    }
+    assert_eq!(world.deliveries.len(), 20);
 }

@@ -234,15 +234,7 @@ impl World {
 
     /// A worker that limits what it takes.
     pub fn worker_with(&mut self, queue: QueueId, concurrency: u32, limits: Policies) -> WorkerId {
-        match self.at_once(Request::OpenWorker {
-            queue,
-            concurrency,
-            policies: Box::new(limits),
-            limits: HandlerLimits::default(),
-        }) {
-            Object::Worker(opened) => opened.worker,
-            other => panic!("expected a worker, got {other:?}"),
-        }
+        self.open_worker(queue, concurrency, limits, HandlerLimits::default())
     }
 
     /// The states of a worker's circuits by destination.
@@ -268,10 +260,21 @@ impl World {
         concurrency: u32,
         limits: HandlerLimits,
     ) -> WorkerId {
+        self.open_worker(queue, concurrency, Policies::default(), limits)
+    }
+
+    /// A worker that limits what it takes, and how long that may take.
+    pub fn open_worker(
+        &mut self,
+        queue: QueueId,
+        concurrency: u32,
+        policies: Policies,
+        limits: HandlerLimits,
+    ) -> WorkerId {
         match self.at_once(Request::OpenWorker {
             queue,
             concurrency,
-            policies: Box::default(),
+            policies: Box::new(policies),
             limits,
         }) {
             Object::Worker(opened) => opened.worker,
