@@ -5,7 +5,7 @@
 //! that hangs since before, keeps nobody out. One that nobody tells to stop keeps others out for [`PATIENCE_MS`],
 //! after which one more may come. What fails lets no more come, and takes nothing back either: whether a
 //! destination fails too often is for its circuit to say. So the return ends at any rate of failures, after
-//! [`ROUNDS_MAX`] times as many ends as there are handlers at the latest.
+//! `ROUNDS_MAX` times as many ends as there are handlers at the latest.
 
 use crate::policy::breaker::Outcome;
 use crate::time::Timestamp;
