@@ -9,6 +9,7 @@ const QUEUES = {
   orders: { guarantee: 'exactly-once' },
   notes: { guarantee: 'at-most-once', concurrency: 1 },
   slips: { guarantee: 'at-least-once', leaseMs: 100 },
+  tabs: { guarantee: 'at-least-once', deathsAreFree: true },
 } as const
 
 /** Judges lines of `<who> <ms> <kind> <words>`. */
@@ -57,6 +58,11 @@ const SOUND: [string, string][] = [
      n 13 killed a\n n 14 died a SIGKILL\n b 15 opened native\n ${started(16, 'jobs', 'j', 2, 2, 'b')}\n b 17 handled jobs j 2
      ${started(18, 'jobs', 'k', 1, 3, 'b')}\n b 19 handled jobs k 3\n ${found('jobs', 'j')}\n ${found('jobs', 'k')}`,
   ],
+  [
+    'an attempt that comes again behind a death that is free, and one that was counted',
+    `a 0 opened native\n ${accepted('tabs', 't')}\n ${started(12, 'tabs', 't', 1)}\n n 13 killed a\n n 14 died a SIGKILL\n b 15 opened native
+     ${started(16, 'tabs', 't', 1, 2, 'b')}\n b 17 failed tabs t 2\n ${started(18, 'tabs', 't', 2, 3, 'b')}\n b 19 handled tabs t 3\n ${found('tabs', 't')}`,
+  ],
   ['what was never accepted and is not there', 'p 1 invoked jobs j -\n box 9999 found jobs j unknown false'],
   ['one of at-most-once that went with its owner', `a 0 opened native\n ${accepted('notes', 'n')}\n n 20 killed a\n n 21 died a SIGKILL\n ${found('notes', 'n')}`],
   ['one that failed for good', `a 0 opened native\n ${accepted('jobs', 'j')}\n ${started(10, 'jobs', 'j', 1)}\n a 11 failed jobs j 1\n a 12 dead jobs j permanent\n ${found('jobs', 'j', 'dead')}`],
@@ -84,6 +90,7 @@ const WRONG: [string, string, string[]][] = [
   ['a second delivery of what is delivered at most once', owned(`${accepted('notes', 'n')}\n ${started(10, 'notes', 'n', 1)}\n n 11 killed a\n n 12 died a SIGKILL\n b 13 opened native\n ${started(14, 'notes', 'n', 2, 2, 'b')}\n ${found('notes', 'n')}`), ['delivered twice, at most once: notes/n']],
   ['a token that comes again', jobs(`${started(10, 'jobs', 'j', 1)}\n a 11 failed jobs j 1\n ${started(12, 'jobs', 'j', 2, 1)}\n a 13 handled jobs j 1`), ['a token that does not grow: jobs/j']],
   ['an attempt that was not counted', jobs(`${started(10, 'jobs', 'j', 1)}\n a 11 failed jobs j 1\n ${started(12, 'jobs', 'j', 1, 2)}\n a 13 handled jobs j 2`), ['attempt 1 behind attempt 1 and 0 deaths: jobs/j']],
+  ['an attempt that comes again without a death', owned(`${accepted('tabs', 't')}\n ${started(10, 'tabs', 't', 1)}\n a 11 failed tabs t 1\n ${started(12, 'tabs', 't', 1, 2)}\n a 13 handled tabs t 2\n ${found('tabs', 't')}`), ['attempt 1 behind attempt 1 and 0 deaths: tabs/t']],
   ['an attempt too many', jobs(`${started(10, 'jobs', 'j', 2)}\n a 11 handled jobs j 2`), ['attempt 2 behind attempt 0 and 0 deaths: jobs/j']],
   ['two settlements', owned(`${accepted('slips', 's')}\n ${started(10, 'slips', 's', 1)}\n ${started(120, 'slips', 's', 2)}\n a 121 handled slips s 2\n a 122 acked slips s 2\n a 123 acked slips s 1\n ${found('slips', 's')}`), ['settled twice: slips/s', 'settled with a stale token: slips/s']],
   ['a recorded step that runs again', orders(`${started(10, 'orders', 'o', 1)}\n a 11 began orders o 1 check k\n s 12 effect orders o check k new\n a 13 recorded orders o 1 check\n a 14 failed orders o 1\n ${started(15, 'orders', 'o', 2)}\n a 16 began orders o 2 check k\n s 17 effect orders o check k again\n a 18 handled orders o 2`), ["recorded step 'check' ran again: orders/o"]],

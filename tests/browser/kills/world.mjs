@@ -2,8 +2,8 @@
 
 /** @type {Record<string, import('../../crash/history/check.mjs').Promised>} */
 export const QUEUES = {
-  jobs: { guarantee: 'at-least-once', concurrency: 4 },
-  orders: { guarantee: 'exactly-once', concurrency: 4 },
+  jobs: { guarantee: 'at-least-once', concurrency: 4, deathsAreFree: true },
+  orders: { guarantee: 'exactly-once', concurrency: 4, deathsAreFree: true },
   notes: { guarantee: 'at-most-once', concurrency: 2 },
 }
 

@@ -67,6 +67,8 @@ pub fn drawn(seed: u64) -> Script {
     let mut plan = Plan::of(seed);
     plan.prompt = false;
     plan.config.segment_bytes = SEGMENT_BYTES;
+    // What a weaker storage may lose is for the scripts that are about that.
+    plan.config.durability = Durability::PowerLoss;
     let ops = std::mem::take(&mut plan.ops);
     let is_apart = |op: &Op| matches!(op, Op::Flip { .. } | Op::Jump { .. } | Op::Close);
     // A crash between two effects is one that is enumerated.
