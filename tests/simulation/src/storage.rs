@@ -250,14 +250,15 @@ impl Storage {
     }
 }
 
-/// Whether something does not begin as a segment does, whole or torn.
+/// Whether the journal does not begin as one does, whole or torn. Noise in place of a later segment is what a
+/// crash left of its first append: the segments before it were flushed, and nobody may remove them.
 #[must_use]
 pub fn is_strange(disk: &Disk) -> bool {
     let begins_well = |bytes: &Vec<u8>| {
         let magic = bytes.len().min(MAGIC.len());
         bytes[..magic] == MAGIC[..magic] || bytes.iter().take(128).all(|byte| *byte == 0)
     };
-    !disk.values().all(begins_well)
+    !disk.values().next().is_none_or(begins_well)
 }
 
 /// The new length, with each sector of the file written or not.
@@ -275,4 +276,18 @@ fn sectors(begin: usize, bytes: &[u8], size: usize, noise: bool, seed: u64) -> V
         at = end;
     }
     torn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_beginning_of_a_journal_passes_for_somebody_elses_file() {
+        let noise = vec![0xa5; 512];
+        let sound = [&MAGIC[..], &noise].concat();
+        assert!(is_strange(&Disk::from([(1, noise.clone())])));
+        assert!(!is_strange(&Disk::from([(1, sound), (2, noise)])));
+        assert!(!is_strange(&Disk::from([(1, vec![0; 512])])));
+    }
 }
