@@ -146,6 +146,22 @@ impl Model {
         None
     }
 
+    /// The id under which something died that was sent without a receipt, if that is what a message tells of,
+    /// or one about whose death it tells, and nobody else died like that.
+    pub fn first_told_of(&self, sent: &Sent, letter: &[u8]) -> Option<String> {
+        self.told_of(sent.queue)?;
+        let id = sent.id.clone().unwrap_or_else(|| id_in(letter));
+        if !tells(letter, sent.queue, &id, Some(&sent.body)) {
+            return self.first_told_of(sent, letter_in(letter)?);
+        }
+        let is_known = self.messages.iter().any(|message| {
+            message.id.as_ref() == Some(&id)
+                && message.may_be_in(sent.queue)
+                && message.may_hold(&sent.body)
+        });
+        (!is_known).then_some(id)
+    }
+
     /// Whether every death of which somebody was to be told was told: none was told in doubt, so there is
     /// a message about each, unless its queue may have lost it unseen or had no room.
     pub fn check_letters(&self) -> Checked {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Checked, Ended};
-use crate::model::{Asked, End, Model, Sent};
+use crate::model::{Asked, End, Model, Sent, Sure};
 use crate::must;
+use crate::probe::Finding;
 
 /// A command whose outcome nobody told.
 #[derive(Debug)]
@@ -70,6 +71,30 @@ impl Model {
             }
         }
         (doubts, blurred)
+    }
+
+    /// Takes what was sent without a receipt for accepted if somebody is told of its death. The message about
+    /// it may not be there for good, and then the next owner tells of the same death anew.
+    pub(super) fn accept_the_dead(&mut self, found: &Finding, doubts: &mut [Doubt]) {
+        for doubt in doubts {
+            let Doubt::Sent {
+                sequence,
+                sent,
+                found: is_found @ false,
+            } = doubt
+            else {
+                continue;
+            };
+            let mut letters = found.queues.iter().flatten();
+            let died_as = letters.find_map(|one| self.first_told_of(sent, &one.body));
+            if let Some(id) = died_as {
+                *is_found = true;
+                let index = self.accept(sent.clone(), id, None, *sequence);
+                self.messages[index].end = End::Maybe;
+                self.messages[index].dead = Sure::Maybe;
+                self.may_have_gone_on(index, sent.queue);
+            }
+        }
     }
 
     /// If a command is carried out, all before it are; and all before one that was told.

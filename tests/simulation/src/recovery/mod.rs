@@ -52,6 +52,7 @@ impl Model {
                 self.look_at(index, one)?;
             }
         }
+        self.accept_the_dead(found, &mut doubts);
         self.check_prefix(&doubts, &seen, &blurred)?;
         self.check_found_letters(found)?;
         self.bury_the_missing(&seen, &blurred, ended)?;
@@ -178,7 +179,12 @@ impl Model {
                 .adopt_letter(&letter)?
                 .ok_or_else(|| Violation(format!("I2: found what nobody sent: {:?}", one.info)))?,
         };
-        // Its start may have come with it, and a redrive behind it.
+        self.may_have_gone_on(index, queue);
+        Ok(index)
+    }
+
+    /// The start of a message may have come with it, and a redrive behind it.
+    fn may_have_gone_on(&mut self, index: usize, queue: usize) {
         self.messages[index].starts.1 = 1;
         self.messages[index].not_before = 0;
         let redriven = self.asked.values().find_map(|asked| match asked {
@@ -190,7 +196,6 @@ impl Model {
         if let Some(how) = redriven {
             self.messages[index].redrive(how);
         }
-        Ok(index)
     }
 
     fn look_at(&mut self, index: usize, one: &Seen) -> Checked {
