@@ -95,7 +95,7 @@ pub enum Care {
     PauseWorker { pick: u32, paused: bool },
     /// Let one end when nothing is ready any more.
     DrainWorker { pick: u32 },
-    /// Isolate a destination, or let it be tried again.
+    /// Isolate a destination, or let it be tried again, whatever time it asked for.
     Circuit {
         pick: u32,
         destination: u8,

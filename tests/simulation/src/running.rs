@@ -47,18 +47,23 @@ impl World {
 
     /// A request that is answered at once.
     pub(crate) fn at_once(&mut self, request: Request) -> Result<Option<Object>, Stop> {
+        let object = self.answer_to(request)?;
+        self.run()?;
+        Ok(object)
+    }
+
+    /// Its answer, before anything follows from it; none if it is refused with reason.
+    pub(crate) fn answer_to(&mut self, request: Request) -> Result<Option<Object>, Stop> {
         let sequence = self.next_sequence();
         let now = self.now();
         let answer = self.engine.handle_request(now, Ticket(sequence), request);
-        let object = match answer {
-            Ok(object) => object,
+        match answer {
+            Ok(object) => Ok(object),
             Err(failure) => {
                 self.check_refusal(&failure)?;
-                None
+                Ok(None)
             }
-        };
-        self.run()?;
-        Ok(object)
+        }
     }
 
     /// Lets the engine work until it rests, and the storage answer if it is prompt.

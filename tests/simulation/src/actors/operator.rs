@@ -224,15 +224,21 @@ impl World {
         let Some(worker) = workers.get(pick as usize % workers.len().max(1)) else {
             return Ok(());
         };
+        let name = match destination {
+            0 => String::new(),
+            number => format!("place-{}", number - 1),
+        };
         let request = Request::ForceCircuit {
             worker: worker.id,
-            destination: match destination {
-                0 => String::new(),
-                number => format!("place-{}", number - 1),
-            },
+            destination: name.clone(),
             isolate,
         };
-        self.at_once(request).map(drop)
+        let is_done = self.answer_to(request)?.is_some();
+        if is_done && !isolate {
+            // It gets no more of the time that it asked for.
+            self.model.holds.remove(&(worker.queue, name));
+        }
+        self.run()
     }
 
     /// Somebody is told how long the circuit stays open of which it asked that, perhaps too late.
