@@ -133,7 +133,7 @@ impl Model {
         for message in self.messages.iter().filter(same) {
             let was_live = match message.end {
                 End::No => !self.may_have_retired(message) && message.elsewhere.is_empty(),
-                End::Asked(ended) => ended > told.sequence,
+                End::Asked(ended) => ended > told.sequence && message.elsewhere.is_empty(),
                 End::Maybe | End::Told => false,
             };
             must!(!was_live, "I7: accepted beside {message:?}: {told:?}");
