@@ -133,8 +133,11 @@ impl Model {
                     return Some((queue, id));
                 }
             }
-            // Who died told of a death itself, and nobody saw it.
+            // Who died told of a death itself, and nobody saw it; if it is damaged, nobody can any more.
             let id = id_in(letter);
+            if self.rotten > 0 && id.starts_with(BEGIN) && tells(letter, queue, &id, None) {
+                return Some((queue, id));
+            }
             if id.starts_with(BEGIN)
                 && let Some(inner) = letter_in(letter)
                 && tells(letter, queue, &id, Some(inner))
