@@ -117,6 +117,7 @@ impl World {
         }
         if let Some(index) = self.model.live(queue, &event.id) {
             let message = &mut self.model.messages[index];
+            message.unnoticed = false;
             if message.dead == Sure::No {
                 message.dead = Sure::Yes;
             }

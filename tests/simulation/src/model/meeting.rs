@@ -25,7 +25,7 @@ pub enum Swept {
 impl Swept {
     fn fits(self, message: &Message) -> bool {
         match self {
-            Self::Waiting => message.dead != Sure::Yes,
+            Self::Waiting => message.dead != Sure::Yes || message.unnoticed,
             Self::Dead => message.may_be_dead(),
         }
     }

@@ -200,6 +200,7 @@ impl Model {
             end: End::No,
             acked_at: None,
             dead: Sure::No,
+            unnoticed: false,
             may_die: self.turns_away(sent.queue),
             may_be_damaged: sequence < self.rotten,
             displaced: false,

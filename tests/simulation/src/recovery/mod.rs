@@ -220,6 +220,7 @@ impl Model {
             "I3: handed over, and back: {message:?}"
         );
         let is_dead = one.info.state == MessageState::Dead;
+        message.unnoticed = is_dead && (message.unnoticed || message.dead != Sure::Yes);
         message.dead = if is_dead { Sure::Yes } else { Sure::No };
         let attempt = one.info.attempt.unwrap_or(0);
         // A suspect may be too late by the time at which the box is open, and a death of its owner that
