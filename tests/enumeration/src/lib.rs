@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod drawn;
 pub mod judge;
 pub mod scripts;
 pub mod states;

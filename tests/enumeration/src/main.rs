@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use ackbox_enumeration::scripts::{Script, drawn, written};
+use ackbox_enumeration::drawn::drawn;
+use ackbox_enumeration::scripts::{Script, written};
 use ackbox_enumeration::{Effort, Sum, enumerate};
 use anyhow::{Context, Result, bail};
 use serde_json::json;

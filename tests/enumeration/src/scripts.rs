@@ -9,9 +9,7 @@ use ackbox_simulation::plan::Plan;
 use ackbox_simulation::storage::{Fault, Tear};
 
 /// The smallest segments that there are.
-const SEGMENT_BYTES: u32 = 4 << 10;
-/// Operations of a drawn script.
-const DRAWN_OPS: usize = 30;
+pub(crate) const SEGMENT_BYTES: u32 = 4 << 10;
 
 /// What happens, and what the storage answers.
 #[derive(Clone, Debug)]
@@ -59,41 +57,6 @@ pub fn written() -> Vec<Script> {
         weaker(),
         weaker_rotation(),
     ]
-}
-
-/// One that was drawn like the worlds of the simulator, and crashes only where it is told to.
-#[must_use]
-pub fn drawn(seed: u64) -> Script {
-    let mut plan = Plan::of(seed);
-    plan.prompt = false;
-    plan.config.segment_bytes = SEGMENT_BYTES;
-    // What a weaker storage may lose is for the scripts that are about that.
-    plan.config.durability = Durability::PowerLoss;
-    let ops = std::mem::take(&mut plan.ops);
-    let is_apart = |op: &Op| matches!(op, Op::Flip { .. } | Op::Jump { .. } | Op::Close);
-    // A crash between two effects is one that is enumerated.
-    let at_once = |op| match op {
-        Op::Crash { tear, .. } => Op::Crash { after: 0, tear },
-        op => op,
-    };
-    let ops = ops.into_iter().filter(|op| !is_apart(op)).map(at_once);
-    let ops = ops.take(DRAWN_OPS);
-    let acts = ops
-        .enumerate()
-        .map(|(index, op)| {
-            if index % 3 == 1 {
-                Act::Leave(op)
-            } else {
-                Act::Do(op)
-            }
-        })
-        .collect();
-    Script {
-        name: format!("drawn-{seed}"),
-        plan,
-        acts,
-        least: 10,
-    }
 }
 
 fn script(name: &str, queues: Vec<QueueOptions>, acts: Vec<Act>, least: u64) -> Script {
