@@ -3,6 +3,9 @@
 /** In a browser; else in Node or its like. */
 export const IN_BROWSER = globalThis.process === undefined
 
+/** So many deaths of a tab cost a message no attempt. */
+export const FREE_DEATHS = IN_BROWSER ? 20 : 0
+
 /** The next warning that nobody listens to: Node gets it by `process.emitWarning`, a browser by `console.error`. */
 export function nextWarning(): Promise<Error> {
   return new Promise((resolve) => {
