@@ -61,7 +61,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         tier("suites", 600, &|tally| {
             suites(&progress, tally, &tests_scripts)
         });
-        tier("browser", 120, &|tally| browser(&progress, tally));
+        tier("browser", 180, &|tally| browser(&progress, tally));
         tier("demo", 60, &|tally| smoke(&progress, tally));
     }
     for line in tally.report() {
