@@ -9,6 +9,7 @@
 import { platform } from '../../clock.js'
 import { AckboxError } from '../../errors.js'
 import { denied } from './denied.js'
+import { type Hold, holdLock } from './held-lock.js'
 
 /** Owners in this process, and since when. */
 const owners = new Map<string, number>()
@@ -21,20 +22,15 @@ export interface Ownership {
   release(): Promise<void>
 }
 
-/** Lets a holder of the lock go. */
-export interface Hold {
-  release(): Promise<void>
-}
-
 /**
  * Takes ownership. `undefined` if another tab has it; `ERR_LOCKED` if this very process does. `onLost` is called if the
  * lock is taken away later.
  */
 export async function own(name: string, locks: LockManager | undefined, onLost: () => void): Promise<Ownership | undefined> {
   checkNotOwned(name)
-  const hold = locks === undefined ? holdAlone(name) : await holdLock(locks, name, lockName(name), onLost)
+  const hold = locks === undefined ? holdAlone(name) : await take(locks, name, lockName(name), onLost)
   if (hold === undefined) return undefined
-  const alone = locks === undefined ? undefined : await holdLock(locks, name, exclusiveName(name), () => {})
+  const alone = locks === undefined ? undefined : await take(locks, name, exclusiveName(name), () => {})
   return owned(name, { release: async () => void (await Promise.all([hold.release(), alone?.release()])) })
 }
 
@@ -77,36 +73,11 @@ function holdAlone(name: string): Hold {
   throw new AckboxError('ERR_UNSUPPORTED', message)
 }
 
-function holdLock(
-  locks: LockManager,
-  name: string,
-  lock: string,
-  onLost: () => void,
-): Promise<Hold | undefined> {
-  return new Promise((granted, refused) => {
-    let letGo = (): void => {}
-    const held = new Promise<void>((resolve) => (letGo = resolve))
-    let isHeld = false
-    const ended = locks.request(lock, { ifAvailable: true }, (given): Promise<void> | undefined => {
-      if (given === null) {
-        granted(undefined)
-        return undefined
-      }
-      isHeld = true
-      granted({
-        release: async () => {
-          isHeld = false
-          letGo()
-          await ended
-        },
-      })
-      return held
-    }).then(
-      () => {},
-      (error: unknown) => {
-        if (isHeld) onLost()
-        else refused((error as { name?: unknown } | null)?.name === 'SecurityError' ? denied(name, error) : error)
-      },
-    )
-  })
+/** `undefined` if another tab has the lock. */
+async function take(locks: LockManager, name: string, lock: string, onLost: () => void): Promise<Hold | undefined> {
+  try {
+    return await holdLock(locks, lock, { ifAvailable: true }, onLost)
+  } catch (error) {
+    throw (error as { name?: unknown } | null)?.name === 'SecurityError' ? denied(name, error) : error
+  }
 }

@@ -8,8 +8,9 @@
 
 import type { Channel, OwnedInbox, Sharing } from '../storage.js'
 import { connect } from './database.js'
+import { type Hold, holdLock } from './held-lock.js'
 import { sharedInbox } from './inbox.js'
-import { exclusiveName, type Hold, lockName } from './ownership.js'
+import { exclusiveName, lockName } from './ownership.js'
 
 /** The parts of the platform that sharing needs. */
 export interface Surroundings {
@@ -51,11 +52,11 @@ export function sharingOf(name: string, { locks, Channel }: Surroundings, holder
       return held.some((lock) => lock.name === exclusiveName(name))
     },
     async live(who) {
-      const { release } = await hold(locks, tabName(name, who), {}, () => {})
+      const { release } = await holdLock(locks, tabName(name, who), {}, () => {})
       return () => void release()
     },
     async gone(who, signal) {
-      const { release } = await hold(locks, tabName(name, who), { signal }, () => {})
+      const { release } = await holdLock(locks, tabName(name, who), { signal }, () => {})
       await release()
     },
     async connect(onClosed) {
@@ -74,38 +75,10 @@ async function own(
   holder: Holder,
 ): Promise<void> {
   // A lock cannot be both taken away and waited for with a signal.
-  const held = await hold(locks, lockName(name), steal ? { steal } : { signal }, onLost)
+  const held = await holdLock(locks, lockName(name), steal ? { steal } : { signal }, onLost)
   if (!signal.aborted) return holder.granted(held)
   await held.release()
   throw signal.reason
-}
-
-/** Waits for a lock and holds it. `onLost` is called when it is taken away. */
-function hold(locks: LockManager, name: string, options: LockOptions, onLost: () => void): Promise<Hold> {
-  return new Promise((granted, refused) => {
-    let letGo = (): void => {}
-    const held = new Promise<void>((resolve) => (letGo = resolve))
-    let isHeld = false
-    const ended = locks
-      .request(name, options, (): Promise<void> => {
-        isHeld = true
-        granted({
-          release: async () => {
-            isHeld = false
-            letGo()
-            await ended
-          },
-        })
-        return held
-      })
-      .then(
-        () => {},
-        (error: unknown) => {
-          if (isHeld) onLost()
-          else refused(error)
-        },
-      )
-  })
 }
 
 /** The lock that a tab holds as long as it lives. */
