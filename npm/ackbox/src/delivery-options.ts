@@ -27,3 +27,8 @@ export function checkReject(options: RejectOptions, where: string): CheckedRejec
 export function checkExtension(ms: unknown, where: string): number {
   return duration(ms, EXTENSION, 'ms', where)
 }
+
+/** Where a call of a delivery stands, for its errors. */
+export function placeOf(queue: string, id: string, call: string): string {
+  return `queue '${queue}', message '${id}': ${call}`
+}

@@ -1,8 +1,10 @@
 /** One attempt at handling a message, from its delivery until it is settled or lost. */
 import type { Delivery, Queue, RejectOptions, StepContext } from './api.js'
 import type { BoxCore } from './box.js'
-import { decodeBody, decodeHeaders, encodeResult } from './codec.js'
-import { checkExtension, checkReject, DELAY } from './delivery-options.js'
+import { decodeHeaders, encodeResult } from './codec.js'
+import { readBody, type Reading } from './delivery-body.js'
+import { type EndParts, failedEnd, type FailedEnd, settlementOf } from './delivery-end.js'
+import { checkExtension, checkReject, DELAY, placeOf } from './delivery-options.js'
 import type { Driver } from './driver.js'
 import type { StepKey } from './engine/objects.js'
 import { type DeliverView, Reason, type Settle, Verdict } from './engine/wire.gen.js'
@@ -11,7 +13,6 @@ import { encodeError } from './error-info.js'
 import { AckboxError } from './errors.js'
 import { outlive, type Outliving, outliving } from './outliving.js'
 import type { LocalOptions } from './queue-options.js'
-import { parse, type Parsed } from './schema.js'
 import { Staging } from './staging.js'
 import { checkStepName, Steps } from './steps.js'
 import type { Receipt, StagedEnqueueOptions } from './types.js'
@@ -238,27 +239,13 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   /**
-   * @internal Decodes the body and asks the schema; a promise only where the schema gives one. True: it can be handled.
-   * A body that cannot be decoded, or that the schema refuses, makes its message a dead letter.
+   * @internal Reads the body; a promise only where the schema gives one. True: it can be handled. A body that cannot be
+   * decoded, or that the schema refuses, makes its message a dead letter.
    */
   prepare(): boolean | Promise<boolean> {
     if (this.#raw === undefined) return true
-    const { codec, schema } = this.#source.local
-    let body: unknown
-    try {
-      body = decodeBody(this.#raw, codec)
-      this.#raw = undefined
-    } catch (cause) {
-      return this.#isInvalid(cause)
-    }
-    if (schema === undefined) return this.#hasBody(body)
-    try {
-      const parsed = parse(schema, body, this.#where('delivery'))
-      if (!(parsed instanceof Promise)) return this.#hasBody(parsed.output)
-      return this.#prepareLater(parsed)
-    } catch (error) {
-      return this.#schemaThrew(error)
-    }
+    const reading = readBody(this.#raw, this.#source, this.id)
+    return reading instanceof Promise ? this.#prepareLater(reading) : this.#hasRead(reading)
   }
 
   /** @internal What fails it with the end of its handler, whatever that is: it took too long. */
@@ -370,26 +357,17 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   /** The end of an attempt that failed, and how it is told. */
-  #failure(consequence: Consequence, thrown: unknown, error: string): { verdict: number; parts: Parts; tell: () => void } {
-    switch (consequence.kind) {
-      case 'dead':
-        return {
-          verdict: Verdict.dead,
-          parts: { reason: Reason[consequence.reason], error },
-          tell: () => (isUnasked(thrown) ? this.#sayUnasked() : this.#report?.buried()),
-        }
-      case 'later': {
-        const { delayMs, costsAttempt, countsAsFailure } = consequence
-        const until = delayMs === undefined ? undefined : this.#driver.now() + delayMs
-        const parts = { when: until ?? this.#backoff(thrown), costsAttempt, countsAsFailure, error }
-        const tell = (): void => this.#report?.putOff(thrown, until, countsAsFailure)
-        return { verdict: until === undefined ? Verdict.putOff : Verdict.retryAt, parts, tell }
-      }
-      default: {
-        const parts = { when: this.#backoff(thrown), error }
-        return { verdict: Verdict.reject, parts, tell: () => this.#report?.rejected(thrown) }
-      }
-    }
+  #failure(consequence: Consequence, thrown: unknown, error: string): FailedEnd & { tell: () => void } {
+    const end = failedEnd(consequence, error, this.#driver.now(), () => this.#backoff(thrown))
+    return { ...end, tell: () => this.#tellFailure(consequence, thrown, end) }
+  }
+
+  #tellFailure(consequence: Consequence, thrown: unknown, { verdict, parts }: FailedEnd): void {
+    if (consequence.kind === 'retry') this.#report?.rejected(thrown)
+    else if (consequence.kind === 'later') {
+      this.#report?.putOff(thrown, verdict === Verdict.retryAt ? parts.when : undefined, consequence.countsAsFailure)
+    } else if (isUnasked(thrown)) this.#sayUnasked()
+    else this.#report?.buried()
   }
 
   /** @internal The handler of an earlier delivery of its message that runs on in this process. */
@@ -413,32 +391,22 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   /** The lease may be lost while the schema takes its time. */
-  async #prepareLater(parsing: Promise<Parsed>): Promise<boolean> {
-    try {
-      const { output } = await parsing
-      if (this.#state === 'open') return this.#hasBody(output)
-    } catch (error) {
-      if (this.#state === 'open') return this.#schemaThrew(error)
-    }
+  async #prepareLater(reading: Promise<Reading>): Promise<boolean> {
+    const read = await reading
+    if (this.#state === 'open') return this.#hasRead(read)
     // Who claimed it by hand gets it no more; a worker's slot is free again.
     if (this.worker !== undefined) this.#handlerDone()
     return false
   }
 
-  #hasBody(body: unknown): true {
-    this.body = body
-    return true
-  }
-
-  #isInvalid(cause: unknown): false {
-    this.#end(Verdict.dead, { reason: Reason.invalid, error: encodeError(cause) })
-    return false
-  }
-
-  /** What a schema finds is final; a schema that fails says nothing about the body, and may work the next time. */
-  #schemaThrew(error: unknown): false {
-    if (AckboxError.is(error, 'ERR_INVALID_BODY')) return this.#isInvalid(error)
-    this.handlerThrew(error)
+  #hasRead(read: Reading): boolean {
+    if (read.kind === 'body') {
+      this.#raw = undefined
+      this.body = read.body
+      return true
+    }
+    if (read.kind === 'invalid') this.#end(Verdict.dead, { reason: Reason.invalid, error: encodeError(read.cause) })
+    else this.handlerThrew(read.error)
     return false
   }
 
@@ -493,7 +461,7 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   /** Settles with the handler's end; nobody waits for it. */
-  #end(verdict: number, parts: Parts): void {
+  #end(verdict: number, parts: EndParts): void {
     this.#state = 'settled'
     this.#driver.forget(this.token)
     this.#driver.settle(this.#settlement(verdict, parts, true))
@@ -529,23 +497,11 @@ export class ActiveDelivery implements Delivery<unknown> {
   }
 
   /** A manual delivery has no handler that would return later. */
-  #settlement(verdict: number, parts: Parts, returned = this.worker === undefined): Settle {
-    const { when, reason = 0, costsAttempt = false, countsAsFailure = false, result, error } = parts
-    const { token } = this
-    return { ticket: 0, token, when, verdict, reason, returned, costsAttempt, countsAsFailure, result, error }
+  #settlement(verdict: number, parts: EndParts, returned = this.worker === undefined): Settle {
+    return settlementOf(this.token, verdict, parts, returned)
   }
 
   #where(call: string): string {
-    return `queue '${this.#source.name}', message '${this.id}': ${call}`
+    return placeOf(this.#source.name, this.id, call)
   }
-}
-
-/** Parts of a settlement that depend on the verdict. */
-interface Parts {
-  readonly when?: number | undefined
-  readonly reason?: number
-  readonly costsAttempt?: boolean
-  readonly countsAsFailure?: boolean
-  readonly result?: string
-  readonly error?: string
 }

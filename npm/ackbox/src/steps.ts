@@ -23,7 +23,6 @@ export interface SteppingDelivery {
   readonly signal: AbortSignal
   key(name: string): string
   askForKey(name: string): Promise<string>
-  askForKey(name: string): Promise<string>
   /** Throws unless steps may be recorded. */
   checkSteps(): void
 }
