@@ -120,7 +120,8 @@ impl Naive {
         self.clock = now;
     }
 
-    fn tick(&mut self, now: u64) {
+    /// The host's clock is looked at.
+    pub(super) fn tick(&mut self, now: u64) {
         self.time += now.saturating_sub(self.clock);
         self.clock = now;
     }

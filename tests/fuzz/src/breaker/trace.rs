@@ -188,6 +188,8 @@ impl Trace {
         let times = chance.below(70) as u32;
         let now = Timestamp(self.now);
         let change = self.breaker.report_successes(permit, times, now);
+        // Also of none it is told at some time.
+        self.naive.tick(self.now);
         for _ in 0..times {
             self.naive.tell(leave, Outcome::Success, 0, self.now);
         }

@@ -11,7 +11,7 @@ use ackbox_core::config::{Config, DedupOptions, HistoryOptions, QueueOptions};
 use ackbox_core::effect::{Answer, Effect, Object};
 use ackbox_core::engine::Engine;
 use ackbox_core::error::Failure;
-use ackbox_core::journal::Record;
+use ackbox_core::journal::{Record, StepResult};
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 use ackbox_core::time::Timestamp;
 
@@ -293,6 +293,10 @@ pub(super) fn bodies(found: &Found) -> Vec<Vec<u8>> {
                 Record::Message(message) => Some(message.body.to_vec()),
                 Record::Completed { result, .. } => Some(result.to_vec()),
                 Record::Entry(entry) => Some(entry.result.to_vec()),
+                Record::Step {
+                    result: StepResult::Value(value),
+                    ..
+                } => Some(value.to_vec()),
                 _ => None,
             });
     bodies.collect()

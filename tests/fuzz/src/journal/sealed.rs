@@ -26,7 +26,7 @@ enum Field {
 use Field::{Attempt, Bytes, Rest, Text, U8, U32, U64, U128};
 
 /// The fields of each kind that has no flags, from kind 1.
-const PLAIN: [&[Field]; 25] = [
+const PLAIN: [&[Field]; 26] = [
     &[U32, U64, U64],
     &[U32, U64, U32, U64],
     &[],
@@ -52,6 +52,7 @@ const PLAIN: [&[Field]; 25] = [
     &[U32, U64],
     &[U32, Text, Text, Rest],
     &[U32, Text, Text, U64, U64, U64],
+    &[U64],
 ];
 /// Kinds that keep their number in more ways than one.
 const QUEUE: u8 = 3;
@@ -142,12 +143,11 @@ fn frame(segment: u32, number: u64, is_first: bool, chance: &mut Chance<'_>) -> 
 }
 
 fn payload(chance: &mut Chance<'_>) -> Vec<u8> {
-    let kind = chance.below(PLAIN.len() + 2) as u8;
+    let kind = chance.below(PLAIN.len() + 1) as u8;
     let mut out = vec![kind];
     match kind {
         QUEUE => return queue(chance.number() as u32, chance),
         0 | MESSAGE => return message(chance),
-        kind if kind as usize > PLAIN.len() => return message(chance),
         RETRIED => {
             out.push(chance.below(2) as u8);
             put(&mut out, &[U64, U64, Attempt], chance);
