@@ -62,6 +62,7 @@ mod snapshot;
 mod state;
 mod stats;
 mod steady;
+mod verdict;
 mod window;
 
 pub use machine::Breaker;

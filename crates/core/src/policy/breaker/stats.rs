@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::permit::Outcome;
 use super::state::State;
 use super::window::Totals;
 use crate::time::Timestamp;
@@ -32,6 +33,40 @@ pub struct Counters {
     pub expired_probes: u64,
     /// How often it opened.
     pub opened: u64,
+}
+
+impl Counters {
+    /// A call that counted went so.
+    pub(super) fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Cancelled => self.cancelled += 1,
+            Outcome::Failure => self.failures += 1,
+            Outcome::Ignored => self.ignored += 1,
+            Outcome::Success => self.successes += 1,
+            Outcome::Throttled { failed, .. } => {
+                self.throttled += 1;
+                self.failures += u64::from(failed);
+            }
+            Outcome::Timeout => {
+                self.failures += 1;
+                self.timeouts += 1;
+            }
+        }
+    }
+
+    /// A call of an earlier epoch went so, which changes nothing.
+    pub(super) fn count_late(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Failure | Outcome::Timeout => self.late_failures += 1,
+            Outcome::Success => self.late_successes += 1,
+            Outcome::Cancelled => self.cancelled += 1,
+            Outcome::Ignored => self.ignored += 1,
+            Outcome::Throttled { failed, .. } => {
+                self.throttled += 1;
+                self.late_failures += u64::from(failed);
+            }
+        }
+    }
 }
 
 /// A breaker at one instant.
