@@ -31,6 +31,8 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'conformance/cases/service-worker.test.ts': GLOBALS,
   'conformance/cases/share.test.ts': GLOBALS,
   'conformance/cases/share-bad-luck.test.ts': GLOBALS,
+  'conformance/cases/share-hand-over.test.ts': GLOBALS,
+  'conformance/cases/share-storm.test.ts': GLOBALS,
   'conformance/cases/using.test.ts': PROCESSES,
   'conformance/cases/watch-react.test.ts': NODE,
   'conformance/cases/when-locked.test.ts': PROCESSES,

@@ -26,12 +26,12 @@ export async function openBox(storage: Storage, options: OpenOptions): Promise<B
   const clock = new GuardedClock(options.clock ?? systemClock())
   signal?.throwIfAborted()
   const module = await unlessAborted(loadEngine({ engine: options.engine, wasm: options.wasm }), signal)
-  const { readOnly, whenLocked = WHEN_LOCKED_DEFAULT } = options
+  const { readOnly, whenLocked = WHEN_LOCKED_DEFAULT, lockWaitMs = LOCK_WAIT_MS_DEFAULT } = options
   if (readOnly !== true && whenLocked === 'share') {
     const sharing = sharingOf(storage)
     if (sharing !== undefined) {
       const create = (): Engine => createEngine(module, storage, options, clock, FREE_TAB_DEATHS)
-      return await openShared({ storage, sharing, module, clock, createEngine: create, signal })
+      return await openShared({ storage, sharing, module, clock, createEngine: create, lockWaitMs, signal })
     }
     // By default, what can be shared is.
     if (options.whenLocked === 'share') throw cannotShare()

@@ -69,16 +69,20 @@ describe('who may share [A1 share]', () => {
     await refusal(open(memoryStorage(), { whenLocked: 'share' }), 'ERR_UNSUPPORTED', /indexedDbStorage, Web Locks and BroadcastChannel/)
   })
 
-  it('nobody, while a tab has the box for itself', async () => {
+  it('nobody, while a tab has the box for itself: it is waited for', async () => {
     const origin = new Origin()
     const clock = manualClock()
     const alone = origin.strange()
-    const box = await alone.within(() => open(indexedDbStorage({ name: origin.name })))
+    const box = await alone.within(() => open(indexedDbStorage({ name: origin.name }), { whenLocked: 'reject' }))
     onTestFinished(() => box.close().then(() => {}))
-    const refused = refusal(origin.tab({ clock }), 'ERR_LOCKED', /shares it with nobody/)
+    const opening = origin.tab({ clock })
+    const refused = refusal(origin.tab({ clock, lockWaitMs: 5_000 }), 'ERR_LOCKED', /shares it with nobody.*waited for it for 5000 ms/)
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
-    await clock.advance(1_000)
+    await clock.advance(5_000)
     await refused
+    await box.close()
+    await clock.advance(1_000)
+    expect(await (await opening).box.queue('orders').enqueue(1)).toMatchObject({ status: 'accepted' })
   })
 
   it('a page whose version is older than that of the tab that drives is told to load again', async () => {

@@ -141,8 +141,9 @@ describe('who owns it [A8 indexedDbStorage]', () => {
     const storage = storageOn(name)
     await storage.open()
     await storage.append(1, BYTES)
-    // As after a lock that was taken away while the tab was frozen.
-    await byHand(name, 'owner', (owner) => owner.put({ epoch: 99, since: 0 }, 'owner'))
+    // What the next owner does, after a lock that was taken away while the tab was frozen.
+    const next = { epoch: 2, since: 0 }
+    await byHand(name, 'owner', (owner) => void [owner.put(next, 'owner'), owner.put(next, 1)])
     for (let attempt = 0; attempt < 2; attempt++) {
       await refusal(storage.append(1, BYTES), 'ERR_STORAGE_FAILED', /another tab owns it by now; nothing was written/)
     }

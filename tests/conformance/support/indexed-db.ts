@@ -52,3 +52,25 @@ export async function byHand(name: string, store: string, work: (store: IDBObjec
   })
   database.close()
 }
+
+/** Keeps everybody else out of a store, by a transaction that does not end; resolves when it has begun, with what ends it. */
+export async function occupy(name: string, store: string): Promise<() => Promise<void>> {
+  const database = await openByHand(name)
+  const transaction = database.transaction(store, 'readwrite')
+  const ended = new Promise((resolve) => (transaction.oncomplete = resolve))
+  let isOver = false
+  const goOn = (): void => {
+    if (!isOver) transaction.objectStore(store).count().onsuccess = goOn
+  }
+  await new Promise<void>((begun) => {
+    transaction.objectStore(store).count().onsuccess = () => {
+      begun()
+      goOn()
+    }
+  })
+  return async () => {
+    isOver = true
+    await ended
+    database.close()
+  }
+}

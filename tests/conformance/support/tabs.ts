@@ -1,10 +1,10 @@
 /**
  * Tabs of one origin in one process: each has Web Locks and a BroadcastChannel of its own, which the test can take away as
  * browsers do. A tab that is killed loses its locks and is heard no more, but its code runs on: what it still does to the
- * database must not matter. One that is frozen keeps its locks, and hears later what was said.
+ * database must not matter. One that is frozen keeps its locks, and hears later what was said; its timers fire later too.
  */
 import './indexed-db.ts'
-import { type Box, open, type OpenOptions } from 'ackbox'
+import { type Box, type Clock, open, type OpenOptions } from 'ackbox'
 import { indexedDbStorage } from 'ackbox/indexeddb'
 import { onTestFinished } from 'vitest'
 
@@ -65,9 +65,12 @@ export class Origin {
 
 export class Tab {
   readonly origin: Origin
+  readonly client = crypto.randomUUID()
   box: Box | undefined
   isFrozen = false
   isDead = false
+  /** What fell due while it was frozen. */
+  #late: (() => void)[] = []
 
   constructor(origin: Origin) {
     this.origin = origin
@@ -75,8 +78,23 @@ export class Tab {
 
   async open(options: OpenOptions = {}): Promise<Box> {
     const storage = this.within(() => indexedDbStorage({ name: this.origin.name }))
-    this.box = await open(storage, { whenLocked: 'share', ...options })
+    const { clock } = options
+    this.box = await open(storage, { whenLocked: 'share', ...options, ...(clock === undefined ? {} : { clock: this.#clockOf(clock) }) })
     return this.box
+  }
+
+  /** What the browser tells it comes later while it is frozen. */
+  whenAwake(tell: () => void): void {
+    if (this.isFrozen) this.#late.push(tell)
+    else tell()
+  }
+
+  /** The same time, whose timers wait while the tab is frozen. */
+  #clockOf(clock: Clock): Clock {
+    const fire = (fn: () => void): void => this.whenAwake(() => void (this.isDead || fn()))
+    return Object.assign(Object.create(clock) as Clock, {
+      setTimeout: (fn: () => void, ms: number) => clock.setTimeout(() => fire(fn), ms),
+    })
   }
 
   /** Calls something where the platform is that of this tab. */
@@ -118,6 +136,7 @@ export class Tab {
   thaw(): void {
     this.isFrozen = false
     for (const channel of this.origin.channels) if (channel.tab === this) channel.catchUp()
+    for (const tell of this.#late.splice(0)) setImmediate(tell)
   }
 }
 
@@ -133,10 +152,14 @@ class FakeChannel {
     tab.origin.channels.add(this)
   }
 
+  /** What a frozen tab says, it says later: in a browser it does not even get that far. */
   postMessage(message: unknown): void {
-    // What a frozen tab says by itself, it says later; here it does not run, so it says nothing.
-    if (this.tab.isDead || this.tab.isFrozen) return
     const data = structuredClone(message)
+    this.tab.whenAwake(() => this.#post(data))
+  }
+
+  #post(data: unknown): void {
+    if (this.tab.isDead) return
     for (const other of [...this.tab.origin.channels]) {
       if (other !== this && other.#name === this.#name) setImmediate(() => other.#hear(data))
     }
@@ -187,7 +210,7 @@ function locksOf(tab: Tab): Pick<LockManager, 'request' | 'query'> {
       if (options.steal === true) {
         if (origin.keepsLocks) return void origin.waiting.unshift(own)
         origin.held.set(name, own)
-        holder.refuse(new DOMException('stolen', 'AbortError'))
+        holder.tab.whenAwake(() => holder.refuse(new DOMException('stolen', 'AbortError')))
         return own.grant()
       }
       origin.waiting.push(own)
@@ -198,5 +221,6 @@ function locksOf(tab: Tab): Pick<LockManager, 'request' | 'query'> {
         reject(options.signal!.reason)
       })
     })
-  return { request: request as never, query: async () => ({ held: [...origin.held.keys()].map((name) => ({ name })), pending: [] }) }
+  const query = async () => ({ held: [...origin.held.values()].map(({ name, tab }) => ({ name, clientId: tab.client })), pending: [] })
+  return { request: request as never, query: query as never }
 }

@@ -47,10 +47,10 @@ export class Hub implements Listener {
     this.#driver = driver
   }
 
-  /** A tab says hello; whom it was before is gone. */
-  join(id: string, send: (outputs: readonly Output[]) => void): Member {
+  /** A tab says hello for the `session`th time; whom it was before is gone. */
+  join(id: string, session: number, send: (outputs: readonly Output[]) => void): Member {
     this.leave(id)
-    const member = new Member(id, send)
+    const member = new Member(id, session, send)
     this.members.set(id, member)
     return member
   }
@@ -146,6 +146,8 @@ export class Hub implements Listener {
   }
 
   outputsRead(): boolean {
+    // What a failure refuses may be done by the next hub.
+    if (this.#hasFailed) return false
     for (const member of this.members.values()) member.flush()
     return false
   }
@@ -165,9 +167,10 @@ export class Hub implements Listener {
 
   #input(member: Member, { input, record: given, parts = [] }: Extract<Call, { input: unknown }>): void {
     const record = withQueue(member, given)
-    const { ticket = 0, token } = record
+    const { ticket = 0 } = record
     if (input === 'stopWaiting') return this.#stop(member, ticket)
-    if (token !== undefined && endsDelivery(input, record)) member.deliveries.delete(token)
+    const ended = [{ input, record }, ...parts].flatMap((one) => (endsDelivery(one.input, one.record) ? [one.record.token!] : []))
+    if (ticket === 0) member.over(ended)
     const enqueues = parts.filter((part) => part.input === 'enqueue').map((part) => withQueue(member, part.record) as unknown as Enqueue)
     switch (input) {
       case 'enqueue':
@@ -176,27 +179,27 @@ export class Hub implements Listener {
         return this.#driver.enqueueTogether(enqueues, new MemberWaiter(member, ticket, enqueues.length))
       case 'transaction': {
         const settles = parts.filter((part) => part.input === 'settle').map((part) => part.record as unknown as Settle)
-        return this.#send(member, ticket, (at, writer) => {
+        return this.#send(new MemberWaiter(member, ticket, 0, ended), (at, writer) => {
           writer.transaction({ ticket: at, settles: settles.length, enqueues: enqueues.length })
           for (const settle of settles) writer.settle(settle)
           for (const enqueue of enqueues) writer.enqueue(enqueue)
         })
       }
       case 'produce':
-        return this.#send(member, ticket, (at, writer) => {
+        return this.#send(new MemberWaiter(member, ticket), (at, writer) => {
           writer.produce({ ...(record as never as Parameters<Writer['produce']>[0]), ticket: at })
           writer.enqueue(enqueues[0]!)
         })
       default: {
         const write = (at: number, writer: Writer): void => (writer[input] as (record: object) => void)({ ...record, ticket: at })
         if (ticket === 0) return this.#driver.post((writer) => write(0, writer))
-        return this.#send(member, ticket, write)
+        return this.#send(new MemberWaiter(member, ticket, 0, ended), write)
       }
     }
   }
 
-  #send(member: Member, ticket: number, write: (ticket: number, writer: Writer) => void): void {
-    member.tickets.set(ticket, this.#driver.send(new MemberWaiter(member, ticket), write))
+  #send(waiter: MemberWaiter, write: (ticket: number, writer: Writer) => void): void {
+    waiter.member.tickets.set(waiter.ticket, this.#driver.send(waiter, write))
   }
 
   #stop(member: Member, ticket: number): void {

@@ -13,12 +13,14 @@ export class MemberWaiter implements Waiter {
   readonly member: Member
   readonly ticket: number
   #receipts: number
+  readonly #ended: readonly number[]
 
-  /** `receipts`: the call is answered by so many; 0: by a reply. */
-  constructor(member: Member, ticket: number, receipts = 0) {
+  /** `receipts`: the call is answered by so many; 0: by a reply. `ended`: deliveries that are over when it is done. */
+  constructor(member: Member, ticket: number, receipts = 0, ended: readonly number[] = []) {
     this.member = member
     this.ticket = ticket
     this.#receipts = receipts
+    this.#ended = ended
   }
 
   receipt(view: ReceiptView): boolean {
@@ -37,6 +39,7 @@ export class MemberWaiter implements Waiter {
 
   answered(value: unknown): void {
     this.member.answered(this.ticket)
+    this.member.over(this.#ended)
     this.member.tell({ kind: 'reply', ticket: this.ticket, value })
   }
 
@@ -48,6 +51,8 @@ export class MemberWaiter implements Waiter {
 
 export class Member {
   readonly id: string
+  /** Which of its hellos this goes back to. */
+  readonly session: number
   /** Queues of the engine by the numbers of the tab; a failure for one that the engine refused. */
   readonly queues = new Map<number, number | Failure>()
   /** And back. */
@@ -67,8 +72,9 @@ export class Member {
   readonly #send: (outputs: readonly Output[]) => void
   #outputs: Output[] = []
 
-  constructor(id: string, send: (outputs: readonly Output[]) => void) {
+  constructor(id: string, session: number, send: (outputs: readonly Output[]) => void) {
     this.id = id
+    this.session = session
     this.#send = send
   }
 
@@ -78,6 +84,11 @@ export class Member {
 
   answered(ticket: number): void {
     this.tickets.delete(ticket)
+  }
+
+  /** These deliveries have ended. */
+  over(tokens: readonly number[]): void {
+    for (const token of tokens) this.deliveries.delete(token)
   }
 
   /** Hands over what was told. */

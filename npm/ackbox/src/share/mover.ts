@@ -51,7 +51,8 @@ export class Mover {
   #isDue = true
   #running: Promise<void> | undefined
   #ended = false
-  #timers = new Set<TimerHandle>()
+  /** What waits for a time. */
+  readonly #pauses = new Map<TimerHandle, () => void>()
 
   constructor(driver: Driver, inbox: OwnedInbox, moved: number, host: MoverHost) {
     this.#driver = driver
@@ -94,7 +95,10 @@ export class Mover {
 
   end(): void {
     this.#ended = true
-    for (const timer of this.#timers) this.#clock.clearTimeout(timer)
+    for (const [timer, goOn] of this.#pauses) {
+      this.#clock.clearTimeout(timer)
+      goOn()
+    }
     for (const answer of [...this.#asked.values()]) answer(false)
   }
 
@@ -184,14 +188,16 @@ export class Mover {
     return takenBack === true
   }
 
+  /** Resolves then, or when nothing is moved any more. */
   #pause(ms: number): Promise<void> {
+    if (this.#ended) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = this.#clock.setTimeout(() => {
-        this.#timers.delete(timer)
+        this.#pauses.delete(timer)
         resolve()
       }, ms)
-      this.#timers.add(timer)
-      if (this.#ended) resolve()
+      timer.unref()
+      this.#pauses.set(timer, resolve)
     })
   }
 

@@ -23,12 +23,14 @@ export interface SharedParts {
   readonly module: EngineModule
   readonly clock: GuardedClock
   readonly createEngine: () => Engine
+  /** How long it waits for a tab that shares with nobody. */
+  readonly lockWaitMs: number
   readonly signal: AbortSignal | undefined
 }
 
-export async function openShared({ storage, sharing, module, clock, createEngine, signal }: SharedParts): Promise<EmbeddedBox> {
+export async function openShared({ storage, sharing, module, clock, createEngine, lockWaitMs, signal }: SharedParts): Promise<EmbeddedBox> {
   const tab = crypto.randomUUID()
-  const standing = new Standing({ storage, sharing, clock, createEngine, tab })
+  const standing = new Standing({ storage, sharing, clock, createEngine, tab, lockWaitMs })
   const connecting = sharing.connect((why) => {
     const message = `the box cannot be used any more: ${why}`
     void standing.fail(new AckboxError('ERR_STORAGE_FAILED', message))

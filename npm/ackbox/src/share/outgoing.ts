@@ -90,16 +90,16 @@ export class Outgoing {
     else if (this.#writing.size > 0) this.#early.set(key, receipts)
   }
 
-  /** The hub has refused a row. Whether its owner was told: then the row is gone. */
-  async refused(key: number, failure: Failure): Promise<boolean> {
+  /** The hub of this epoch has refused a row. Whether its owner was told: then the row is gone. */
+  async refused(key: number, epoch: number, failure: Failure): Promise<boolean> {
     if (this.#writing.size > 0) await this.settled()
-    if (!this.#waiting.has(key)) return false
-    const isOurs = await this.#inbox.takeBack(key).catch(() => false)
+    // Nobody else answers from now on: who was told that it is stored must not lose it.
     const waiting = this.#take(key)
-    if (waiting === undefined) return isOurs
-    if (isOurs) waiting.leaving.refused(failure)
+    if (waiting === undefined) return false
+    const isTakenBack = await this.#inbox.takeBack(key, epoch).catch(() => false)
+    if (isTakenBack) waiting.leaving.refused(failure)
     else waiting.leaving.stored(waiting.ids)
-    return isOurs
+    return isTakenBack
   }
 
   /** Nobody waits any more: what was left is on the disk. */
@@ -128,11 +128,13 @@ export class Outgoing {
     this.#left()
     const left = Math.max(0, leftAt + STORED_AFTER_MS - this.#clock.now())
     keys.forEach((key, at) => this.#await(key, units[at]!.leaving, rows[at]!.items.map(({ record }) => record['id'] as string), left))
-    this.#early.clear()
+    // Of the others under way there may be early ones too.
+    if (this.#writing.size === 1) this.#early.clear()
   }
 
   #await(key: number, leaving: Leaving, ids: readonly string[], ms: number): void {
     const early = this.#early.get(key)
+    this.#early.delete(key)
     if (early !== undefined) return leaving.moved(early)
     const timer = this.#clock.setTimeout(() => this.#take(key)?.leaving.stored(ids), ms)
     this.#waiting.set(key, { leaving, ids, timer })

@@ -3,7 +3,8 @@
  * it is meant for one, for whom. What does not look like one of these is somebody else's and passed over.
  *
  * A tab speaks to the *hub*, which is the engine of the box in the tab that drives it: each hub has a name of its own, so
- * that nothing that was meant for one is taken by the next.
+ * that nothing that was meant for one is taken by the next. With each hello a tab begins a *session*: what a hub said to it
+ * before is about numbers that mean something else by now.
  */
 import type { Failure } from '../engine/engine.js'
 import type { OpenReport, QueueOptions, Request } from '../engine/objects.js'
@@ -70,13 +71,11 @@ export interface ReceiptOf {
 
 /** From a tab. */
 export type FromTab =
-  /** Who drives? */
-  | { readonly say: 'seek' }
-  /** Are you there? */
-  | { readonly say: 'ping'; readonly hub: string }
+  /** Who drives? I believe that this hub does, and that it knows me. */
+  | { readonly say: 'seek'; readonly hub?: string; readonly session: number }
   /** I am new to you: these queues and workers are mine, and this is what I wait for. */
-  | { readonly say: 'hello'; readonly hub: string; readonly calls: readonly Call[] }
-  | { readonly say: 'calls'; readonly hub: string; readonly calls: readonly Call[] }
+  | { readonly say: 'hello'; readonly hub: string; readonly session: number; readonly calls: readonly Call[] }
+  | { readonly say: 'calls'; readonly hub: string; readonly session: number; readonly calls: readonly Call[] }
   /** There is something in the inbox. */
   | { readonly say: 'left' }
   /** What you refused is told and taken back, or (false) it is yours. */
@@ -87,17 +86,17 @@ export type FromTab =
 
 /** From a hub. */
 export type FromHub =
-  /** I drive, from now on or still. */
-  | { readonly say: 'driving'; readonly hub: string; readonly isOpen: boolean }
+  /** I drive, from now on or still; as the owner of this epoch, which counts from when the box is open. */
+  | { readonly say: 'driving'; readonly hub: string; readonly isOpen: boolean; readonly epoch: number }
   /** To one tab that said hello: this is what was found when the box was opened. */
   | { readonly say: 'welcome'; readonly hub: string; readonly to: string; readonly report: OpenReport }
-  /** To one tab that I do not know (any more): say hello. */
-  | { readonly say: 'stranger'; readonly hub: string; readonly to: string }
-  | { readonly say: 'outputs'; readonly hub: string; readonly to: string; readonly outputs: readonly Output[] }
+  /** To one tab that I do not know (any more) from this hello: say hello. */
+  | { readonly say: 'stranger'; readonly hub: string; readonly to: string; readonly session: number }
+  | { readonly say: 'outputs'; readonly hub: string; readonly to: string; readonly session: number; readonly outputs: readonly Output[] }
   /** What a tab left under this key is in. */
   | { readonly say: 'moved'; readonly hub: string; readonly to: string; readonly key: number; readonly receipts: readonly ReceiptOf[] }
-  /** It is refused: take it back, and say whether you could. */
-  | { readonly say: 'refused'; readonly hub: string; readonly to: string; readonly key: number; readonly failure: Failure }
+  /** It is refused: take it back, and say whether you could. Only of the owner of this epoch, for the next may accept it. */
+  | { readonly say: 'refused'; readonly hub: string; readonly to: string; readonly key: number; readonly epoch: number; readonly failure: Failure }
   /** You have deliveries of mine: are you there? */
   | { readonly say: 'check'; readonly hub: string; readonly to: string }
   /** I drive no more. */
@@ -107,7 +106,7 @@ export type FromHub =
 export type Envelope = (FromTab | FromHub) & { readonly ackbox: number; readonly from: string }
 
 const SAYINGS = new Set<string>([
-  ...['seek', 'ping', 'hello', 'calls', 'left', 'told', 'here', 'bye'],
+  ...['seek', 'hello', 'calls', 'left', 'told', 'here', 'bye'],
   ...['driving', 'welcome', 'stranger', 'outputs', 'moved', 'refused', 'check', 'leaving'],
 ])
 

@@ -10,8 +10,9 @@ import { AckboxError } from '../errors.js'
 import type { Warning } from '../events.js'
 import { announceRelease } from '../lock-wait.js'
 import { checkSegments } from '../storage-port.js'
-import type { Sharing, Storage } from '../storage/storage.js'
+import { isFenced, type Sharing, type Storage } from '../storage/storage.js'
 import { Hub } from './hub.js'
+import type { Member } from './member.js'
 import { Mover } from './mover.js'
 import type { Envelope, FromHub, Output } from './protocol.js'
 import type { Link, TabEngine } from './tab-engine.js'
@@ -49,6 +50,8 @@ export class Seat {
   #driver: Driver | undefined
   #mover: Mover | undefined
   #report: OpenReport | undefined
+  #epoch = 0
+  #opening: Promise<void> | undefined
   #timer: TimerHandle | undefined
   #unregister = (): void => {}
 
@@ -63,25 +66,38 @@ export class Seat {
     return this.#mover !== undefined
   }
 
+  /** Counts up with each owner of the storage; 0 until it is open. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
   /** Opens the storage, which is owned, and reads it back; then serves this tab and all others. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return (this.#opening = this.#open())
+  }
+
+  async #open(): Promise<void> {
+    this.#sayDriving()
     const { storage, sharing, clock } = this.#parts
     const segments = checkSegments(await storage.open())
     this.#checkNotOver()
+    const inbox = sharing.owned()
+    this.#epoch = inbox.epoch
     const driver = (this.#driver = new Driver(this.#parts.createEngine(), clock, storage, this.#hub))
     this.#unregister = registerBusy(clock, () => driver.busy())
     const report = (this.#report = await driver.request<OpenReport>({ op: 'open', segments }))
     this.#checkNotOver()
     const { tab, failed, warned } = this.#host
-    this.#mover = new Mover(driver, sharing.owned(), report.moved, {
-      moved: (to, key, receipts) => this.#tell({ say: 'moved', hub: this.hub, to, key, receipts }),
-      refused: (to, key, failure) => this.#tell({ say: 'refused', hub: this.hub, to, key, failure }),
+    const { hub } = this
+    this.#mover = new Mover(driver, inbox, report.moved, {
+      moved: (to, key, receipts) => this.#tell({ say: 'moved', hub, to, key, receipts }),
+      refused: (to, key, failure) => this.#tell({ say: 'refused', hub, to, key, epoch: inbox.epoch, failure }),
       warned: (message) => warned({ message }),
       failed,
     })
     this.#host.engine.connect(this.#linkHere(tab))
     this.#host.engine.welcome(report)
-    this.#host.send({ say: 'driving', hub: this.hub, isOpen: true })
+    this.#sayDriving()
     this.#checkLater()
     void this.#mover.begin().catch(failed)
   }
@@ -93,20 +109,21 @@ export class Seat {
     if (member !== undefined) member.isHeard = true
     switch (message.say) {
       case 'seek':
-        return this.#host.send({ say: 'driving', hub: this.hub, isOpen: this.isOpen })
+        this.#sayDriving()
+        break
       case 'left':
         return this.#mover?.look()
       default:
     }
     if (!('hub' in message) || message.hub !== this.hub) return
     switch (message.say) {
-      case 'ping':
-        return this.#host.send({ say: 'driving', hub: this.hub, isOpen: this.isOpen })
+      case 'seek':
+        return void this.#knows(member, message)
       case 'hello':
-        return this.#welcome(from, message.calls)
+        return this.#welcome(from, message.session, message.calls)
       case 'calls':
-        if (member === undefined) return this.#host.send({ say: 'stranger', hub: this.hub, to: from })
-        return this.#hub.take(member, message.calls)
+        if (this.#knows(member, message)) this.#hub.take(member, message.calls)
+        return
       case 'told':
         return this.#mover?.answered(from, message.key, message.takenBack)
       case 'bye':
@@ -122,6 +139,9 @@ export class Seat {
       this.#mover?.end()
       await this.#mover?.settled()
       if (this.#driver?.isEnded === false) await this.#driver.request({ op: 'close' })
+    } catch (error) {
+      // One that was robbed meanwhile has nothing to close.
+      if (!this.#over.signal.aborted && !isFenced(error)) throw error
     } finally {
       await this.end()
     }
@@ -137,6 +157,8 @@ export class Seat {
     this.#driver?.end(closed)
     this.#host.send({ say: 'leaving', hub: this.hub })
     try {
+      // What is being opened can be closed only then.
+      await this.#opening?.catch(() => {})
       await this.#parts.storage.close()
     } finally {
       announceRelease()
@@ -147,10 +169,22 @@ export class Seat {
     if (this.#over.signal.aborted) throw this.#over.signal.reason
   }
 
-  #welcome(id: string, calls: Parameters<Hub['take']>[1]): void {
+  #sayDriving(): void {
+    this.#host.send({ say: 'driving', hub: this.hub, isOpen: this.isOpen, epoch: this.#epoch })
+  }
+
+  /** Whether a tab is the member that it takes itself for; it is told if not. */
+  #knows(member: Member | undefined, { from, session }: { readonly from: string; readonly session: number }): member is Member {
+    const isKnown = member?.session === session
+    if (!isKnown) this.#host.send({ say: 'stranger', hub: this.hub, to: from, session })
+    return isKnown
+  }
+
+  #welcome(id: string, session: number, calls: Parameters<Hub['take']>[1]): void {
     if (this.#report === undefined) return
     const { signal } = this.#over
-    const member = this.#hub.join(id, (outputs) => this.#host.send({ say: 'outputs', hub: this.hub, to: id, outputs }))
+    const send = (outputs: readonly Output[]): void => this.#host.send({ say: 'outputs', hub: this.hub, to: id, session, outputs })
+    const member = this.#hub.join(id, session, send)
     this.#host.send({ say: 'welcome', hub: this.hub, to: id, report: this.#report })
     this.#hub.take(member, calls)
     // However it ends: closed, killed, crashed.
@@ -169,7 +203,9 @@ export class Seat {
 
   /** The way to the hub in the tab of the hub. */
   #linkHere(tab: string): Link {
-    const member = this.#hub.join(tab, (outputs: readonly Output[]) => this.#host.engine.receive(outputs))
+    const member = this.#hub.join(tab, 0, (outputs) => {
+      if (!this.#over.signal.aborted) this.#host.engine.receive(outputs)
+    })
     return {
       hello: (calls) => this.#hub.take(member, calls),
       send: (calls) => this.#hub.take(member, calls),

@@ -2,19 +2,20 @@
  * How a tab stands to the one that drives: it finds it, notices when it is gone, and takes its place when it is its turn.
  *
  * All tabs wait in turn for the lock of the storage, which the browser gives to the next as soon as a tab ends. A tab that
- * is frozen keeps it: so whoever has work asks whether the driver is there, and takes the lock away if it says nothing for a
- * second. What the frozen one then tries to write meets another epoch and fails, and it stands in line like the others.
+ * is frozen keeps it: so the lock of one that is silent is taken away. What the frozen one then tries to write meets another
+ * epoch and fails, and it stands in line like the others; what it still says is passed over for its epoch as well.
  */
-import { type Clock, eventLoopTurn, type TimerHandle } from '../clock.js'
+import type { Clock } from '../clock.js'
 import { AckboxError } from '../errors.js'
-import type { Channel, Sharing, Storage } from '../storage/storage.js'
+import type { Channel, Sharing, Storage, StorageOwner } from '../storage/storage.js'
 import { isFenced } from '../storage/storage.js'
 import type { Engine } from '../engine/engine.js'
+import { Asking } from './asking.js'
 import { failureOf } from './member.js'
 import type { Outgoing } from './outgoing.js'
 import { type Envelope, envelopeOf, type FromHub, type FromTab, PROTOCOL } from './protocol.js'
 import { Seat } from './seat.js'
-import type { Link, TabEngine } from './tab-engine.js'
+import type { TabEngine } from './tab-engine.js'
 
 export interface StandingParts {
   readonly storage: Storage
@@ -23,33 +24,40 @@ export interface StandingParts {
   readonly createEngine: () => Engine
   /** The name of this tab. */
   readonly tab: string
+  /** How long it waits for a tab that shares with nobody. */
+  readonly lockWaitMs: number
 }
-
-/** No word of the driver for so long: it is frozen. */
-const SILENCE_MS = 1_000
-/** Who waits for an answer much longer was not there itself. */
-const ASLEEP_MS = 3 * SILENCE_MS
-/** Whoever has work asks again so long after an answer. */
-const ASK_AGAIN_MS = 1_000
 
 export class Standing {
   readonly #parts: StandingParts
+  readonly #asking: Asking
   #engine!: TabEngine
   #outgoing!: Outgoing
   #channel: Channel | undefined
   #die = (): void => {}
   #seat: Seat | undefined
+  /** It drove, and what it had there is being put away. */
+  #isStandingUp = false
   /** The hub that this tab speaks to; itself drives under `#seat`. */
   #hub: string | undefined
+  /** How often this tab said hello. */
+  #session = 0
+  /** The latest owner that was heard of. */
+  #epoch = 0
   /** Waiting in line for the lock. */
   #line: AbortController | undefined
-  /** It was asked whether the driver is there, and no word of it came since. */
-  #isAsking = false
-  #timer: TimerHandle | undefined
+  #begunAt = 0
+  #isClosing = false
   #ended = false
 
   constructor(parts: StandingParts) {
     this.#parts = parts
+    this.#asking = new Asking(parts.clock, {
+      isConcerned: () => this.#mayTake && this.#channel !== undefined && this.#engine.hasWork,
+      ask: () => this.#seek(),
+      owner: () => parts.sharing.owner(),
+      silent: (owner) => this.#silent(owner),
+    })
   }
 
   /** Whether this tab drives. */
@@ -61,21 +69,19 @@ export class Standing {
   async begin(engine: TabEngine, outgoing: Outgoing): Promise<void> {
     this.#engine = engine
     this.#outgoing = outgoing
-    this.#channel = this.#parts.sharing.channel((message) => this.#hear(message))
+    this.#begunAt = this.#parts.clock.now()
+    // A driver that hears of this tab looks whether it lives.
     this.#die = await this.#parts.sharing.live(this.#parts.tab)
     if (this.#ended) return this.#die()
+    this.#channel = this.#parts.sharing.channel((message) => this.#hear(message))
     this.#standInLine()
-    this.#send({ say: 'seek' })
-    this.worked()
+    this.#seek()
+    this.#asking.begin()
   }
 
   /** There is work for whoever drives: is it there? */
   worked(): void {
-    if (this.#ended || this.#channel === undefined || this.#isAsking || this.#seat !== undefined || !this.#engine.hasWork) return
-    this.#isAsking = true
-    const askedAt = this.#parts.clock.now()
-    this.#send(this.#hub === undefined ? { say: 'seek' } : { say: 'ping', hub: this.#hub })
-    this.#after(SILENCE_MS, () => void this.#lookForAnswer(askedAt))
+    this.#asking.begin()
   }
 
   /** Something was left in the inbox. */
@@ -86,6 +92,7 @@ export class Standing {
 
   /** Leaves in good order. */
   async close(): Promise<void> {
+    this.#isClosing = true
     const seat = this.#seat
     if (seat !== undefined) await seat.close()
     else if (this.#hub !== undefined) this.#send({ say: 'bye', hub: this.#hub })
@@ -96,7 +103,7 @@ export class Standing {
   async end(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
-    if (this.#timer !== undefined) this.#parts.clock.clearTimeout(this.#timer)
+    this.#asking.end()
     this.#line?.abort(ended())
     const seat = this.#seat
     this.#seat = undefined
@@ -113,11 +120,20 @@ export class Standing {
     this.#engine.fail(failureOf(error))
   }
 
+  get #mayTake(): boolean {
+    return !this.#ended && this.#seat === undefined && !this.#isStandingUp
+  }
+
   #hear(data: unknown): void {
     const message = envelopeOf(data)
     if (message === undefined || this.#ended) return
     if (message.ackbox !== PROTOCOL) return this.#hearOtherVersion(message)
-    if (this.#seat !== undefined) return this.#seat.hear(message)
+    const seat = this.#seat
+    if (seat === undefined) return this.#hearHub(message)
+    // It was robbed while it slept.
+    const isPast = message.say === 'driving' && message.isOpen && message.epoch > seat.epoch
+    if (!isPast) return seat.hear(message)
+    void this.#standUp(seat)
     this.#hearHub(message)
   }
 
@@ -127,7 +143,7 @@ export class Standing {
     if (ackbox > PROTOCOL) {
       const message = 'another tab drives the box with a newer version of ackbox; load this page again to get that version'
       void this.fail(new AckboxError('ERR_NEWER_FORMAT', message))
-    } else if (this.#seat === undefined) void this.#steal()
+    } else void this.#steal()
   }
 
   /** A message of whoever drives, to all or to this tab. */
@@ -135,28 +151,43 @@ export class Standing {
     if ('to' in message && message.to !== this.#parts.tab) return
     switch (message.say) {
       case 'driving':
-        this.#heard()
-        return this.#follow(message.hub, message.isOpen, message.hub !== this.#hub)
-      case 'stranger':
-        if (message.hub === this.#hub) this.#follow(message.hub, true, true)
-        return
+        return this.#hearDriver(message)
       case 'leaving':
         if (message.hub === this.#hub) this.#forget()
         return
       case 'moved':
-        this.#heard()
+        this.#asking.heard()
         return this.#outgoing.moved(message.key, message.receipts)
       case 'refused':
-        this.#heard()
+        this.#asking.heard()
         return void this.#answer(message)
       default:
     }
     if (!('hub' in message) || message.hub !== this.#hub) return
-    if (message.say === 'welcome') this.#engine.welcome(message.report)
-    else if (message.say === 'outputs') {
-      this.#heard()
-      this.#engine.receive(message.outputs)
-    } else if (message.say === 'check') this.#send({ say: 'here', hub: message.hub })
+    switch (message.say) {
+      case 'welcome':
+        return this.#engine.welcome(message.report)
+      case 'stranger':
+        if (message.session === this.#session) this.#follow(message.hub)
+        return
+      case 'outputs':
+        this.#asking.heard()
+        if (message.session === this.#session) this.#engine.receive(message.outputs)
+        return
+      case 'check':
+        return this.#send({ say: 'here', hub: message.hub })
+      default:
+    }
+  }
+
+  #hearDriver({ hub, isOpen, epoch }: Extract<FromHub, { say: 'driving' }>): void {
+    // One that was robbed, and does not know yet.
+    if (isOpen && epoch < this.#epoch) return
+    this.#asking.heard()
+    if (hub === this.#hub) return
+    if (!isOpen) return this.#forget()
+    this.#epoch = epoch
+    this.#follow(hub)
   }
 
   /** What the hub in this tab says of what this tab has left. */
@@ -165,23 +196,22 @@ export class Standing {
     else if (message.say === 'refused') void this.#answer(message)
   }
 
-  async #answer({ hub, key, failure }: Extract<FromHub, { say: 'refused' }>): Promise<void> {
-    const takenBack = await this.#outgoing.refused(key, failure)
+  async #answer({ hub, key, epoch, failure }: Extract<FromHub, { say: 'refused' }>): Promise<void> {
+    const takenBack = await this.#outgoing.refused(key, epoch, failure)
     const answer = { say: 'told', hub, key, takenBack } as const
     if (this.#seat !== undefined) this.#seat.hear({ ackbox: PROTOCOL, from: this.#parts.tab, ...answer })
     else this.#send(answer)
   }
 
-  #follow(hub: string, isOpen: boolean, isNew: boolean): void {
-    if (!isNew) return
-    if (!isOpen) return this.#engine.disconnect()
+  /** Says hello to a hub, which knows nothing of this tab. */
+  #follow(hub: string): void {
+    const session = ++this.#session
     this.#hub = hub
-    const link: Link = {
-      hello: (calls) => this.#send({ say: 'hello', hub, calls }),
-      send: (calls) => this.#send({ say: 'calls', hub, calls }),
-    }
-    this.#engine.connect(link)
-    this.worked()
+    this.#engine.connect({
+      hello: (calls) => this.#send({ say: 'hello', hub, session, calls }),
+      send: (calls) => this.#send({ say: 'calls', hub, session, calls }),
+    })
+    this.#asking.begin()
   }
 
   #forget(): void {
@@ -189,37 +219,38 @@ export class Standing {
     this.#engine.disconnect()
   }
 
+  #seek(): void {
+    const hub = this.#hub
+    this.#send({ say: 'seek', session: this.#session, ...(hub === undefined ? {} : { hub }) })
+  }
+
   #send(message: FromTab | FromHub): void {
     this.#channel?.send({ ackbox: PROTOCOL, from: this.#parts.tab, ...message })
   }
 
-  #after(ms: number, then: () => void): void {
-    const { clock } = this.#parts
-    if (this.#timer !== undefined) clock.clearTimeout(this.#timer)
-    this.#timer = clock.setTimeout(then, ms)
-    this.#timer.unref()
-  }
-
-  /** A word of the driver: it is there. */
-  #heard(): void {
-    if (!this.#isAsking) return
-    this.#isAsking = false
-    this.#after(ASK_AGAIN_MS, () => this.worked())
-  }
-
-  async #lookForAnswer(askedAt: number): Promise<void> {
-    // What was sent may wait behind the timer.
-    await eventLoopTurn()
-    if (this.#ended || this.#seat !== undefined || !this.#isAsking) return
-    this.#isAsking = false
-    if (this.#parts.clock.now() - askedAt > ASLEEP_MS) this.worked()
-    else await this.#steal()
-  }
-
   /** Waits for the lock until whoever has it ends. */
   #standInLine(): void {
+    this.#own(false)
+  }
+
+  #silent({ isExclusive }: StorageOwner): void {
+    if (!this.#mayTake) return
+    if (!isExclusive) return this.#steal()
+    const { clock, lockWaitMs } = this.#parts
+    const waitedMs = clock.now() - this.#begunAt
+    if (waitedMs < lockWaitMs) this.#asking.begin()
+    else void this.fail(lockedAlone(waitedMs))
+  }
+
+  #steal(): void {
+    if (this.#mayTake) this.#own(true)
+  }
+
+  /** In line for the lock, or in front of it. */
+  #own(steal: boolean): void {
+    this.#line?.abort(ended())
     const line = (this.#line = new AbortController())
-    this.#parts.sharing.own({ steal: false, signal: line.signal, onLost: () => this.#lost() }).then(
+    this.#parts.sharing.own({ steal, signal: line.signal, onLost: () => this.#lost() }).then(
       () => this.#drive(),
       (error: unknown) => {
         if (!line.signal.aborted) void this.fail(error)
@@ -227,26 +258,12 @@ export class Standing {
     )
   }
 
-  async #steal(): Promise<void> {
-    if (await this.#parts.sharing.isExclusive()) return this.fail(lockedAlone())
-    if (this.#ended || this.#seat !== undefined) return
-    this.#line?.abort(ended())
-    const line = (this.#line = new AbortController())
-    try {
-      await this.#parts.sharing.own({ steal: true, signal: line.signal, onLost: () => this.#lost() })
-      this.#drive()
-    } catch (error) {
-      if (!line.signal.aborted) void this.fail(error)
-    }
-  }
-
   /** The lock is this tab's. */
   #drive(): void {
     this.#line = undefined
-    this.#isAsking = false
+    this.#asking.end()
     if (this.#ended) return void this.#parts.storage.close().catch(() => {})
-    this.#engine.disconnect()
-    this.#hub = undefined
+    this.#forget()
     const seat = new Seat(this.#parts, {
       tab: this.#parts.tab,
       engine: this.#engine,
@@ -256,7 +273,6 @@ export class Standing {
       warned: (warning) => this.#engine.warn(warning),
     })
     this.#seat = seat
-    this.#send({ say: 'driving', hub: seat.hub, isOpen: false })
     seat.open().catch((error: unknown) => this.#unseat(seat, error))
   }
 
@@ -268,21 +284,24 @@ export class Standing {
 
   /** The engine or its storage has failed. */
   async #unseat(seat: Seat, error: unknown): Promise<void> {
-    if (this.#seat !== seat || this.#ended) return
+    if (this.#seat !== seat || this.#isClosing || this.#ended) return
     if (isFenced(error)) return this.#standUp(seat)
     await this.fail(error)
   }
 
   /** Drives no more, and waits like the others. */
   async #standUp(seat: Seat): Promise<void> {
-    if (this.#seat !== seat) return
+    if (this.#seat !== seat || this.#isClosing) return
     this.#seat = undefined
+    this.#isStandingUp = true
+    this.#epoch = Math.max(this.#epoch, seat.epoch)
     this.#engine.disconnect()
     await seat.end().catch(() => {})
+    this.#isStandingUp = false
     if (this.#ended) return
     this.#standInLine()
-    this.#send({ say: 'seek' })
-    this.worked()
+    this.#seek()
+    this.#asking.begin()
   }
 }
 
@@ -290,7 +309,9 @@ function ended(): AckboxError<'ERR_CLOSED'> {
   return new AckboxError('ERR_CLOSED', 'this tab has closed the box')
 }
 
-function lockedAlone(): AckboxError<'ERR_LOCKED'> {
-  const message = "another tab or worker of this site has the box open and shares it with nobody; open it there with whenLocked 'share' too"
+function lockedAlone(waitedMs: number): AckboxError<'ERR_LOCKED'> {
+  const message =
+    'another tab or worker of this site has the box open and shares it with nobody; ' +
+    `open it there with whenLocked 'share' too; waited for it for ${waitedMs} ms`
   return new AckboxError('ERR_LOCKED', message, { details: { sameProcess: false } })
 }

@@ -129,19 +129,32 @@ export interface Channel {
 export interface SharedInbox {
   /** Keeps these; gives their keys. They are on the disk when it resolves; a rejection for lack of room has `clean: true`. */
   add(rows: readonly unknown[]): Promise<number[]>
-  /** Takes one back: false if it is not there any more, or is the owner's by now. */
-  takeBack(key: number): Promise<boolean>
+  /**
+   * Takes one back that the owner of this epoch has refused: false if it is not there any more, is the owner's by now, or if
+   * somebody else owns the storage, who may accept it.
+   */
+  takeBack(key: number, epoch: number): Promise<boolean>
   close(): void
 }
 
 /** The inbox as its owner sees it; every call rejects if somebody else owns the storage by now. */
 export interface OwnedInbox {
+  /** Counts up with each owner. */
+  readonly epoch: number
   /** Some rows behind a key, in their order. */
   rows(after: number): Promise<{ readonly key: number; readonly row: unknown }[]>
   /** Makes a row the owner's: nobody takes it back any more. False if it is not there. */
   claim(key: number): Promise<boolean>
   /** Removes all up to a key. */
   remove(upTo: number): Promise<void>
+}
+
+/** Who owns a storage that several may share. */
+export interface StorageOwner {
+  /** A name for the tab or worker; `undefined` if there is none, or the browser does not say. */
+  readonly client: string | undefined
+  /** It shares with nobody. */
+  readonly isExclusive: boolean
 }
 
 /** How those who share a storage find each other, and decide who owns it. */
@@ -152,8 +165,8 @@ export interface Sharing {
    * `close` gives the ownership up. `onLost` is called if it is taken away.
    */
   own(options: { readonly steal: boolean; readonly signal: AbortSignal; readonly onLost: () => void }): Promise<void>
-  /** Whether its owner shares with nobody. */
-  isExclusive(): Promise<boolean>
+  /** Who owns it now. */
+  owner(): Promise<StorageOwner>
   /** Tells that this one lives, until what it gives is called or the tab ends, however it ends. */
   live(who: string): Promise<() => void>
   /** Resolves when somebody who lived does not any more. */

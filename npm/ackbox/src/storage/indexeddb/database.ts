@@ -5,6 +5,7 @@
  * |---|---|---|
  * | `journal` | `[segment, end]`: where the chunk ends in its segment, in bytes | the bytes of one append |
  * | `owner` | `'owner'` | who owns the journal: an `OwnerRow` |
+ * | `owner` | the number of an epoch that is over | who came next: the fence against its owner |
  * | `reserve` | `'ballast'` | bytes without a meaning: room for settlements |
  * | `inbox` | counted up | what tabs that do not own the journal leave for the one that does |
  */
@@ -18,7 +19,7 @@ import { denied } from './denied.js'
 /** What the database looks like. */
 export interface Schema extends DBSchema {
   journal: { key: [segment: number, end: number]; value: Uint8Array }
-  owner: { key: string; value: OwnerRow }
+  owner: { key: string | number; value: OwnerRow }
   inbox: { key: number; value: InboxRow }
   reserve: { key: string; value: Uint8Array }
 }
@@ -37,7 +38,7 @@ export interface InboxRow {
   readonly claimed?: true
 }
 
-/** The one key of the store `owner`. */
+/** The key of the owner in the store `owner`. */
 export const OWNER = 'owner'
 /** The one key of the store `reserve`. */
 export const BALLAST = 'ballast'

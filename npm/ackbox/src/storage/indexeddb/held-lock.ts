@@ -2,6 +2,8 @@
 
 /** Lets a holder of the lock go. */
 export interface Hold {
+  /** It was neither let go nor taken away. */
+  readonly isHeld: boolean
   release(): Promise<void>
 }
 
@@ -34,6 +36,9 @@ export function holdLock(locks: LockManager, name: string, options: LockOptions,
         }
         isHeld = true
         granted({
+          get isHeld() {
+            return isHeld
+          },
           release: async () => {
             isHeld = false
             letGo()
@@ -45,8 +50,9 @@ export function holdLock(locks: LockManager, name: string, options: LockOptions,
       .then(
         () => {},
         (error: unknown) => {
-          if (isHeld) onLost()
-          else refused(error)
+          if (!isHeld) return refused(error)
+          isHeld = false
+          onLost()
         },
       )
   })

@@ -1,11 +1,13 @@
 /**
  * The inbox: what tabs that do not own the journal leave for the one that does, each row under a key that counts up. Rows
- * are written in strict transactions, so what was left survives what the journal survives. The owner reads its epoch first
- * in every transaction of its own, as it does for the journal.
+ * are written in strict transactions, so what was left survives what the journal survives. The owner makes sure in every
+ * transaction of its own that it is the owner, as it does for the journal.
+ *
+ * What is known when a transaction begins is committed at once, so that a tab that is frozen then holds nobody up.
  */
 
 import type { OwnedInbox, SharedInbox } from '../storage.js'
-import type { Database } from './database.js'
+import { type Database, OWNER } from './database.js'
 import type { OwnedJournal } from './owned-journal.js'
 import { isQuotaError, noRoom } from './room.js'
 
@@ -21,6 +23,7 @@ export function sharedInbox(database: Database, name: string): SharedInbox {
       try {
         const transaction = database.transaction('inbox', 'readwrite', { durability: 'strict' })
         const keys = rows.map((row) => transaction.store.add({ row }))
+        transaction.commit()
         const [added] = await Promise.all([Promise.all(keys), transaction.done])
         return added
       } catch (error) {
@@ -28,11 +31,12 @@ export function sharedInbox(database: Database, name: string): SharedInbox {
       }
     },
 
-    async takeBack(key) {
-      const transaction = database.transaction('inbox', 'readwrite', { durability: 'strict' })
-      const found = await transaction.store.get(key)
-      const isFree = found !== undefined && found.claimed === undefined
-      if (isFree) await transaction.store.delete(key)
+    async takeBack(key, epoch) {
+      const transaction = database.transaction(['owner', 'inbox'], 'readwrite', { durability: 'strict' })
+      const inbox = transaction.objectStore('inbox')
+      const [owner, found] = await Promise.all([transaction.objectStore('owner').get(OWNER), inbox.get(key)])
+      const isFree = owner?.epoch === epoch && found !== undefined && found.claimed === undefined
+      if (isFree) await inbox.delete(key)
       await transaction.done
       return isFree
     },
@@ -44,15 +48,16 @@ export function sharedInbox(database: Database, name: string): SharedInbox {
 /** The inbox for the owner. */
 export function ownedInbox(database: Database, journal: OwnedJournal): OwnedInbox {
   return {
+    epoch: journal.epoch,
+
     async rows(after) {
       const transaction = database.transaction(['owner', 'inbox'], 'readonly')
       const inbox = transaction.objectStore('inbox')
       const range = IDBKeyRange.lowerBound(after, true)
-      const [keys, rows] = await Promise.all([
-        inbox.getAllKeys(range, ROWS_AT_ONCE),
-        inbox.getAll(range, ROWS_AT_ONCE),
-        journal.check(transaction.objectStore('owner')),
-      ])
+      const asked = [inbox.getAllKeys(range, ROWS_AT_ONCE), inbox.getAll(range, ROWS_AT_ONCE)] as const
+      const checked = journal.check(transaction.objectStore('owner'))
+      transaction.commit()
+      const [keys, rows] = await Promise.all([...asked, checked])
       return keys.map((key, index) => ({ key, row: rows[index]!.row }))
     },
 
@@ -71,10 +76,12 @@ export function ownedInbox(database: Database, journal: OwnedJournal): OwnedInbo
       // The journal says that they were moved: that they are gone may be forgotten.
       const transaction = database.transaction(['owner', 'inbox'], 'readwrite', { durability: 'relaxed' })
       await settled(transaction, async () => {
-        await Promise.all([
-          journal.check(transaction.objectStore('owner')),
+        const asked = [
+          journal.pass(transaction.objectStore('owner')),
           transaction.objectStore('inbox').delete(IDBKeyRange.upperBound(upTo)),
-        ])
+        ]
+        transaction.commit()
+        await Promise.all(asked)
       })
     },
   }

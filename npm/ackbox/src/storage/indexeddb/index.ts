@@ -158,7 +158,7 @@ class IndexedDbStorage implements Storage, Shareable {
     const opened = this.#whileOpen('truncate')
     if (this.#sizeOf(opened, segment) <= bytes) return
     await this.#explain(`could not cut segment ${segment} to ${bytes} bytes`, () =>
-      opened.journal.write(this.#strictness, (journal) => cutChunks(journal, segment, bytes)),
+      opened.journal.rewrite(this.#strictness, (journal) => cutChunks(journal, segment, bytes)),
     )
     opened.sizes.set(segment, bytes)
   }
@@ -205,6 +205,8 @@ class IndexedDbStorage implements Storage, Shareable {
   async #openJournal(ownership: Ownership, onLost: (why: string) => void): Promise<Opened> {
     const database = await connect(this.#name, onLost)
     try {
+      // A claim would fence the next owner off.
+      if (!ownership.isHeld) throw this.#failed('could not be opened', 'another tab took the lock')
       const journal = await ownJournal(database, this.#name, ownership.since)
       const reserve = quotaReserve(this.#name)
       const ballast = new Ballast(database)

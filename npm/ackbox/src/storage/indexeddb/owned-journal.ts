@@ -1,12 +1,13 @@
 /**
- * The journal as its owner writes it. Every transaction first reads who the owner is, and does nothing if that is somebody
- * else by now: a tab that was frozen, or lost its lock while it slept, changes nothing when it wakes up.
+ * The journal as its owner writes it. Every transaction does nothing if the owner is somebody else by now: a tab that was
+ * frozen, or lost its lock while it slept, changes nothing when it wakes up.
  */
 
 import { AckboxError } from '../../errors.js'
 import { markFenced, type SegmentInfo } from '../storage.js'
 import { listSegments } from './chunks.js'
 import { type Database, type Journal, JOURNAL_STORES, OWNER, type Owner, type OwnerRow } from './database.js'
+import { passFence, raiseFence } from './fence.js'
 import { isQuotaError } from './room.js'
 
 /** The browser's words for what a transaction promises. */
@@ -40,7 +41,7 @@ async function claim(database: Database, since: number): Promise<Found> {
     const owner = transaction.objectStore('owner')
     const self = { epoch: (await epochIn(owner)) + 1, since }
     const segments = await listSegments(transaction.objectStore('journal'))
-    await owner.put(self, OWNER)
+    await Promise.all([owner.put(self, OWNER), raiseFence(owner, self)])
     await transaction.done
     return { self, segments, isClaimed: true }
   } catch (error) {
@@ -75,44 +76,71 @@ export class OwnedJournal {
     return work(this.#database.transaction(JOURNAL_STORES, 'readonly').objectStore('journal'))
   }
 
-  /** Changes the journal in one transaction: it is as durable as asked when this resolves; when it rejects, nothing happened. */
-  async write(durability: Strictness, work: (journal: Journal) => Promise<void>): Promise<void> {
-    const transaction = this.#database.transaction(JOURNAL_STORES, 'readwrite', { durability })
-    const undone = failureOf(transaction.done)
-    try {
-      const journal = transaction.objectStore('journal')
-      const checked = this.#checkOwner(transaction.objectStore('owner'), journal)
-      // What is asked for behind the check is undone by it, so its answer is not waited for.
-      if (!this.#isClaimed) await checked
-      await Promise.all([checked, work(journal)])
-      transaction.commit()
-      await transaction.done
-      this.#isClaimed = true
-    } catch (error) {
-      abort(transaction)
-      throw reasonOf(error, await undone)
-    }
+  /** Counts up with each owner. */
+  get epoch(): number {
+    return this.#self.epoch
   }
 
-  /** Throws unless this one is the owner, as `owner` tells in a transaction of its own. */
+  /**
+   * Changes the journal in one transaction: it is as durable as asked when this resolves; when it rejects, nothing happened.
+   * `ask` asks for all of it at once.
+   */
+  async write(durability: Strictness, ask: (journal: Journal) => Promise<unknown>): Promise<void> {
+    if (!this.#isClaimed) return this.rewrite(durability, ask)
+    await this.#transact(durability, async (journal, owner, commit) => {
+      const asked = [this.pass(owner), ask(journal)]
+      commit()
+      await Promise.all(asked)
+    })
+  }
+
+  /** The same for what reads before it writes. */
+  async rewrite(durability: Strictness, work: (journal: Journal) => Promise<unknown>): Promise<void> {
+    await this.#transact(durability, async (journal, owner, commit) => {
+      const checked = this.#isClaimed ? this.pass(owner) : this.#claim(owner, journal)
+      // What is asked for behind the fence is undone with it; a claim looks at what there is.
+      if (!this.#isClaimed) await checked
+      await Promise.all([checked, work(journal)])
+      commit()
+    })
+    this.#isClaimed = true
+  }
+
+  /** Undoes a transaction unless this one is the owner. */
+  async pass(owner: Pick<Owner, 'add' | 'delete'>): Promise<void> {
+    await passFence(owner, this.#self, () => this.#fenced())
+  }
+
+  /** Throws unless this one is the owner, or may still become it, as `owner` tells in a transaction of its own. */
   async check(owner: Pick<Owner<IDBTransactionMode>, 'get'>): Promise<void> {
-    if (((await owner.get(OWNER))?.epoch ?? 0) !== this.#self.epoch) throw this.#fenced()
+    const expected = this.#isClaimed ? this.#self.epoch : this.#self.epoch - 1
+    if (((await owner.get(OWNER))?.epoch ?? 0) !== expected) throw this.#fenced()
   }
 
   close(): void {
     this.#database.close()
   }
 
-  async #checkOwner(owner: Owner, journal: Journal): Promise<void> {
-    const epoch = await epochIn(owner)
-    if (this.#isClaimed) {
-      if (epoch !== this.#self.epoch) throw this.#fenced()
-      return
+  async #transact(
+    durability: Strictness,
+    work: (journal: Journal, owner: Owner<'readwrite'>, commit: () => void) => Promise<void>,
+  ): Promise<void> {
+    const transaction = this.#database.transaction(JOURNAL_STORES, 'readwrite', { durability })
+    const undone = failureOf(transaction.done)
+    try {
+      await work(transaction.objectStore('journal'), transaction.objectStore('owner'), () => transaction.commit())
+      await transaction.done
+    } catch (error) {
+      abort(transaction)
+      throw reasonOf(error, await undone)
     }
-    // If the owner before wrote on, what was read back since is not all.
-    const isUnchanged = epoch === this.#self.epoch - 1 && isSame(await listSegments(journal), this.segments)
+  }
+
+  /** Becomes the owner, if everything is as it was found: if the owner before wrote on, what was read back is not all. */
+  async #claim(owner: Owner<'readwrite'>, journal: Journal): Promise<void> {
+    const isUnchanged = (await epochIn(owner)) === this.#self.epoch - 1 && isSame(await listSegments(journal), this.segments)
     if (!isUnchanged) throw this.#fenced()
-    await owner.put(this.#self, OWNER)
+    await Promise.all([owner.put(this.#self, OWNER), raiseFence(owner, this.#self)])
   }
 
   #fenced(): AckboxError<'ERR_STORAGE_FAILED'> {

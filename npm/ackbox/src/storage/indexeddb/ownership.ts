@@ -18,6 +18,8 @@ const owners = new Map<string, number>()
 export interface Ownership {
   /** Since when, in milliseconds since 1970. */
   readonly since: number
+  /** It was neither given up nor taken away. */
+  readonly isHeld: boolean
   /** Gives it up. Idempotent. */
   release(): Promise<void>
 }
@@ -31,7 +33,12 @@ export async function own(name: string, locks: LockManager | undefined, onLost: 
   const hold = locks === undefined ? holdAlone(name) : await take(locks, name, lockName(name), onLost)
   if (hold === undefined) return undefined
   const alone = locks === undefined ? undefined : await take(locks, name, exclusiveName(name), () => {})
-  return owned(name, { release: async () => void (await Promise.all([hold.release(), alone?.release()])) })
+  return owned(name, {
+    get isHeld() {
+      return hold.isHeld
+    },
+    release: async () => void (await Promise.all([hold.release(), alone?.release()])),
+  })
 }
 
 /** Ownership by a lock that is held. */
@@ -43,7 +50,13 @@ export function owned(name: string, hold: Hold): Ownership {
     owners.delete(name)
     return hold.release()
   }
-  return { since, release: () => (released ??= release()) }
+  return {
+    since,
+    get isHeld() {
+      return hold.isHeld
+    },
+    release: () => (released ??= release()),
+  }
 }
 
 /** The name of the lock, which stands for the name of the database in the whole origin. */
@@ -68,7 +81,7 @@ function checkNotOwned(name: string): void {
 
 /** A page without a secure context has no locks, and its other tabs could not be kept away. */
 function holdAlone(name: string): Hold {
-  if (globalThis.isSecureContext !== false) return { release: async () => {} }
+  if (globalThis.isSecureContext !== false) return { isHeld: true, release: async () => {} }
   const message = `database '${name}': expected Web Locks, which browsers give to pages from https: or localhost only`
   throw new AckboxError('ERR_UNSUPPORTED', message)
 }

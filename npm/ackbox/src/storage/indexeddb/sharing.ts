@@ -47,9 +47,10 @@ export function sharingOf(name: string, { locks, Channel }: Surroundings, holder
       }
     },
     own: ({ steal, signal, onLost }) => own(locks, name, steal, signal, onLost, holder),
-    async isExclusive() {
+    async owner() {
       const { held = [] } = await locks.query()
-      return held.some((lock) => lock.name === exclusiveName(name))
+      const client = held.find((lock) => lock.name === lockName(name))?.clientId
+      return { client, isExclusive: held.some((lock) => lock.name === exclusiveName(name)) }
     },
     async live(who) {
       const { release } = await holdLock(locks, tabName(name, who), {}, () => {})
