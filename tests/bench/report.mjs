@@ -3,6 +3,7 @@
 import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { TARGET_BYTES, TARGET_SECONDS } from './backlog.mjs'
 import { TARGET_GROWTH } from './breakers.mjs'
+import { browserSection } from './browser-report.mjs'
 import { TARGET_ENTRY_BYTES, TARGET_RATIO } from './ids.mjs'
 import { limitsSection } from './limits-report.mjs'
 import { policiesSection } from './policies-report.mjs'
@@ -21,13 +22,33 @@ export function describeMachine() {
   }
 }
 
-export function toMarkdown({ measuredAt, minutes, machine, loads, options, throughput, backlog, ids, steps, breakers, policies, limits }) {
+/** Of all parts that were measured. */
+export function toMarkdown({ measuredAt, minutes, machine, loads, options, ...measured }) {
   return [
     '# Bench',
     '',
     `Node ${machine.node}, ${machine.system}, ${machine.processors}, ${machine.memoryGiB} GiB. Medians of ${options.rounds} rounds.`,
     `${measuredAt}, after ${count(minutes)} minutes. Load of the machine: ${loads[0].toFixed(1)} before, ${loads[1].toFixed(1)} at the end; above ${cpus().length} is noise.`,
     '',
+    ...Object.keys(SECTIONS)
+      .filter((part) => measured[part] !== undefined)
+      .flatMap((part) => SECTIONS[part](measured[part], options)),
+  ].join('\n')
+}
+
+const SECTIONS = {
+  throughput: throughputSection,
+  backlog: backlogSection,
+  ids: idsSection,
+  steps: stepsSection,
+  breakers: breakersSection,
+  policies: policiesSection,
+  limits: limitsSection,
+  browser: browserSection,
+}
+
+function throughputSection(throughput, options) {
+  return [
     `## Enqueue and process, end to end`,
     '',
     `${count(options.orders)} orders of ${ORDER_BYTES} bytes, 1,000 outstanding, every byte flushed to the disk. The reference: JSON`,
@@ -41,6 +62,11 @@ export function toMarkdown({ measuredAt, minutes, machine, loads, options, throu
       target === undefined ? '' : `>= ${target}: ${verdict(met)}`,
     ])),
     '',
+  ]
+}
+
+function backlogSection(backlog, options) {
+  return [
     `## Opening a journal with ${count(options.backlog)} pending orders`,
     '',
     'In a fresh process, the journal in the page cache. Resident: right after opening.',
@@ -53,6 +79,11 @@ export function toMarkdown({ measuredAt, minutes, machine, loads, options, throu
       `< ${TARGET_SECONDS} s, < ${TARGET_BYTES / 1e6} MB resident: ${verdict(met)}`,
     ])),
     '',
+  ]
+}
+
+function idsSection(ids, options) {
+  return [
     '## Explicit ids',
     '',
     `Enqueueing ${count(options.orders)} orders with an id each, beside as many without, in turns in one process.`,
@@ -67,6 +98,11 @@ export function toMarkdown({ measuredAt, minutes, machine, loads, options, throu
     '',
     `${count(ids.memory.ids)} finished ids keep ${ids.memory.bytesPerId.toFixed(1)} bytes of memory each (native), of at most ${TARGET_ENTRY_BYTES}: ${verdict(ids.memory.met)}.`,
     '',
+  ]
+}
+
+function stepsSection(steps) {
+  return [
     '## Steps',
     '',
     'A result of 40 bytes made durable by a step of a handler, beside an append with a flush of the same in plain JavaScript. So many',
@@ -79,6 +115,11 @@ export function toMarkdown({ measuredAt, minutes, machine, loads, options, throu
       `${cost.toFixed(2)} x`,
     ])),
     '',
+  ]
+}
+
+function breakersSection(breakers) {
+  return [
     '## A circuit breaker around an async function that does nothing',
     '',
     'Nanoseconds of processor time beyond the bare call, once all is compiled: calls that succeed, calls of which every tenth fails, failures of',
@@ -99,7 +140,5 @@ export function toMarkdown({ measuredAt, minutes, machine, loads, options, throu
         : `<= ${breaker.target} of cockatiel, growth <= ${TARGET_GROWTH}, no timers: ${verdict(breaker.met)}`,
     ])),
     '',
-    ...policiesSection(policies),
-    ...limitsSection(limits),
-  ].join('\n')
+  ]
 }

@@ -51,8 +51,8 @@ usage: cargo xtask <command>
                    --folder; with --check its tests in Chromium instead
   test             build everything and run every test; the last line counts them
   bench [options]  build everything, then measure it against a plain reference; the options go to
-                   the benchmark: --rounds, --orders, --backlog, --ids, --calls, --limits,
-                   --check
+                   the benchmark: --only (some parts of it), --rounds, --orders, --backlog, --ids,
+                   --calls, --limits, --outbox, --check
   simulate [options]
                    the engine in seeded worlds of crashes and faults: --seed, --seeds, --seconds,
                    --keep (some operations of one world)

@@ -1,6 +1,7 @@
 //! Commands that build what a program needs, then hand over to it: `demo` and `bench`.
 
 use std::env;
+use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
@@ -61,7 +62,7 @@ fn browser_demo(options: &[String]) -> Result<ExitCode> {
     Ok(exit_code(status))
 }
 
-/// Runs the benchmark on both engines; its exit code is the command's.
+/// Runs the benchmark on both engines, and in a browser where there is one; its exit code is the command's.
 pub(crate) fn bench(options: &[String]) -> Result<ExitCode> {
     let progress = Progress::new()?;
     tools::check(&progress)?;
@@ -70,7 +71,10 @@ pub(crate) fn bench(options: &[String]) -> Result<ExitCode> {
     native::build(&progress)?;
     wasm::build(&progress)?;
     typescript::compile(&progress)?;
-    hand_over(BENCH, options, &[])
+    let browser = chromium::find(&progress)?;
+    let browser = browser.as_deref().and_then(Path::to_str);
+    let environment = browser.map(|program| (chromium::VARIABLE, program));
+    hand_over(BENCH, options, environment.as_slice())
 }
 
 /// Builds the native addon, or WebAssembly where the addon cannot be built or the environment wants it.
