@@ -1,8 +1,6 @@
 //! Delays, case by case, from `testdata/backoff`. The form of a case is explained in its first file. [A7 exponential, A7 constant, A7 decorrelated]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use ackbox_core::policy::backoff::{Backoff, Jitter};
 
@@ -18,13 +16,23 @@ const RANDOM: [u64; 6] = [
 
 #[test]
 fn every_case_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/backoff");
-    for (file, cases_min) in [
-        ("exponential.txt", 40),
-        ("jitter.txt", 30),
-        ("schedule.txt", 10),
+    for (file, text, cases_min) in [
+        (
+            "exponential.txt",
+            include_str!("../testdata/backoff/exponential.txt"),
+            40,
+        ),
+        (
+            "jitter.txt",
+            include_str!("../testdata/backoff/jitter.txt"),
+            30,
+        ),
+        (
+            "schedule.txt",
+            include_str!("../testdata/backoff/schedule.txt"),
+            10,
+        ),
     ] {
-        let text = fs::read_to_string(folder.join(file)).expect("test data can be read");
         let mut cases = 0;
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();

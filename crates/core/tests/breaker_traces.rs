@@ -1,8 +1,6 @@
 //! Breakers, case by case, from `testdata/breaker`. Its README tells the form. [A7 CircuitBreaker]
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use ackbox_core::policy::breaker::{
@@ -14,6 +12,49 @@ use serde_json::{Value, json};
 
 /// Instant 0 of every trace.
 const START: u64 = 1_600_000_000_000;
+/// All files of the folder, by their names: parts of the program, for WebAssembly reads no files.
+const FILES: [(&str, &str); 10] = [
+    (
+        "consecutive.json",
+        include_str!("../testdata/breaker/consecutive.json"),
+    ),
+    (
+        "cooldown.json",
+        include_str!("../testdata/breaker/cooldown.json"),
+    ),
+    (
+        "count-window.json",
+        include_str!("../testdata/breaker/count-window.json"),
+    ),
+    (
+        "decisions.json",
+        include_str!("../testdata/breaker/decisions.json"),
+    ),
+    (
+        "defects.json",
+        include_str!("../testdata/breaker/defects.json"),
+    ),
+    (
+        "half-open.json",
+        include_str!("../testdata/breaker/half-open.json"),
+    ),
+    (
+        "pauses.json",
+        include_str!("../testdata/breaker/pauses.json"),
+    ),
+    (
+        "restarts.json",
+        include_str!("../testdata/breaker/restarts.json"),
+    ),
+    (
+        "slow-calls.json",
+        include_str!("../testdata/breaker/slow-calls.json"),
+    ),
+    (
+        "time-window.json",
+        include_str!("../testdata/breaker/time-window.json"),
+    ),
+];
 /// In all files together.
 const CASES_MIN: usize = 140;
 
@@ -67,24 +108,13 @@ fn named<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::
 
 #[test]
 fn every_case_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/breaker");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("test data can be listed")
-        .map(|entry| entry.expect("test data can be listed").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
-        .collect();
-    files.sort();
     let mut names = BTreeMap::new();
-    for file in files {
-        let text = fs::read_to_string(&file).expect("test data can be read");
+    for (file, text) in FILES {
         let cases: Vec<Case> =
-            serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+            serde_json::from_str(text).unwrap_or_else(|why| panic!("{file}: {why}"));
         for case in cases {
             if let Err(what) = Run::new(&case).and_then(|mut run| run.all(&case)) {
-                panic!("{}: {}\n{what}", file.display(), case.name);
+                panic!("{file}: {}\n{what}", case.name);
             }
             let before = names.insert(case.name.clone(), ());
             assert!(before.is_none(), "two cases named {}", case.name);
@@ -95,6 +125,20 @@ fn every_case_holds() {
         cases >= CASES_MIN,
         "expected at least {CASES_MIN} cases, found {cases}"
     );
+}
+
+#[test]
+#[cfg(not(target_family = "wasm"))]
+fn no_file_is_forgotten() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/breaker");
+    let entries = std::fs::read_dir(folder).expect("test data can be listed");
+    let mut found: Vec<String> = entries
+        .map(|entry| entry.expect("test data can be listed").file_name())
+        .map(|name| name.into_string().expect("names are text"))
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    found.sort();
+    assert_eq!(found, FILES.map(|(name, _)| name));
 }
 
 struct Run {

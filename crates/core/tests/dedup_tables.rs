@@ -2,8 +2,6 @@
 //! in `life.txt`.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use ackbox_core::command::MessageState;
 use ackbox_core::hash;
@@ -15,9 +13,14 @@ const KEY: [u8; 16] = *b"key of the tests";
 
 #[test]
 fn every_sequence_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dedup");
-    for (file, sequences_min) in [("life.txt", 9), ("journal.txt", 7)] {
-        let text = fs::read_to_string(folder.join(file)).expect("test data can be read");
+    for (file, text, sequences_min) in [
+        ("life.txt", include_str!("../testdata/dedup/life.txt"), 9),
+        (
+            "journal.txt",
+            include_str!("../testdata/dedup/journal.txt"),
+            7,
+        ),
+    ] {
         let mut sequences = 0;
         let mut world = World::default();
         for (at, line) in text.lines().enumerate() {

@@ -43,10 +43,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         };
         tier("Rust", 480, &|tally| rust(&progress, tally));
         tier("build", 300, &|tally| build(&progress, tally));
-        tier("core on WebAssembly", 120, &|tally| {
-            let mut counts = Counts::default();
-            let outcome = core_on_wasm::run(&progress, &mut counts);
-            tally.suite(outcome, counts);
+        tier("core on WebAssembly", 180, &|tally| {
+            core_on_wasm::run(&progress, tally)
         });
         tier("npm checks", 60, &|tally| {
             checks(&progress, tally, "npm", &npm_scripts);
