@@ -65,7 +65,7 @@ const STEP: u8 = 20;
 
 pub(super) fn take(mut chance: Chance<'_>) {
     let mut disk = Disk::new();
-    let mut segment = chance.number().min(u64::from(u32::MAX) - 8) as u32;
+    let mut segment = chance.number().min(u64::from(u32::MAX) - FRAMES_MAX as u64) as u32;
     let mut number = chance.number();
     let mut bytes = header(segment, number, &mut chance);
     for index in 0..=chance.below(FRAMES_MAX) {
