@@ -16,12 +16,12 @@ import { DIST, SHOP, Tab } from './support/tabs.ts'
 const TABS = 5
 const KILLS = process.env['ACKBOX_LENGTH'] === 'full' ? 200 : 20
 /** Handlers that start between two of them. */
-const STARTS_BETWEEN = 25
+const STARTS_BETWEEN = 12
 const WAYS = ['close', 'reload', 'crash', 'halt'] as const
 /** A hang ends here. */
 const TIMEOUT_MS = 30_000 * KILLS
 
-const newPage = useChromium(['--renderer-process-limit=32'])
+const newPage = useChromium({ args: ['--renderer-process-limit=32'] })
 
 it(`no message is lost, settled twice or charged while the driving tab is killed ${KILLS} times [A1 share, A2 stored, S2]`, async () => {
   const ledger = new Ledger()

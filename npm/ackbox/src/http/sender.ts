@@ -14,7 +14,7 @@ import { beginning, type ByteStream, skip } from './body.js'
 import { ENQUEUED_AT, writeEnqueuedAt } from './enqueue-time.js'
 import { idempotencyKey } from './idempotency-key.js'
 import { takeKeepalive } from './keepalive.js'
-import { onLeaving } from './leaving.js'
+import { onLeaving } from '../page-life.js'
 import { isOfNetwork, networkError } from './network-error.js'
 
 /** What a sender tells `fetch`. */

@@ -10,6 +10,7 @@ import { AckboxError } from '../errors.js'
 import type { Channel, Sharing, Storage, StorageOwner } from '../storage/storage.js'
 import { isFenced } from '../storage/storage.js'
 import type { Engine } from '../engine/engine.js'
+import { onLeaving } from '../page-life.js'
 import { Asking } from './asking.js'
 import { failureOf } from './member.js'
 import type { Outgoing } from './outgoing.js'
@@ -47,13 +48,16 @@ export class Standing {
   /** Waiting in line for the lock. */
   #line: AbortController | undefined
   #begunAt = 0
+  /** Its page is being left, or kept aside. */
+  #isAway = false
+  #forgetPage = (): void => {}
   #isClosing = false
   #ended = false
 
   constructor(parts: StandingParts) {
     this.#parts = parts
     this.#asking = new Asking(parts.clock, {
-      isConcerned: () => this.#mayTake && this.#channel !== undefined && this.#engine.hasWork,
+      isConcerned: () => this.#mayTake && this.#engine.hasWork,
       ask: () => this.#seek(),
       owner: () => parts.sharing.owner(),
       silent: (owner) => this.#silent(owner),
@@ -73,10 +77,11 @@ export class Standing {
     // A driver that hears of this tab looks whether it lives.
     this.#die = await this.#parts.sharing.live(this.#parts.tab)
     if (this.#ended) return this.#die()
-    this.#channel = this.#parts.sharing.channel((message) => this.#hear(message))
-    this.#standInLine()
-    this.#seek()
-    this.#asking.begin()
+    this.#forgetPage = onLeaving(
+      () => this.#leavePage(),
+      () => this.#comeBack(),
+    )
+    this.#lookOut()
   }
 
   /** There is work for whoever drives: is it there? */
@@ -103,6 +108,7 @@ export class Standing {
   async end(): Promise<void> {
     if (this.#ended) return
     this.#ended = true
+    this.#forgetPage()
     this.#asking.end()
     this.#line?.abort(ended())
     const seat = this.#seat
@@ -110,6 +116,7 @@ export class Standing {
     await seat?.end()
     this.#outgoing.end()
     this.#channel?.close()
+    this.#channel = undefined
     this.#die()
   }
 
@@ -121,7 +128,7 @@ export class Standing {
   }
 
   get #mayTake(): boolean {
-    return !this.#ended && this.#seat === undefined && !this.#isStandingUp
+    return this.#channel !== undefined && this.#seat === undefined && !this.#isStandingUp
   }
 
   #hear(data: unknown): void {
@@ -298,10 +305,39 @@ export class Standing {
     this.#engine.disconnect()
     await seat.end().catch(() => {})
     this.#isStandingUp = false
-    if (this.#ended) return
+    if (!this.#ended && !this.#isAway) this.#lookOut()
+  }
+
+  /** Looks for the driver, and for its own place. */
+  #lookOut(): void {
+    this.#channel ??= this.#parts.sharing.channel((message) => this.#hear(message))
     this.#standInLine()
     this.#seek()
     this.#asking.begin()
+  }
+
+  /**
+   * The browser cuts off what handlers are doing. How they end is about the page and not about their messages, so others
+   * get those at once.
+   */
+  #leavePage(): void {
+    if (this.#ended || this.#isAway) return
+    this.#isAway = true
+    this.#asking.end()
+    this.#line?.abort(ended())
+    const seat = this.#seat
+    if (seat !== undefined) void this.#standUp(seat)
+    else if (this.#hub !== undefined) this.#send({ say: 'bye', hub: this.#hub })
+    this.#forget()
+    // A page that is kept aside must not be spoken to.
+    this.#channel?.close()
+    this.#channel = undefined
+  }
+
+  #comeBack(): void {
+    if (!this.#isAway) return
+    this.#isAway = false
+    if (!this.#ended && !this.#isStandingUp) this.#lookOut()
   }
 }
 

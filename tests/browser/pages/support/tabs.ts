@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 
+import type { Queue } from 'ackbox'
 import type { BrowserContext, CDPSession, Page } from 'playwright'
 
 export const DIST = fileURLToPath(new URL('../../../../npm/ackbox/dist/', import.meta.url))
@@ -75,7 +76,8 @@ export const SHOP = {
 }
 
 /** What a page of the shop offers to tests. */
-interface Shop {
+export interface Shop {
+  readonly orders: Queue<{ id: string }>
   /** Names of tabs as the browser gives them to holders of locks. */
   readonly me: string
   driver(): Promise<string | undefined>
