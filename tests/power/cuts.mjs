@@ -22,6 +22,8 @@ export class PowerCuts {
   cuts = 0
   /** Copies during which the device was written. */
   disturbed = 0
+  /** Copies in which the end of the journal was torn. */
+  torn = 0
   /** Reports that were held against a copy. */
   reports = 0
   /** What each cut belied, if it did. */
@@ -119,6 +121,7 @@ export class PowerCuts {
     try {
       const box = await open(fileStorage({ directory, durability: this.#durability }))
       box.on('warning', () => {})
+      box.on('recovered', ({ cut }) => void (this.torn += Number(cut !== undefined)))
       const stock = await takeStock(box, history)
       await box.close()
       return history.belied(stock)

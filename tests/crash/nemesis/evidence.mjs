@@ -39,7 +39,7 @@ const PROMISES = [
   {
     promise: 'lost-lease',
     counted: 'settlements refused',
-    how: 'Consumers that had been paused past their lease settled, or recorded a step, and were refused; no message was settled twice or with a stale token.',
+    how: 'Consumers whose lease had run out, for they or the service that they call had stood still or were slow, settled or recorded a step, and were refused; no message was settled twice or with a stale token.',
     broken: /settled|stale|token/,
   },
   {
@@ -56,8 +56,8 @@ const PROMISES = [
   },
   {
     promise: 'exactly-once-steps',
-    counted: 'steps begun',
-    how: 'Steps called a service while their process was killed and paused: none that was recorded ran again, each repetition was one that had been cut off, and the service saw one key for each.',
+    counted: 'steps repeated',
+    how: 'Steps called a service while their process was killed and paused, and ran again: each of them had been cut off before it was recorded, and the service saw one key for each; none that was recorded ran again.',
     broken: /step|effect|key/,
   },
 ]

@@ -109,7 +109,10 @@ async function settleSlip(message, since) {
     if (AckboxError.is(error, 'ERR_LEASE_LOST')) return say(`refused slips ${id} ${token} ${error.code}`)
     // The service did not answer; the lease may be over by now.
     say(`failed slips ${id} ${token}`)
-    await message.reject(error).catch(() => say(`refused slips ${id} ${token} ERR_LEASE_LOST`))
+    await message.reject(error).catch((refusal) => {
+      if (!AckboxError.is(refusal, 'ERR_LEASE_LOST')) throw refusal
+      say(`refused slips ${id} ${token} ${refusal.code}`)
+    })
   }
 }
 
