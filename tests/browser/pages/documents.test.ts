@@ -7,13 +7,13 @@ import { nodeListener, receiver } from 'ackbox/http'
 import { build } from 'esbuild'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { site } from './support/site.ts'
 
 const DOCS = new URL('../../../npm/ackbox/docs/', import.meta.url)
 const TESTS = fileURLToPath(new URL('../..', import.meta.url))
 
-const newPage = useChromium()
+const newPage = useProfile()
 
 /** The fence of a document, in a language, that says something. */
 async function fence(document: string, language: string, saying: string): Promise<string> {
