@@ -41,7 +41,7 @@ export default defineConfig({
       suite({ name: 'engines', include: ['conformance/engines/**/*.test.ts'], timeoutMs: 20_000 }),
       suite({ name: 'driver-native', include: ['driver/**/*.test.ts'], engine: 'native', timeoutMs: 1_200_000 }),
       suite({ name: 'driver-wasm', include: ['driver/**/*.test.ts'], engine: 'wasm', timeoutMs: 1_200_000 }),
-      suite({ name: 'crash', include: ['crash/**/*.test.ts', 'peers/*.test.ts'], timeoutMs: 240_000 }),
+      suite({ name: 'crash', include: ['crash/**/*.test.ts', 'peers/*.test.ts', 'bench/*.test.ts'], timeoutMs: 240_000 }),
       suite({ name: 'scale', include: ['scale/**/*.test.ts'], timeoutMs: 420_000 }),
       suite({ name: 'demo', include: ['demo/**/*.test.ts'], timeoutMs: 120_000 }),
       suite({ name: 'packaging', include: ['packaging/**/*.test.ts'], timeoutMs: 240_000 }),

@@ -2,10 +2,11 @@
 //
 //   node --expose-gc limits-child.mjs <failing | groups | delayed | queues | bodies> <empty directory> <count>
 //
-// Prints `{ engine, seconds, longestMs, heapGrowth, residentGrowth, things, bytesEach, peakBytes }`. The same is done in rounds:
-// `longestMs` is the longest call into the engine in any of them. What lives, or is resident, is looked at after each
-// round, and growth is by how much the least of the second half exceeds the least of the first: garbage comes and goes,
-// what is kept stays. `things` were added between the two, and `bytesEach` is resident growth for each.
+// Prints `{ engine, seconds, longestMs, heapGrowth, residentGrowth, keptBytes, peakBytes }`. First all of `count` at once, for
+// the longest call into the engine and the peak; then the same twelve times with fewer, for what stays: what lives, or is
+// resident, is looked at after each of these rounds, and growth is by how much the least of the last three exceeds the least
+// of the three before them. Garbage and fragments come and go, what is kept stays. `keptBytes`: by how
+// much resident memory grew for all things of the first round while they are kept, where they are.
 
 import { takeLongest } from './engine-probe.mjs'
 import { AckboxError, constant, open } from 'ackbox'
@@ -14,6 +15,10 @@ import { makeOrder } from './orders.mjs'
 
 /** Messages of one atomic unit, at most. */
 const UNIT = 10_000
+/** Rounds behind the first one; an allocator has settled in the first half of them. */
+const ROUNDS = 12
+/** Of what is in the first round, so much is in each of the others. */
+const SHARE = 1 / 5
 /** Single enqueues of one turn of the event loop. */
 const BURST = 50_000
 const HOUR_MS = 3_600_000
@@ -29,20 +34,25 @@ const tasks = { failing, groups, delayed, queues, bodies }
 process.stdout.write(JSON.stringify(await tasks[task]()))
 process.exit()
 
-/** Messages that nobody can handle, sent as fast as they are taken, until all are dead letters. */
+/** Messages that nobody can handle, sent as fast as they are taken, until all are dead letters; which are removed then. */
 async function failing() {
   const box = await open(directory)
   const queue = box.queue('orders', { maxAttempts: 2, backoff: constant(1_000) })
   queue.process(() => {
     throw failure
   }, { concurrency: 1_000 })
-  let sent = 0
-  return measureRounds(box, 4, count / 4, async (length) => {
-    for (const until = sent + length; sent < until;) {
-      await Promise.all(Array.from({ length: Math.min(BURST, until - sent) }, () => queue.enqueue(makeOrder(sent++))))
+  let keptBytes
+  const measured = await measureRounds(box, async (length) => {
+    const before = used()
+    for (let sent = 0; sent < length; sent += BURST) {
+      await Promise.all(Array.from({ length: Math.min(BURST, length - sent) }, (_, n) => queue.enqueue(makeOrder(sent + n))))
     }
-    await until(async () => (await queue.stats()).deadLetters === sent)
+    await until(async () => (await queue.stats()).deadLetters === length)
+    keptBytes ??= used().resident - before.resident
+    const removed = await queue.dead.remove({})
+    if (removed !== length) throw new Error(`expected ${length} dead letters to be removed, ${removed} were`)
   })
+  return { ...measured, keptBytes }
 }
 
 /** Messages of which each has a group of its own: all wait, then all are handled. */
@@ -50,7 +60,7 @@ async function groups() {
   const box = await open(directory)
   const queue = box.queue('orders')
   let sent = 0
-  return measureRounds(box, 2, count, async (length) => {
+  return measureRounds(box, async (length) => {
     await enqueueUnits(queue, length, () => ({ body: makeOrder(sent), group: `group-${sent++}` }))
     const { completed } = await queue.drain(() => {}, { concurrency: 1_000 })
     if (completed !== length) throw new Error(`expected ${length} messages to be handled, ${completed} were`)
@@ -65,7 +75,7 @@ async function delayed() {
   let handled = 0
   queue.process(() => void handled++, { concurrency: 1_000 })
   let sent = 0
-  return measureRounds(box, 2, count, async (length) => {
+  return measureRounds(box, async (length) => {
     const at = clock.now() + HOUR_MS
     await enqueueUnits(queue, length, () => ({ body: makeOrder(sent++), at }))
     clock.leap(HOUR_MS)
@@ -80,20 +90,21 @@ async function queues() {
   const all = Array.from({ length: count }, (_, number) => box.queue(`queue-${number}`))
   for (const queue of all) queue.process(() => void handled++)
   let sent = 0
-  return measureRounds(box, 4, count, async () => {
-    for (let time = 0; time < 5; time++) await Promise.all(all.map((queue) => queue.enqueue(makeOrder(sent++))))
+  return measureRounds(box, async (length) => {
+    // As many times as there are messages for each.
+    for (let time = 0; time < 5 * length; time += count) await Promise.all(all.map((queue) => queue.enqueue(makeOrder(sent++))))
     await until(() => handled === sent)
   })
 }
 
-/** Bodies and results of the largest size, at the limits of a unit, of what may wait for the storage, and of the queue. */
+/** Bodies and results of the largest size, at the limits of a unit, of what may wait for the storage, and of the queue, in each round. */
 async function bodies() {
   const box = await open(directory)
-  const length = count / 4
+  const length = count
   // A message takes some bytes beside its body.
   const queue = box.queue('orders', { maxBytes: (length + 1) * MEBIBYTE })
   let sent = 0
-  return measureRounds(box, 4, length, async () => {
+  return measureRounds(box, async () => {
     await refused('ERR_BODY_TOO_LARGE', queue.enqueue(`${LARGEST_BODY}x`, { id: 'too-large' }))
     await refused('ERR_BODY_TOO_LARGE', queue.enqueueMany(Array.from({ length: 9 }, (_, n) => ({ id: `unit-${n}`, body: LARGEST_BODY }))))
     const unit = Array.from({ length: 8 }, (_, n) => ({ id: `body-${sent + n}`, body: LARGEST_BODY }))
@@ -118,30 +129,26 @@ async function bodies() {
   })
 }
 
-/** Does the same several times; `things` is how many are in one round. */
-async function measureRounds(box, rounds, things, round) {
+/** All at once, then a share of it again and again. */
+async function measureRounds(box, round) {
   const start = performance.now()
+  await round(count)
+  const { maxRSS } = process.resourceUsage()
   const memory = []
-  for (let time = 0; time < rounds; time++) {
-    await round(things)
+  for (let time = 0; time < ROUNDS; time++) {
+    await round(count * SHARE)
     memory.push(used())
   }
-  const seconds = (performance.now() - start) / 1_000
-  const longestMs = takeLongest()
-  const half = rounds / 2
-  const growth = (kind) => least(memory.slice(half), kind) - least(memory.slice(0, half), kind)
-  const residentGrowth = growth('resident')
-  const added = things * half
-  const { engine } = box
+  const settled = memory.slice(ROUNDS / 2)
+  const half = settled.length / 2
+  const growth = (kind) => least(settled.slice(half), kind) - least(settled.slice(0, half), kind)
   return {
-    engine,
-    seconds,
-    longestMs,
+    engine: box.engine,
+    seconds: (performance.now() - start) / 1_000,
+    longestMs: takeLongest(),
     heapGrowth: growth('heap'),
-    residentGrowth,
-    things: added,
-    bytesEach: residentGrowth / added,
-    peakBytes: process.resourceUsage().maxRSS * 1_024,
+    residentGrowth: growth('resident'),
+    peakBytes: maxRSS * 1_024,
   }
 }
 

@@ -5,6 +5,7 @@
 //! changed is not done again (`stamp`). Nothing here is needed to use the published package.
 
 mod apt;
+mod budget;
 mod cargo;
 mod chromium;
 mod codegen;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::budget::Budget;
 use crate::step::{Progress, Step};
 use crate::tally::{Counts, Tally, vitest_failures};
 use crate::{chromium, simulation, tabs, tools, typescript, wasm};
@@ -23,14 +24,14 @@ use crate::{driver, enumeration, faults, fuzzing, guarantees, kills, mutation, n
 pub(crate) const TIERS: &[Tier] = &[
     Tier {
         name: "simulation",
-        short_seconds: 180,
+        short_seconds: 150,
         full_seconds: 3_600,
         needs_package: false,
         programs: simulation::programs,
     },
     Tier {
         name: "crash states",
-        short_seconds: 40,
+        short_seconds: 10,
         full_seconds: 600,
         needs_package: false,
         programs: enumeration::programs,
@@ -44,28 +45,28 @@ pub(crate) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "kills and pauses",
-        short_seconds: 60,
+        short_seconds: 45,
         full_seconds: 1_800,
         needs_package: true,
         programs: kills::programs,
     },
     Tier {
         name: "killed tabs",
-        short_seconds: 60,
+        short_seconds: 30,
         full_seconds: 1_800,
         needs_package: true,
         programs: tabs::programs,
     },
     Tier {
         name: "faults of the system",
-        short_seconds: 60,
+        short_seconds: 30,
         full_seconds: 900,
         needs_package: true,
         programs: faults::programs,
     },
     Tier {
         name: "power cuts",
-        short_seconds: 60,
+        short_seconds: 30,
         full_seconds: 1_800,
         needs_package: true,
         programs: faults::power_programs,
@@ -86,7 +87,7 @@ pub(crate) const TIERS: &[Tier] = &[
     },
     Tier {
         name: "driver",
-        short_seconds: 60,
+        short_seconds: 10,
         full_seconds: 1_800,
         needs_package: true,
         programs: driver::programs,
@@ -217,6 +218,11 @@ impl Tier {
         let chosen =
             |program: &Program| only.is_empty() || only.iter().any(|name| name == program.name);
         programs.filter(chosen).collect()
+    }
+
+    /// What it may take in the tests.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.name, self.short_seconds)
     }
 
     /// Runs the whole tier, shortened.

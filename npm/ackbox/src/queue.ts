@@ -128,6 +128,7 @@ export class EmbeddedQueue implements Queue<unknown, unknown> {
         this.#put({ dedup: { ...options, ...this.#named.dedup } })
       },
       windowMs: () => this.#windowMs(),
+      remembersIds: () => this.#inForce.dedup?.windowMs !== 0,
       warn: (message, cause) => this.core.inbox.warn({ message, queue: this.name, cause }),
     }
   }

@@ -23,6 +23,8 @@ export interface Receiving {
   nameDedup(options: Readonly<Pick<DedupOptions, 'windowMs' | 'whenFull'>>, where: string): void
   /** For how long after its end an id is known for certain: less than configured where ids were forgotten for lack of room. */
   windowMs(): number
+  /** Whether ids outlive their messages: `dedup.windowMs: 0` forgets each as its message finishes. */
+  remembersIds(): boolean
   warn(message: string, cause: unknown): void
 }
 

@@ -114,7 +114,7 @@ export interface Health {
     readonly durability: 'power-loss' | 'process-crash' | 'none'
     readonly failed: boolean
     readonly full: boolean
-    /** Whether the browser promised never to evict it; absent elsewhere, and where it tells no such thing. */
+    /** Whether the browser promised never to evict it; absent elsewhere, where it tells no such thing, and until it answers. */
     readonly persisted?: boolean
   }
   /** Handlers that run. */

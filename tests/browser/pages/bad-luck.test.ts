@@ -2,10 +2,10 @@
 import type { Page } from 'playwright'
 import { describe, expect, it } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { show, type Shown, shownSite } from './support/shown.ts'
 
-const newPage = useChromium()
+const newPage = useProfile()
 
 /** Opens the box `shop` in a tab, where the calls of a test find it. */
 function openShop(page: Page): Promise<void> {

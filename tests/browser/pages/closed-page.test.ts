@@ -5,12 +5,12 @@ import { memoryStorage, open } from 'ackbox'
 import { nodeListener, receiver } from 'ackbox/http'
 import { expect, it, onTestFinished } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { site } from './support/site.ts'
 
 const DIST = fileURLToPath(new URL('../../../npm/ackbox/dist/', import.meta.url))
 
-const newPage = useChromium()
+const newPage = useProfile()
 
 const FILES = {
   '/index.html': '<!doctype html><title>shop</title><script type="module" src="/page.js"></script>',

@@ -4,10 +4,10 @@ import type { ServerResponse } from 'node:http'
 import type { Page } from 'playwright'
 import { describe, expect, it } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { show, type Shown, shownSite } from './support/shown.ts'
 
-const newPage = useChromium()
+const newPage = useProfile()
 
 /** A request that the service got. */
 interface Asked {
@@ -114,6 +114,21 @@ describe('a page that goes away [A7 httpSender]', () => {
     expect(service.asked.map(({ id }) => id)).toEqual(['short'])
   })
 
+  it.each([['long', LONG, 'cut off'], ['short', 10, 'answered']] as const)('and is closed, with a %s request of %i bytes, leaves it %s', async (id, length, fate) => {
+    const { service, page, url } = await openedShop()
+    const other = await show(await page.context().newPage(), url)
+    await enqueue(page, id, length)
+    const { response, gone } = await service.request(1)
+    const cut = gone.then(() => 'cut off')
+    await page.close()
+    if (fate === 'cut off') return expect(await cut).toBe(fate)
+    // Were it cut off with its page, that would have come by the time that another page has its answer.
+    await other.evaluate(async () => void (await (await fetch('/index.html')).text()))
+    const answered = new Promise<string>((resolve) => response.writeHead(200, { connection: 'close' }).end(() => resolve('answered')))
+    expect(await Promise.race([cut, answered])).toBe(fate)
+    expect(response.req.complete).toBe(true)
+  })
+
   it.each([['long', LONG], ['short', 10]])('and comes back, again and again, sends a %s message though it has one attempt', async (id, length) => {
     const { service, page, url } = await openedShop()
     await enqueue(page, id, length)
@@ -142,7 +157,7 @@ describe('a page without a network [A3 networkMode]', () => {
     expect(service.asked.map(({ id }) => id)).toEqual(['a', 'b', 'c'])
   })
 
-  it('that comes and goes, and a page that is hidden and seen, do not hammer a service whose circuit is open', async () => {
+  it('that comes and goes does not hammer a service whose circuit is open', async () => {
     const { service, page } = await openedShop()
     service.status = 503
     await enqueue(page, 'first', 10)
@@ -151,11 +166,51 @@ describe('a page without a network [A3 networkMode]', () => {
     for (let round = 0; round < 5; round += 1) {
       await page.context().setOffline(true)
       await page.context().setOffline(false)
-      await page.evaluate(() => void document.dispatchEvent(new Event('visibilitychange')))
     }
     // Whatever these began has come by the time that a later request has its answer.
     await page.evaluate(async () => void (await (await fetch('/index.html')).text()))
     expect(service.asked.map(({ id }) => id)).toEqual(['first'])
     expect(await circuit(page)).toBe('open')
+  })
+})
+
+describe('a page that is seen again [A3 ready]', () => {
+  it('sends at once what was held back, but nothing to a service whose circuit is open', async () => {
+    const service = new Service()
+    const page = await show(await newPage(), await shownSite({ listeners: { '/orders': service.listener } }))
+    service.status = 503
+    await page.evaluate(async () => {
+      const { ackbox } = globalThis as unknown as Shown
+      // No timer ever goes off: what goes on does so because somebody looks.
+      const never = { ref: () => never, unref: () => never, hasRef: () => false }
+      const clock = { now: () => Date.now(), setTimeout: () => never, clearTimeout: () => {} }
+      const box = await ackbox.open('shop', { clock: clock as never })
+      const orders = box.queue<string>('orders', { destination: (to) => to })
+      const state = { isReady: true, asked: 0 }
+      const send = async ({ id }: { readonly id: string }): Promise<void> => {
+        const { ok, status } = await fetch('/orders', { method: 'POST', headers: { 'idempotency-key': `"${id}"` } })
+        if (!ok) throw new Error(`answered with ${status}`)
+      }
+      const ready = (): boolean => (state.asked++, state.isReady)
+      const worker = orders.process(send, { ready, breaker: { failures: 1, cooldownMs: 86_400_000 } })
+      Object.assign(globalThis, { orders, worker, state })
+      await orders.enqueue('one', { id: 'first' })
+    })
+    await page.waitForFunction(() => (globalThis as unknown as Shop).worker.circuit('one').state === 'open')
+    service.status = 200
+    type Held = Shop & { readonly state: { isReady: boolean; asked: number } }
+    await page.evaluate(async () => {
+      const { orders, state } = globalThis as unknown as Held
+      Object.assign(state, { isReady: false, asked: 0 })
+      for (const to of ['one', 'two']) await orders.enqueue(to, { id: `to ${to}` })
+    })
+    await page.waitForFunction(() => (globalThis as unknown as Held).state.asked > 0)
+    await page.evaluate(() => {
+      ;(globalThis as unknown as Held).state.isReady = true
+      document.dispatchEvent(new Event('visibilitychange'))
+    })
+    await service.request(2)
+    await page.evaluate(async () => void (await (await fetch('/index.html')).text()))
+    expect(service.asked.map(({ id }) => id)).toEqual(['first', 'to two'])
   })
 })

@@ -6,10 +6,10 @@ import axe from 'axe-core'
 import type { Page } from 'playwright'
 import { describe, expect, it } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { Desk, has, Shop } from './support/outbox.ts'
 
-const newPage = useChromium()
+const newPage = useProfile()
 
 async function openDesk(): Promise<{ shop: Shop; desk: Desk }> {
   const shop = await Shop.open()

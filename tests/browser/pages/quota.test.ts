@@ -6,13 +6,13 @@ import type { Health } from 'ackbox'
 import type { Page } from 'playwright'
 import { describe, expect, it } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { site } from './support/site.ts'
 
 const DIST = fileURLToPath(new URL('../../../npm/ackbox/dist/', import.meta.url))
 const APP = fileURLToPath(new URL('app/', import.meta.url))
 
-const newPage = useChromium()
+const newPage = useProfile()
 
 interface Short {
   readonly page: Page

@@ -1,11 +1,11 @@
 /** A tab that drives the box of several, and what becomes of what it had when it is halted, reloaded or left. */
 import { expect, it } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { site } from './support/site.ts'
 import { DIST, type Shop, SHOP, Tab } from './support/tabs.ts'
 
-const newPage = useChromium({ args: ['--renderer-process-limit=32'], cachesPages: true })
+const newPage = useProfile({ args: ['--renderer-process-limit=32'], cachesPages: true })
 
 type WithShop = { readonly shop: Shop; held?: Awaited<ReturnType<Shop['orders']['dequeue']>> }
 

@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs'
 
 import { expect, it } from 'vitest'
 
-import { useChromium } from './support/chromium.ts'
+import { useProfile } from './support/chromium.ts'
 import { Ledger } from './support/ledger.ts'
 import { site } from './support/site.ts'
 import { DIST, SHOP, Tab } from './support/tabs.ts'
@@ -21,7 +21,7 @@ const WAYS = ['close', 'reload', 'crash', 'halt'] as const
 /** A hang ends here. */
 const TIMEOUT_MS = 30_000 * KILLS
 
-const newPage = useChromium({ args: ['--renderer-process-limit=32'] })
+const newPage = useProfile({ args: ['--renderer-process-limit=32'] })
 
 it(`no message is lost, settled twice or charged while the driving tab is killed ${KILLS} times [A1 share, A2 stored, S2]`, async () => {
   const ledger = new Ledger()

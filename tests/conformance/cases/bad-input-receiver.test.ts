@@ -124,6 +124,30 @@ describe('a request', () => {
     expect(await post(receive, 'o-1', 1)).toMatchObject({ status: 202 })
   })
 
+  it.each([
+    '1e400', '{"cents":-1e400}', '[0,1e0309]', '9'.repeat(400), `1${'0'.repeat(250)}e60`,
+    '12345678901234567890', '{"id":9007199254740993}', '{"text":"\\\\","id":-9007199254740993}',
+  ])('with a number that JavaScript would change is refused with 400: %s', async (body) => {
+    const { queue, receive } = await receiving()
+    expect(refused(await ask(receive, { method: 'POST', headers: HEADERS, body }))).toBe('400 body-invalid')
+    expect(await queue.stats()).toMatchObject({ enqueued: 0 })
+  })
+
+  it.each<[string, unknown]>([
+    ['9007199254740991', 9007199254740991],
+    ['1152921504606846976', 2 ** 60],
+    ['1e21', 1e21],
+    ['1.7976931348623157e308', Number.MAX_VALUE],
+    ['0.12345678901234567890', 0.12345678901234568],
+    ['5e-324', 5e-324],
+    ['"12345678901234567890 \\" 1e400"', '12345678901234567890 " 1e400'],
+    ['{"1e400":"\\\\"}', { '1e400': '\\' }],
+  ])('with what JavaScript can hold is taken as it is: %s', async (body, held) => {
+    const { queue, receive } = await receiving()
+    expect((await ask(receive, { method: 'POST', headers: HEADERS, body })).status).toBe(202)
+    expect((await queue.peek())[0]?.body).toEqual(held)
+  })
+
   it('nested as deep as it can be harms nobody', async () => {
     const { receive } = await receiving()
     const body = `${'['.repeat(400_000)}${']'.repeat(400_000)}`

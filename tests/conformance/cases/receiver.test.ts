@@ -166,6 +166,18 @@ describe('clients', () => {
     expect(await post(receive, 'o-1', 1)).toMatchObject({ status: 403, body: 'who?' })
   })
 
+  it.each<[string, Response, string]>([
+    ['with a body', new Response('who?', { status: 403, headers: { 'x-reason': 'unknown' } }), 'who?'],
+    ['without a body', new Response(null, { status: 204, headers: { 'x-reason': 'unknown' } }), ''],
+  ])('get one answer %s as often as authorize gives it', async (_, answer, text) => {
+    const { receive, warnings } = await receiving({ authorize: () => answer })
+    const ask = (): Promise<Response> => receive(new Request('http://service.test/', { method: 'POST' }))
+    for (const got of await Promise.all([ask(), ask(), ask()])) {
+      expect([got.status, got.headers.get('x-reason'), await got.text()]).toEqual([answer.status, 'unknown', text])
+    }
+    expect(warnings).toEqual([])
+  })
+
   it.each<[string, () => never | string]>([
     ['throws', () => { throw new Error('secret of the database') }],
     ['throws an error that the queue could throw', () => { throw Object.assign(new Error('secret'), { code: 'ERR_ID_CONFLICT' }) }],
@@ -232,6 +244,28 @@ describe('the age of a key', () => {
     const { receive, clock } = await receiving()
     expect(await post(receive, 'o-1', 1, at(clock.now() + HOUR))).toMatchObject({ status: 202 })
     expect(refused(await post(receive, 'o-2', 1, at(clock.now() + HOUR + 1)))).toBe('400 time-invalid')
+  })
+
+  it('does not matter to a queue that forgets each id as its message finishes', async () => {
+    const { queue, receive, clock } = await receiving({}, { dedup: { windowMs: 0 } })
+    const start = clock.now()
+    await clock.advance(30 * DAY)
+    expect(await post(receive, 'o-1', 1, at(start))).toMatchObject({ status: 202 })
+    expect(await post(receive, 'o-1', 1, at(start)), 'while it is there').toMatchObject({ status: 200 })
+    await queue.drain(() => {})
+    expect(await post(receive, 'o-1', 1, at(start + 60 * DAY)), 'it is forgotten').toMatchObject({ status: 202 })
+    expect(refused(await post(receive, 'o-1', 1, { 'ackbox-enqueued-at': 'noon' }))).toBe('400 time-invalid')
+  })
+
+  it('matters where a queue was short of room and forgot what had just finished', async () => {
+    const { queue, receive, clock } = await receiving({}, { dedup: { maxEntries: 1, whenFull: 'shorten' } })
+    const start = clock.now()
+    for (const id of ['a', 'b']) {
+      expect(await post(receive, id, 1, at(start))).toMatchObject({ status: 202 })
+      await queue.drain(() => {})
+    }
+    await clock.advance(1)
+    expect(refused(await post(receive, 'a', 1, at(start)))).toBe('410 key-too-old')
   })
 
   it('is not asked of a client that tells no time', async () => {

@@ -9,18 +9,21 @@ import { buffer } from 'node:stream/consumers'
  */
 const FATES = ['passed', 'passed', 'passed', 'answer-lost', 'cut', 'twice', 'twice-at-once']
 
-/** Draws fates from `random`, none again before all the others; `port` is where the service is at the moment. */
+/**
+ * Draws fates from `random`, none again before all the others; `port` is where the service is at the moment. It is found at
+ * `url`, and where a server calls `listener`.
+ */
 export async function badNetwork(random) {
   /** How often each befell, and how often each status was answered. */
   const seen = {}
   const note = (what) => (seen[what] = (seen[what] ?? 0) + 1)
-  const network = { port: 0, seen, url: '', close: () => {} }
+  const network = { port: 0, seen, url: '', listener, close: () => {} }
   let bag = []
   const draw = () => {
     if (bag.length === 0) bag = [...FATES]
     return bag.splice(Math.floor(random() * bag.length), 1)[0]
   }
-  const server = createServer(async (incoming, outgoing) => {
+  async function listener(incoming, outgoing) {
     const fate = draw()
     const cut = () => incoming.socket.resetAndDestroy()
     outgoing.on('error', () => {})
@@ -43,7 +46,8 @@ export async function badNetwork(random) {
       note('broken')
       cut()
     }
-  })
+  }
+  const server = createServer(listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   network.url = `http://127.0.0.1:${server.address().port}/orders`

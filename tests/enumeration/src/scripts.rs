@@ -75,6 +75,7 @@ fn script(name: &str, queues: Vec<QueueOptions>, acts: Vec<Act>, least: u64) -> 
             queues,
             workers,
             prompt: false,
+            late: false,
             drift_milli: 0,
             ops: Vec::new(),
             echoes: false,

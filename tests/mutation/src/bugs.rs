@@ -37,7 +37,7 @@ const fn engine(filter: &'static str) -> Tier {
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 33] = [
+pub(crate) const BUGS: [Bug; 39] = [
     bug(
         "acknowledge-before-flush",
         Tier::Enumeration,
@@ -192,6 +192,36 @@ pub(crate) const BUGS: [Bug; 33] = [
         "charge-failed-probe",
         engine("circuits"),
         "a failed probe of an open circuit costs its message an attempt",
+    ),
+    bug(
+        "withdraw-orphans",
+        engine("compensation_hindered"),
+        "a purge takes a message whose owner died with its last attempt, and nobody is told of its death",
+    ),
+    bug(
+        "lose-declined",
+        Tier::Simulation,
+        "an at-most-once message that its consumer declined is not taken back",
+    ),
+    bug(
+        "begin-at-hand-out",
+        Tier::Simulation,
+        "the time of a handler that begins late runs from its hand-out",
+    ),
+    bug(
+        "forget-moved-rows",
+        Tier::Simulation,
+        "how far the inbox was moved goes with the segment that it is stored in",
+    ),
+    bug(
+        "overtake-refused-row",
+        Tier::Simulation,
+        "a row of the inbox is moved although the one in front of it was refused",
+    ),
+    bug(
+        "all-calls-slow",
+        Tier::Simulation,
+        "a circuit takes every call for a slow one",
     ),
     bug(
         "rotate-one-bucket",

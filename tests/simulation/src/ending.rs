@@ -5,9 +5,9 @@ use ackbox_core::effect::Object;
 
 use crate::invariants::Violation;
 use crate::model::meeting::How;
-use crate::model::{Asked, End};
+use crate::model::{Asked, End, Message};
 use crate::must;
-use crate::op::{DESTINATIONS, Say};
+use crate::op::DESTINATIONS;
 use crate::storage::Tear;
 use crate::world::{Phase, Stop, World};
 
@@ -40,6 +40,7 @@ impl World {
     }
 
     fn close_box(&mut self) -> Result<(), Stop> {
+        self.decline_claims()?;
         let sequence = self.next_sequence() + 1;
         self.closing = Some(sequence);
         // Who closes a box takes back what was claimed by hand.
@@ -54,18 +55,11 @@ impl World {
                 return Ok(());
             }
             match self.model.held.iter().position(|held| held.handler) {
-                Some(place) => self.finish_handler(place)?,
+                Some(place) => self.end_handler(place)?,
                 None => self.run()?,
             }
         }
         Ok(())
-    }
-
-    fn finish_handler(&mut self, place: usize) -> Result<(), Stop> {
-        if self.model.held[place].settled {
-            return self.returned_at(place);
-        }
-        self.settle_at(place, Say::Ack, true, true)
     }
 
     /// The faults stop.
@@ -82,6 +76,7 @@ impl World {
         }
         let finished = self.finish_everything();
         self.survive(finished)?;
+        self.check_nothing_vanished()?;
         let ended = self.crash(Tear::Nothing, false);
         self.survive(ended)?;
         let left = self
@@ -99,6 +94,17 @@ impl World {
         }
     }
 
+    /// Nothing is left, so everything has ended; a crash may have taken what was to be delivered at most once, but
+    /// that was seen when the box was opened again.
+    fn check_nothing_vanished(&self) -> Result<(), Violation> {
+        let vanished = |message: &&Message| {
+            message.end == End::No && !self.model.retires(message) && self.model.rotten == 0
+        };
+        let vanished = self.model.messages.iter().find(vanished);
+        must!(vanished.is_none(), "I1: gone without an end: {vanished:?}");
+        Ok(())
+    }
+
     fn finish_everything(&mut self) -> Result<(), Stop> {
         for worker in self.workers.clone() {
             let worker = worker.id;
@@ -110,6 +116,7 @@ impl World {
             self.open_worker(queue, 2)?;
         }
         self.close_circuits()?;
+        self.move_everything()?;
         // What waits behind a dead letter waits for its redrive.
         let mut depth = (0, 0);
         for _ in 0..REDRIVES {
@@ -184,8 +191,11 @@ impl World {
                     .iter()
                     .position(|held| held.handler || !held.is_over(now))
                 {
-                    Some(place) => self.finish_handler(place)?,
-                    None => self.model.held.clear(),
+                    Some(place) => self.end_handler(place)?,
+                    None => {
+                        self.model.see_all(now);
+                        self.model.held.clear();
+                    }
                 }
                 continue;
             }

@@ -43,6 +43,8 @@ figures! {
     full_disks: "simulated appends without room",
     /// Appends and flushes that failed otherwise.
     failed_flushes: "simulated failed writes and flushes",
+    /// Of those, flushes of a segment that was left for the next one, where appends are not flushed themselves.
+    failed_leaves: "simulated failed flushes of a segment before the next one",
     /// Reads that failed.
     failed_reads: "simulated failed reads",
     /// Cuts and removals that failed.
@@ -53,6 +55,16 @@ figures! {
     closings: "simulated closings",
     /// Deliveries.
     deliveries: "simulated deliveries",
+    /// Of those, how many their consumers declined.
+    declined: "simulated deliveries that were declined",
+    /// Of those, how many their consumers began with later.
+    begun_late: "simulated deliveries that began late",
+    /// Rows of the inbox that were moved into the box.
+    moved: "simulated rows of the inbox that were moved",
+    /// Rows of the inbox that were refused.
+    rows_refused: "simulated rows of the inbox that were refused",
+    /// Circuits that opened for a reason that could be told.
+    opened: "simulated circuits that opened",
     /// Messages that were accepted.
     messages: "simulated messages",
     /// Sends that were known.

@@ -54,6 +54,7 @@ impl World {
             workers: Vec::new(),
             cooldowns: Vec::new(),
             starts: BTreeMap::new(),
+            circuits: BTreeMap::new(),
             phase: Phase::Opening,
             prompt: true,
             closing: self.closing,
@@ -95,6 +96,8 @@ fn blank(plan: &Plan) -> Engine {
 impl Model {
     /// Takes what was found for what was sent.
     fn adopt(&mut self, found: &Finding) {
+        self.resume_inbox(found.report.moved);
+        self.inbox.last = self.inbox.moved;
         for (queue, messages) in found.queues.iter().enumerate() {
             for one in messages {
                 let info = &one.info;

@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod actors;
+mod answers;
 pub mod chance;
+mod circuits;
 pub mod clock;
 pub mod digest;
 mod ending;

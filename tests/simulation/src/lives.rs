@@ -53,6 +53,7 @@ impl World {
         self.run += 1;
         self.workers.clear();
         self.starts.clear();
+        self.circuits.clear();
         self.cooldowns.clear();
         (self.closing, self.closed) = (None, false);
         let now = self.now();
@@ -70,11 +71,19 @@ impl World {
     }
 
     pub(crate) fn opened(&mut self, result: Result<Answer, Failure>) -> Result<(), Stop> {
-        if let Err(failure) = result {
-            let failed = failure.code == ErrorCode::StorageFailed;
-            must!(failed, "I6: cannot be opened: {failure:?}");
-            self.phase = Phase::Failed(0);
-            return Ok(());
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let failed = failure.code == ErrorCode::StorageFailed;
+                must!(failed, "I6: cannot be opened: {failure:?}");
+                self.phase = Phase::Failed(0);
+                return Ok(());
+            }
+        };
+        if let Answer::Object(object) = answer
+            && let Object::Opened(report) = *object
+        {
+            self.model.check_moved(report.moved)?;
         }
         self.phase = Phase::Open;
         for queue in 0..self.plan.queues.len() {

@@ -154,6 +154,10 @@ pub enum Op {
     Returned { pick: u32 },
     /// A handler is given up.
     Abandon { pick: u32 },
+    /// A consumer begins with what it was given before.
+    Begin { pick: u32 },
+    /// A consumer gives back what it was given and has not begun with.
+    Decline { pick: u32 },
     /// A consumer prolongs its lease.
     Extend { pick: u32, ms: u64 },
     /// Ends and messages, all or none.
@@ -173,6 +177,13 @@ pub enum Op {
         which: Which,
         item: Item,
     },
+    /// A tab that does not drive the box leaves messages for the one that does.
+    Leave { items: Vec<Item> },
+    /// The one that does moves some of what was left into the box; what was refused before becomes a dead
+    /// letter, or its tab takes it back.
+    MoveIn { rows: u8, buries: bool },
+    /// Somebody moves what was moved before, or what is behind something else.
+    MoveAgain { pick: u32, leaps: bool },
     /// Somebody looks after a queue.
     Care { queue: usize, care: Care },
     /// The storage answers one thing that it was asked for.

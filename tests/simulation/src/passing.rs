@@ -6,6 +6,7 @@ use ackbox_core::consumer::policies::{Policies, Scope, WhenOpen};
 use ackbox_core::effect::{CircuitInfo, Delivery, Object, Recipient};
 use ackbox_core::policy::breaker::State;
 
+use crate::circuits::breaker_of;
 use crate::model::{Held, Sure};
 use crate::must;
 use crate::world::{Stop, World};
@@ -23,6 +24,19 @@ pub struct Passage {
     pub openings: u32,
 }
 
+impl Passage {
+    /// To this worker, and to this destination.
+    #[must_use]
+    pub fn of(worker: u32, destination: String) -> Self {
+        Self {
+            worker,
+            destination,
+            probe: Sure::No,
+            openings: 0,
+        }
+    }
+}
+
 impl World {
     /// Whether a message may be given to this worker now.
     pub(crate) fn check_passage(&mut self, delivery: &Delivery) -> Result<Option<Passage>, Stop> {
@@ -33,15 +47,9 @@ impl World {
         let destination = delivery.destination.to_string();
         self.check_slots(id.0, &destination, delivery)?;
         self.check_pace(id.0, delivery)?;
+        let mut passage = Passage::of(id.0, destination);
         let policies = &self.plan.policies[queue];
-        let has_breaker = policies.breaker.is_some();
-        let mut passage = Passage {
-            worker: id.0,
-            destination,
-            probe: Sure::No,
-            openings: 0,
-        };
-        if has_breaker {
+        if breaker_of(policies, &passage.destination).is_some() {
             self.check_circuit(&mut passage, delivery)?;
         }
         Ok(Some(passage))
@@ -108,6 +116,22 @@ impl World {
         Ok(())
     }
 
+    /// What was declined has not started.
+    pub(crate) fn unpace(&mut self, held: &Held) {
+        let Some(passage) = &held.passage else { return };
+        let (queue, worker) = (held.queue, Some(passage.worker));
+        let keys = [
+            (queue, None, Some(passage.destination.clone())),
+            (queue, worker, None),
+            (queue, None, None),
+        ];
+        for key in keys {
+            if let Some(started) = self.starts.get_mut(&key) {
+                *started -= 1;
+            }
+        }
+    }
+
     fn check_circuit(&mut self, passage: &mut Passage, delivery: &Delivery) -> Result<(), Stop> {
         let queue = delivery.queue.0 as usize;
         let Some(circuit) = self.circuit_of(passage)? else {
@@ -123,6 +147,7 @@ impl World {
             "I10: delivered through a circuit that is open: {circuit:?}, {}",
             brief(delivery)
         );
+        self.see_circuit(queue, &circuit)?;
         passage.openings = circuit.openings;
         if circuit.state == State::Closed {
             // One that was claimed as a probe before another one closed the circuit is one still.
@@ -141,7 +166,7 @@ impl World {
             held.queue == queue && held.is_open(now) && held.passage.as_ref().is_some_and(is_probe)
         });
         let policies = &self.plan.policies[queue];
-        let breaker = breaker_of(policies);
+        let breaker = breaker_of(policies, &passage.destination);
         let most = breaker.and_then(|breaker| breaker.probes).unwrap_or(1);
         let beside = beside.count();
         must!(
@@ -152,7 +177,7 @@ impl World {
         Ok(())
     }
 
-    fn circuit_of(&mut self, passage: &Passage) -> Result<Option<CircuitInfo>, Stop> {
+    pub(crate) fn circuit_of(&mut self, passage: &Passage) -> Result<Option<CircuitInfo>, Stop> {
         let mut workers = self.workers.iter().map(|worker| worker.id);
         let Some(worker) = workers.find(|worker| worker.0 == passage.worker) else {
             return Ok(None);
@@ -174,12 +199,6 @@ fn brief(delivery: &Delivery) -> String {
         id, number, token, ..
     } = delivery;
     format!("{id} as number {number}, token {}", token.0)
-}
-
-fn breaker_of(policies: &Policies) -> Option<&ackbox_core::policy::breaker::BreakerOptions> {
-    let own = policies.per_destination.as_ref();
-    let own = own.and_then(|limits| limits.breaker.as_ref());
-    own.or(policies.breaker.as_ref())
 }
 
 /// Whether a failed delivery costs its message nothing, because it was a probe.

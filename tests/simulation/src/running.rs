@@ -68,6 +68,7 @@ impl World {
 
     /// Lets the engine work until it rests, and the storage answer if it is prompt.
     pub(crate) fn run(&mut self) -> Result<(), Stop> {
+        self.model.see_over(self.clock.engine_now());
         loop {
             self.drain()?;
             if !self.prompt || self.storage.jobs.is_empty() {

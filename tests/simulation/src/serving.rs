@@ -112,6 +112,12 @@ impl World {
                 self.model.was_full = true;
                 Completion::AppendFailed { clean: true }
             }
+            Job::Append { .. } if fault == Fault::Flush => {
+                // What was written to the last segment is where it was, and nothing is written to the next one.
+                self.figures.failed_flushes += 1;
+                self.figures.failed_leaves += 1;
+                Completion::AppendFailed { clean: false }
+            }
             Job::Append { segment, bytes } => {
                 self.figures.failed_flushes += 1;
                 self.leave_head(*segment);

@@ -73,6 +73,9 @@ pub enum Fault {
     Rot { place: u32, bit: u8 },
     /// A cut or a removal fails.
     Maintenance,
+    /// Where appends are not flushed by themselves: what was written to a segment cannot be flushed before the
+    /// next one begins.
+    Flush,
 }
 
 /// The storage.
@@ -163,7 +166,11 @@ impl Storage {
             return Some(Fault::Full);
         }
         let hits = |fault: &Fault| match job {
-            Job::Append { .. } => matches!(fault, Fault::Append | Fault::Full),
+            Job::Append { segment, .. } => match fault {
+                Fault::Append | Fault::Full => true,
+                Fault::Flush => self.leaves_a_segment(*segment),
+                _ => false,
+            },
             Job::Read { .. } => match fault {
                 Fault::Read => true,
                 Fault::Rot { .. } => is_open,
@@ -173,6 +180,12 @@ impl Storage {
         };
         let at = self.armed.iter().position(hits)?;
         Some(self.armed.remove(at))
+    }
+
+    /// Whether somebody who writes to a segment has to flush another one first.
+    fn leaves_a_segment(&self, segment: u32) -> bool {
+        let is_weak = self.durability != Durability::PowerLoss;
+        is_weak && !self.disk.is_empty() && !self.disk.contains_key(&segment)
     }
 
     /// A storage of the next owner, after a crash that left this.

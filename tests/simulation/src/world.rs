@@ -6,6 +6,7 @@ use ackbox_core::command::WorkerId;
 use ackbox_core::engine::Engine;
 use ackbox_core::time::Timestamp;
 
+use crate::circuits::Circuit;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::figures::Figures;
@@ -71,6 +72,8 @@ pub struct World {
     pub(crate) cooldowns: Vec<(WorkerId, String)>,
     /// Starts of this run that a rate counts: of a queue, and of one worker or destination of it.
     pub(crate) starts: BTreeMap<(usize, Option<u32>, Option<String>), u64>,
+    /// What is known of circuits in this run, by queue and destination.
+    pub(crate) circuits: BTreeMap<(usize, String), Circuit>,
     /// When this run began.
     pub(crate) began_at: u64,
     pub(crate) phase: Phase,
@@ -106,11 +109,13 @@ impl World {
                 queues: plan.queues.clone(),
                 policies: plan.policies.clone(),
                 limits: plan.limits.clone(),
+                late: plan.late,
                 ..Model::default()
             },
             workers: Vec::new(),
             cooldowns: Vec::new(),
             starts: BTreeMap::new(),
+            circuits: BTreeMap::new(),
             began_at: now.0,
             phase: Phase::Opening,
             prompt: plan.prompt,
@@ -207,6 +212,14 @@ impl World {
             Op::Stale { pick, say } => self.settle_stale(*pick, *say),
             Op::Returned { pick } => self.handler_returns(*pick),
             Op::Abandon { pick } => self.abandon(*pick),
+            Op::Begin { pick } => self.begin(*pick),
+            Op::Decline { pick } => self.decline(*pick),
+            Op::Leave { items } => {
+                self.model.inbox.leave(items);
+                Ok(())
+            }
+            Op::MoveIn { rows, buries } => self.move_in(*rows, *buries),
+            Op::MoveAgain { pick, leaps } => self.move_again(*pick, *leaps),
             Op::Extend { pick, ms } => self.extend(*pick, *ms),
             Op::Transaction { ends, items } => self.transact(ends, items),
             Op::Step { pick, effort } => self.come_to_step(*pick, *effort),

@@ -4,8 +4,11 @@
 //! that expires, that meets an open circuit, or that has no attempt left when the box is opened), the death
 //! waits for it: the
 //! message is held, in no set, and a crash finds it as it was. What is read at a time is limited.
+//!
+//! Whose owner died is dead from the opening on, written or not: nobody withdraws it meanwhile, and a purge, which
+//! spares dead letters, waits until it is one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::Engine;
@@ -29,6 +32,8 @@ pub(super) struct Dying {
     bytes: usize,
     /// How many there are of a queue.
     queues: BTreeMap<u32, usize>,
+    /// Those whose owner died, by queue.
+    orphans: BTreeSet<(u32, u64)>,
 }
 
 /// A death that waits.
@@ -50,11 +55,15 @@ enum Cause {
 impl Dying {
     fn add(&mut self, number: u64, death: Death) {
         *self.queues.entry(death.queue).or_default() += 1;
+        if matches!(death.cause, Cause::Itself(Reason::OwnerDied)) {
+            self.orphans.insert((death.queue, number));
+        }
         self.waiting.push_back((number, death));
     }
 
     /// A message has died, or is gone.
-    fn end(&mut self, queue: u32) {
+    fn end(&mut self, queue: u32, number: u64) {
+        self.orphans.remove(&(queue, number));
         if let Some(count) = self.queues.get_mut(&queue) {
             *count -= 1;
             if *count == 0 {
@@ -66,6 +75,17 @@ impl Dying {
     /// Whether messages of a queue are about to die.
     pub(super) fn is_any_of(&self, queue: u32) -> bool {
         self.queues.contains_key(&queue)
+    }
+
+    /// Whether the owner of a message died with its last attempt.
+    pub(super) fn is_orphan(&self, queue: u32, number: u64) -> bool {
+        self.orphans.contains(&(queue, number)) && !bug!("withdraw-orphans")
+    }
+
+    /// Whether that is so of any message of a queue.
+    pub(super) fn is_any_orphan_of(&self, queue: u32) -> bool {
+        let mut of_it = self.orphans.range((queue, 0)..=(queue, u64::MAX));
+        of_it.next().is_some() && !bug!("withdraw-orphans")
     }
 }
 
@@ -105,12 +125,12 @@ impl Engine {
 
     /// Has read what those need that are about to die.
     pub(super) fn read_for_deaths(&mut self) {
-        while self.closing.is_none()
+        while (self.closing.is_none() || self.dead_jobs.is_purging())
             && self.dying.bytes < READING_BYTES
             && let Some((number, death)) = self.dying.waiting.pop_front()
         {
             let Some(slot) = self.still_dying(number) else {
-                self.dying.end(death.queue);
+                self.dying.end(death.queue, number);
                 continue;
             };
             let place = self.ledger.messages[slot].place;
@@ -127,7 +147,7 @@ impl Engine {
             return;
         };
         self.dying.bytes -= bytes;
-        self.dying.end(death.queue);
+        self.dying.end(death.queue, number);
         let Some(slot) = self.still_dying(number) else {
             return;
         };

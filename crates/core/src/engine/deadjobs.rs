@@ -1,7 +1,8 @@
 //! Work on many dead letters: listed, counted, removed, redriven, in slices, one job at a time.
 //!
 //! A redrive is one record that is carried out afterwards. Until that is done, nothing else may
-//! touch the dead letters of its queue: the journal says already that they wait.
+//! touch the dead letters of its queue: the journal says already that they wait. A purge may have to wait for that,
+//! or for those to become dead letters whose owner died.
 
 use std::collections::VecDeque;
 
@@ -82,6 +83,13 @@ impl DeadJobs {
     pub(super) fn is_redriving_any(&self) -> bool {
         let first = self.jobs.front();
         first.is_some_and(|job| matches!(job.work, Work::Redrive(_)))
+    }
+
+    /// Whether a purge is under way.
+    #[must_use]
+    pub(super) fn is_purging(&self) -> bool {
+        let first = self.jobs.front();
+        first.is_some_and(|job| matches!(job.work, Work::Purge))
     }
 
     /// Whether there is nothing to do.
@@ -240,6 +248,7 @@ impl Engine {
                 let done = self.redrive_each(work, budget);
                 done.then(|| work.redriven())
             }
+            Work::Purge if self.dying.is_any_orphan_of(job.queue) => return Turn::Waits,
             Work::Purge => Some(Answer::Value(self.purge(job.queue))),
             Work::Redrive(redrive) => {
                 let done = self.redrive_slice(redrive, budget);

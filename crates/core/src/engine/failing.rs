@@ -10,7 +10,7 @@ use super::contents::Purpose;
 use super::staging::Gate;
 use super::{Engine, Phase};
 use crate::command::{Command, ReadId, Ticket};
-use crate::effect::{Effect, Notice};
+use crate::effect::{Answer, Effect, Notice};
 use crate::error::{ErrorCode, Failure};
 use crate::ledger::Note;
 
@@ -74,6 +74,10 @@ impl Engine {
             Gate::Edited(edited) => self.edited(&edited),
             Gate::ProducerOpened(opened) => self.producer_opened(&opened),
             Gate::Produced(produced) => self.produced(*produced),
+            Gate::MovedIn(ticket) => {
+                let result = Ok(Answer::Value(0));
+                self.output.push_back(Effect::Reply { ticket, result });
+            }
         }
     }
 
@@ -162,6 +166,7 @@ impl Engine {
                     self.refuse(ticket, failure);
                 }
                 Gate::Effect(Effect::Reply { ticket, .. }) => self.refuse(ticket, failure.clone()),
+                Gate::MovedIn(ticket) => self.refuse(ticket, failure.clone()),
                 Gate::Edited(edited) => self.refuse(edited.ticket, failure.clone()),
                 Gate::ProducerOpened(opened) => self.refuse(opened.ticket, failure.clone()),
                 Gate::Produced(produced) => {
@@ -222,5 +227,5 @@ fn is_receipt_of(gate: &Gate, unit: Ticket) -> bool {
 }
 
 fn is_reply_of(gate: &Gate, unit: Ticket) -> bool {
-    matches!(gate, Gate::Effect(Effect::Reply { ticket, .. }) if *ticket == unit)
+    matches!(gate, Gate::Effect(Effect::Reply { ticket, .. }) | Gate::MovedIn(ticket) if *ticket == unit)
 }

@@ -86,7 +86,8 @@ impl Engine {
         let Some(lease) = self.leases.get(token).filter(|lease| lease.delivered) else {
             return;
         };
-        if lease.progress != Progress::Open || lease.is_seen {
+        let is_lost = lease.handed_over && bug!("lose-declined");
+        if lease.progress != Progress::Open || lease.is_seen || is_lost {
             return self.end_lease(token);
         }
         let counters = &mut self.ledger.queues[lease.queue as usize].counters;

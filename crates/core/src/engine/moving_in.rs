@@ -3,15 +3,13 @@
 //! What is refused is answered, and nothing behind it is taken before the host has dealt with it: whoever
 //! left it is told, or, if nobody is there any more, it becomes a dead letter.
 
-use std::collections::BTreeSet;
-
 use super::Engine;
 use super::enqueueing::{Told, check_unit, payload_bytes};
-use super::staging::Retracted;
+use super::staging::{Gate, Retracted};
 use crate::command::{Move, Reason, Ticket};
 use crate::effect::Answer;
 use crate::error::{ErrorCode, Failure};
-use crate::ledger::{Accepted, Note};
+use crate::ledger::Accepted;
 
 impl Engine {
     pub(super) fn move_in(&mut self, ticket: Ticket, unit: &Move<'_>) {
@@ -23,7 +21,6 @@ impl Engine {
         if let Err(failure) = checked {
             return self.refuse(ticket, failure);
         }
-        let before = self.ledger.last_number;
         let mark = self.commit.begin_unit();
         let accepted = match unit.refused {
             None => self.accept_all(&unit.enqueues, false, mark),
@@ -34,17 +31,21 @@ impl Engine {
             Err(failure) => return self.refuse(ticket, failure),
         };
         let refused = unit.refused.is_some();
-        self.ledger
-            .note_moved(unit.key, refused, before, &mut self.commit);
+        self.ledger.note_moved(unit.key, refused, &mut self.commit);
         self.commit.end_unit();
         self.tell_all_accepted(ticket, accepted);
-        self.reply(ticket, Ok(Answer::Value(0)));
+        if refused {
+            return self.reply(ticket, Ok(Answer::Value(0)));
+        }
+        let gate = self.commit.gate(Gate::MovedIn(ticket));
+        debug_assert!(gate.is_none(), "its key was written");
     }
 
     fn check_order(&self, unit: &Move<'_>) -> Result<(), Failure> {
         let Move { after, key, .. } = *unit;
         let moved = self.ledger.moved();
-        if after != moved || key <= moved {
+        let overtakes = after != moved && !bug!("overtake-refused-row");
+        if overtakes || key <= moved {
             let message = format!("inbox: expected a key behind {moved}, got {key} behind {after}");
             return Err(Failure::new(ErrorCode::InvalidOption, message));
         }
@@ -78,24 +79,12 @@ impl Engine {
     }
 }
 
-/// The messages of all that waits to be told as moved in, if one of them is gone: what was behind it must
-/// not overtake it.
-pub(super) fn moved_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> Vec<u64> {
-    let notes = frames.iter().flat_map(|frame| &frame.records);
-    let moved: Vec<u64> = notes
-        .filter_map(|(note, _)| match *note {
-            Note::Inbox {
-                refused: false,
-                after,
-                last,
-                ..
-            } => Some(after + 1..=last),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    if moved.iter().any(|number| gone.contains(number)) {
-        return moved;
-    }
-    Vec::new()
+/// The moves that wait to be told and could still be refused. If one of them is, so are all: what was behind it
+/// must not overtake it.
+pub(super) fn moves(frames: &[Retracted]) -> impl Iterator<Item = Ticket> {
+    let gates = frames.iter().flat_map(|frame| &frame.gates);
+    gates.filter_map(|gate| match gate {
+        Gate::MovedIn(ticket) => Some(*ticket),
+        _ => None,
+    })
 }

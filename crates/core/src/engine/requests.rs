@@ -118,8 +118,8 @@ impl Engine {
             }
             Request::Purge { queue } => {
                 let queue = self.known(queue)?;
-                if self.dead_jobs.is_redriving(queue) {
-                    // What is being redriven waits already, as far as the journal knows.
+                // What is being redriven waits already, as far as the journal knows.
+                if self.dead_jobs.is_redriving(queue) || self.dying.is_any_orphan_of(queue) {
                     self.purge_later(ticket, queue)?;
                     return Ok(None);
                 }
@@ -303,8 +303,10 @@ impl Engine {
         let Some(slot) = self.ledger.by_id(queue, id) else {
             return self.cancel_handed_over(queue, id);
         };
-        match self.ledger.messages[slot].standing {
+        let message = &self.ledger.messages[slot];
+        match message.standing {
             Standing::Dead => return false,
+            Standing::Held if self.dying.is_orphan(queue, message.number) => return false,
             Standing::Leased => {
                 let token = Token(self.ledger.messages[slot].token);
                 self.lose_lease(token, AbortReason::LeaseLost);

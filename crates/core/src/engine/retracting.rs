@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::Engine;
 use super::editing::Edited;
-use super::moving_in::moved_with;
+use super::moving_in::moves;
 use super::staging::{Gate, Retracted};
 use super::unproducing::{messages_of, produced, producers_of};
 use crate::command::{Ticket, Token};
@@ -48,7 +48,7 @@ impl Engine {
         if edits {
             self.unedit(frames.iter_mut().flat_map(Retracted::take_edits).collect());
         }
-        if !moved_with(&frames, &gone).is_empty() {
+        if refuses_moves(&frames, &refused_with(&frames, &gone)) {
             self.ledger.take_moved_back();
         }
         self.take_produced_back(&frames, &producers_of(&frames, &gone));
@@ -104,7 +104,7 @@ impl Engine {
     fn stage_again(&mut self, frames: Vec<Retracted>, gone: &BTreeSet<u64>) {
         let refused: BTreeSet<Ticket> = refused_with(&frames, gone);
         let producers = producers_of(&frames, gone);
-        let takes_moved_back = !moved_with(&frames, gone).is_empty();
+        let takes_moved_back = refuses_moves(&frames, &refused);
         let mut told = BTreeSet::new();
         for frame in frames {
             self.commit.begin_again();
@@ -201,6 +201,13 @@ impl Engine {
             }
             // A transaction without settlements: its receipts told.
             Gate::Effect(Effect::Reply { ticket, .. }) if refused.contains(&ticket) => None,
+            // One that had nothing but duplicates, or no messages at all.
+            Gate::MovedIn(ticket) if refused.contains(&ticket) => {
+                if told.insert(ticket) {
+                    self.refuse_for_room(ticket, "");
+                }
+                None
+            }
             Gate::Effect(Effect::Event(event))
                 if event.number != 0 && gone.contains(&event.number) =>
             {
@@ -227,7 +234,6 @@ fn gone_with(frames: &[Retracted]) -> BTreeSet<u64> {
         gone.extend(taken_back.map(|(_, number, _)| number));
         let producers = producers_of(frames, &gone);
         gone.extend(messages_of(frames, &producers));
-        gone.extend(moved_with(frames, &gone));
         if gone.len() == before {
             return gone;
         }
@@ -261,7 +267,16 @@ fn settles_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> bool {
 /// The tickets that wait for something that is gone.
 fn refused_with(frames: &[Retracted], gone: &BTreeSet<u64>) -> BTreeSet<Ticket> {
     let refused = receipts(frames).filter(|(_, number, _)| gone.contains(number));
-    refused.map(|(ticket, ..)| ticket).collect()
+    let mut refused: BTreeSet<Ticket> = refused.map(|(ticket, ..)| ticket).collect();
+    if refuses_moves(frames, &refused) {
+        refused.extend(moves(frames));
+    }
+    refused
+}
+
+/// Whether something that was moved in is refused, be it for a duplicate of what is gone.
+fn refuses_moves(frames: &[Retracted], refused: &BTreeSet<Ticket>) -> bool {
+    moves(frames).any(|ticket| refused.contains(&ticket))
 }
 
 /// Ticket, message and whether it is a duplicate of every receipt that waits.

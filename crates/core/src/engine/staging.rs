@@ -32,6 +32,8 @@ pub(super) enum Gate {
     ProducerOpened(Opened),
     /// A sequence of a producer was accepted, or known.
     Produced(Box<Produced>),
+    /// What was kept in the inbox of the host was moved in, and could still be refused.
+    MovedIn(crate::command::Ticket),
 }
 
 impl Gate {

@@ -91,10 +91,6 @@ pub enum Note {
         key: u64,
         /// It is a dead letter: who left it was told that it is kept.
         refused: bool,
-        /// Its messages are those behind this number,
-        after: u64,
-        /// up to this one.
-        last: u64,
     },
     /// What is held back for a while.
     Hold {

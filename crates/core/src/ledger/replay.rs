@@ -146,6 +146,9 @@ impl Ledger {
                     self.forget_strays(number);
                     return Ok(());
                 };
+                if self.messages[slot].standing == Standing::Dead {
+                    return Err("the withdrawal of a message that is dead");
+                }
                 self.withdraw(slot, time);
             }
             Record::Removed { number } => {
@@ -153,6 +156,9 @@ impl Ledger {
                     self.forget_strays(number);
                     return Ok(());
                 };
+                if self.messages[slot].standing != Standing::Dead {
+                    return Err("the removal of a message that is not dead");
+                }
                 self.forget_dead(slot, time);
             }
             Record::Rescheduled { number, due } => {

@@ -78,6 +78,10 @@ impl Ledger {
         if moved.is_none() || dies {
             self.replay_standing(slot, record)?;
         }
+        let message = &self.messages[slot];
+        if message.standing == Standing::Leased && message.attempt == 0 {
+            return Err("a delivery that is no attempt");
+        }
         if let Some(death) = &record.death {
             if let Some(own) = &mut self.messages[slot].death {
                 (own.reason, own.blocks) = parse_death(death.reason)?;

@@ -3,7 +3,7 @@
 use ackbox_core::command::*;
 use ackbox_core::config::{Config, DedupOptions, QueueOptions, WhenFull};
 use ackbox_core::consumer::policies::{Policies, WhenOpen};
-use ackbox_core::effect::Notice;
+use ackbox_core::effect::{Answer, Notice, Object};
 use serde_json::json;
 
 use crate::circuits::guarded;
@@ -246,5 +246,43 @@ fn who_dies_of_an_open_circuit_is_told_with_its_body() {
             assert_eq!(world.dead(orders).len(), 3);
             world.audit();
         }
+    }
+}
+
+#[test]
+fn what_died_with_its_owner_is_told_of_whoever_purges_or_withdraws_it() {
+    for close in [false, true] {
+        let (mut world, orders, refunds) = world(cold());
+        world.try_enqueue(order(orders, "died", "1")).unwrap();
+        world.dequeue(orders, 1);
+        world.try_enqueue(order(orders, "waits", "2")).unwrap();
+        let mut world = world.reopen_holding_reads();
+        assert_eq!(world.held_reads.len(), 1, "its death has to be read for");
+        let id = "died".to_owned();
+        let cancel = Request::Cancel { queue: orders, id };
+        assert_eq!(world.value(cancel), 0, "it is dead");
+        let end = world.command(Command::Finished {
+            queue: orders,
+            id: "died",
+        });
+        let purge = world.request(Request::Purge { queue: orders }).unwrap();
+        assert!(world.answer(purge).is_none(), "dead letters come first");
+        let closing = close.then(|| world.request(Request::Close {}).unwrap());
+        world.hold_reads = false;
+        world.answer_reads();
+        let dropped = world.answer(purge).expect("answered");
+        assert!(matches!(dropped, Ok(Answer::Value(1))), "{dropped:?}");
+        let Ok(Answer::Object(ended)) = world.answer(end).expect("answered") else {
+            panic!("expected an end");
+        };
+        let Object::Infos(ended) = *ended else {
+            panic!("expected infos, got {ended:?}");
+        };
+        assert_eq!(ended[0].state, MessageState::Dead);
+        assert!(closing.is_none_or(|ticket| world.answer(ticket).is_some()));
+        let mut world = world.reopen();
+        assert_eq!(world.dead(orders).len(), 1);
+        assert_eq!(told(&mut world, refunds)[0]["id"], "died");
+        world.audit();
     }
 }

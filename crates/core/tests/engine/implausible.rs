@@ -351,3 +351,44 @@ fn ends_that_all_claim_to_be_the_same_are_lived_with() {
     world.advance(100_000_000);
     assert_eq!(world.stats(QueueId(0)).dedup_entries, 0);
 }
+
+#[test]
+fn ends_that_do_not_fit_what_a_message_does_are_refused() {
+    let leased = MessageRecord {
+        state: StoredState::Leased,
+        attempt: 1,
+        ..stored(1)
+    };
+    let dead = MessageRecord {
+        state: StoredState::Dead,
+        death: Some(DeathRecord {
+            sequence: 1,
+            at: T0,
+            reason: Reason::Permanent as u8,
+            error: b"",
+        }),
+        ..stored(1)
+    };
+    let no_attempt = MessageRecord {
+        attempt: 0,
+        ..leased
+    };
+    let removed = || Record::Removed { number: 1 };
+    for (message, end, what) in [
+        (leased, removed(), "a message that is not dead"),
+        (stored(1), removed(), "a message that is not dead"),
+        (
+            dead,
+            Record::Cancelled { number: 1 },
+            "a message that is dead",
+        ),
+        (
+            no_attempt,
+            Record::Returned { number: 1 },
+            "a delivery that is no attempt",
+        ),
+    ] {
+        let why = refusal(&[RUN, queue(0, "orders"), Record::Message(message), end]);
+        assert!(why.contains(what), "{why}");
+    }
+}

@@ -159,6 +159,47 @@ fn without_room_what_was_moved_is_taken_back_with_its_keys() {
 }
 
 #[test]
+fn without_room_what_was_known_waits_with_what_was_not() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.enqueue_id(orders, "known", "1");
+    world.hold_appends = true;
+    let known = [with_id(orders, "known", "1")];
+    let refused = [
+        world.command(row(0, 1, &known)),
+        world.command(row(1, 2, &[message(orders, "2")])),
+        world.command(row(2, 3, &known)),
+        world.command(row(3, 4, &[])),
+    ];
+    while world.held.is_some() {
+        world.fail_append(true);
+    }
+    for ticket in refused {
+        assert_eq!(refusal(&mut world, ticket), ErrorCode::StorageFull);
+    }
+    world.hold_appends = false;
+    let again = world.command(row(0, 1, &known));
+    assert_eq!(told(&mut world, again).expect("answered"), Ok(0));
+    assert_eq!(world.reopen().report().moved, 1);
+}
+
+#[test]
+fn the_duplicate_of_what_finds_no_room_is_not_moved_either() {
+    let mut world = World::new();
+    let orders = world.define("orders", QueueOptions::default());
+    world.hold_appends = true;
+    world.command(Command::Enqueue(with_id(orders, "a", "1")));
+    let refused = world.command(row(0, 1, &[with_id(orders, "a", "1")]));
+    while world.held.is_some() {
+        world.fail_append(true);
+    }
+    assert_eq!(refusal(&mut world, refused), ErrorCode::StorageFull);
+    world.hold_appends = false;
+    world.enqueue(orders, "2");
+    assert_eq!(world.reopen().report().moved, 0, "its message is nowhere");
+}
+
+#[test]
 fn a_dead_letter_without_room_waits_for_it() {
     let mut world = World::new();
     let orders = world.define("orders", QueueOptions::default());

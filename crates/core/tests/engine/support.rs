@@ -13,7 +13,6 @@ use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::*;
 use ackbox_core::engine::Engine;
 use ackbox_core::error::Failure;
-use ackbox_core::policy::breaker::State;
 use ackbox_core::time::Timestamp;
 
 /// Start of virtual time.
@@ -75,6 +74,16 @@ impl World {
         config: Config,
         entropy: [u8; 32],
     ) -> Result<Self, Failure> {
+        Self::begin(disk, now, config, entropy, false)
+    }
+
+    fn begin(
+        disk: Disk,
+        now: u64,
+        config: Config,
+        entropy: [u8; 32],
+        hold_reads: bool,
+    ) -> Result<Self, Failure> {
         let engine = Engine::new(config.clone(), entropy, Timestamp(now))?;
         let mut world = Self {
             engine,
@@ -93,7 +102,7 @@ impl World {
             notices: Vec::new(),
             aborts: Vec::new(),
             reports: Vec::new(),
-            hold_reads: false,
+            hold_reads,
             held_reads: VecDeque::new(),
             reads: 0,
             steps: 0,
@@ -237,22 +246,6 @@ impl World {
         self.open_worker(queue, concurrency, limits, HandlerLimits::default())
     }
 
-    /// The states of a worker's circuits by destination.
-    pub fn circuits(&mut self, worker: WorkerId) -> BTreeMap<String, State> {
-        let destination = None;
-        match self.at_once(Request::Circuits {
-            worker,
-            destination,
-        }) {
-            Object::Circuits(infos) => {
-                let states = infos.into_iter().map(|info| (info.destination, info.state));
-                states.collect()
-            }
-            other => panic!("expected circuits, got {other:?}"),
-        }
-    }
-
-    /// Listens to everything but the hints for those who watch.
     /// A worker that limits its handlers.
     pub fn limited_worker(
         &mut self,
@@ -282,6 +275,7 @@ impl World {
         }
     }
 
+    /// Listens to everything but the hints for those who watch.
     pub fn listen(&mut self, queue: QueueId) {
         self.at_once(Request::Listen {
             queue,
@@ -515,7 +509,7 @@ impl World {
                 length,
             } => {
                 self.reads += 1;
-                if self.hold_reads {
+                if self.hold_reads && read != ReadId(0) {
                     self.held_reads.push_back((read, segment, offset, length));
                 } else {
                     let bytes = self.disk[&segment][offset as usize..][..length as usize].to_vec();

@@ -1,12 +1,37 @@
 //! What tests ask a world: messages, dead letters, events, and whether another owner would find the same.
 
+use std::collections::BTreeMap;
+
 use ackbox_core::command::*;
 use ackbox_core::effect::*;
 use ackbox_core::error::Failure;
+use ackbox_core::policy::breaker::State;
 
-use super::{World, body};
+use super::{World, body, entropy};
 
 impl World {
+    /// A crash and a new owner, with all reads held but those of the opening itself.
+    pub fn reopen_holding_reads(self) -> Self {
+        let (now, config) = (self.now, self.config.clone());
+        let opened = Self::begin(self.crash(), now, config, entropy(), true);
+        opened.expect("what a crash leaves can be opened")
+    }
+
+    /// The states of a worker's circuits by destination.
+    pub fn circuits(&mut self, worker: WorkerId) -> BTreeMap<String, State> {
+        let destination = None;
+        match self.at_once(Request::Circuits {
+            worker,
+            destination,
+        }) {
+            Object::Circuits(infos) => {
+                let states = infos.into_iter().map(|info| (info.destination, info.state));
+                states.collect()
+            }
+            other => panic!("expected circuits, got {other:?}"),
+        }
+    }
+
     pub fn get(&mut self, queue: QueueId, id: &str) -> Option<MessageInfo> {
         self.infos(Request::Get {
             queue,

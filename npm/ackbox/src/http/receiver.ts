@@ -12,16 +12,18 @@ import type { Range } from '../validate.js'
 import { callable, checkNames, duration, flag, integer, text, utf8Length } from '../validate.js'
 import { ageOf, ENQUEUED_AT, readEnqueuedAt } from './enqueue-time.js'
 import { idOfKey } from './idempotency-key.js'
+import { parseJson } from './json.js'
 import { answer, problem, Refusal } from './problem.js'
 import { type BodyLimits, readBody, Room } from './request-body.js'
 import { answerTo } from './refusals.js'
+import { Repeatable } from './repeatable.js'
 
 /** Options of {@link receiver}: `authorize` or `public: true`, and limits. */
 export interface ReceiverOptions {
   /**
    * Who sends: the name of the client, 1 to 128 bytes of UTF-8, whose keys are kept apart from those of all others. Nothing
-   * (`undefined`, `null`, `false` or `''`): 401. A `Response` is answered as it is. What it throws is answered with 500 and
-   * told of by `warning`. It must leave the body alone.
+   * (`undefined`, `null`, `false` or `''`): 401. A `Response` is answered as it is, the same one as often as it is given. What
+   * it throws is answered with 500 and told of by `warning`. It must leave the body alone.
    */
   readonly authorize?: ((request: Request) => Client | Promise<Client>) | undefined
   /** Takes messages from anybody, under one set of keys for all. Not together with `authorize`. */
@@ -74,7 +76,7 @@ const BYTES_TYPE = 'application/octet-stream'
  * |---|---|
  * | 202 | it is durable |
  * | 200 | it was taken before |
- * | 400, 405, 415 | no key, or nothing that can be read |
+ * | 400, 405, 415 | no key, or nothing that can be read, such as a number that JavaScript cannot hold |
  * | 401 | `authorize` did not know the client |
  * | 408, 413 | the body was too slow, too large |
  * | 409 | a request under this key is not durable yet: come again |
@@ -85,7 +87,8 @@ const BYTES_TYPE = 'application/octet-stream'
  * Whatever is refused is told as `application/problem+json`, with a `code`.
  *
  * How old a key is, is told by the header `Ackbox-Enqueued-At` (milliseconds since 1970), which `httpSender` sends. A client
- * without it is taken at its word: it must not repeat a request for longer than the queue remembers. That is `dedup.windowMs`;
+ * without it is taken at its word: it must not repeat a request for longer than the queue remembers. That is `dedup.windowMs`
+ * (with `0` it remembers no message that finished: no key is too old, and a late repetition is taken again);
  * where the queue never named one, 7 days are named from now on, and `whenFull: 'reject'` likewise, so that ids are not
  * forgotten early. With `'shorten'` the window that is in force is what counts, but ids that were forgotten before the box
  * was opened are not known of; nor are those that ended before a window was made wider, beyond what it was.
@@ -137,6 +140,7 @@ class RequestReceiver {
   readonly #receiving: Receiving
   readonly #options: CheckedOptions
   readonly #room: Room
+  readonly #answers = new Repeatable()
   /** Ids whose message is not durable yet. Each has its body in the room, which bounds them. */
   readonly #underWay = new Set<string>()
 
@@ -188,7 +192,7 @@ class RequestReceiver {
     if (authorize === undefined) return undefined
     try {
       const client = await authorize(request)
-      if (client instanceof Response) return client
+      if (client instanceof Response) return await this.#answers.copyOf(client)
       if (client === undefined || client === null || client === false || client === '') return unknownClient()
       text(client, CLIENT_BYTES_MAX, 'the client that authorize gives', WHERE)
       return client
@@ -206,6 +210,8 @@ class RequestReceiver {
     if (enqueuedAt === undefined) {
       throw new Refusal('time-invalid', `${ENQUEUED_AT}: expected milliseconds since 1970`)
     }
+    // What is forgotten at once cannot be too old to be known.
+    if (!this.#receiving.remembersIds()) return
     const now = this.#receiving.clock.now()
     const windowMs = this.#receiving.windowMs()
     const marginMs = this.#options.marginMs ?? Math.min(windowMs / 10, MARGIN_MS_MAX)
@@ -260,12 +266,4 @@ function keyOf(headers: Headers): string {
   const id = idOfKey(key)
   if (id !== undefined) return id
   throw new Refusal('key-invalid', 'expected one quoted string, such as "order-1", with % percent-encoded')
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch {
-    throw new Refusal('body-invalid', 'expected JSON in UTF-8')
-  }
 }

@@ -98,8 +98,8 @@ const DEFAULTS = Object.freeze({ breaker: true })
  * A request that fails while the platform says that it is offline costs no attempt, and is no failure of the server.
  *
  * In browsers a request of a small body is finished even when its page is closed (`keepalive`); its message is sent again
- * later all the same, under its key. Any other request is aborted when its page goes away (`pagehide`), which costs no
- * attempt and is no failure of the server either.
+ * later all the same, under its key. Any other request is aborted when its page goes away (`pagehide`). Neither costs an
+ * attempt, nor is it a failure of the server.
  *
  * ```ts
  * const send = httpSender<Order>({ url: 'https://example.org/orders' })
@@ -200,13 +200,18 @@ class Sender<T> {
     if (message.signal.aborted) abort()
     const { body } = request
     const giveBack = takeKeepalive(typeof body === 'string' ? utf8Length(body) : body.length)
-    const stay = giveBack === undefined ? onLeaving(() => controller.abort(left(name))) : undefined
+    let isLeft = false
+    const leave = (): void => {
+      isLeft = true
+      if (giveBack === undefined) controller.abort(left(name))
+    }
+    const stay = onLeaving(leave, () => (isLeft = false))
     const init = { ...request, method: 'POST', redirect: 'manual', keepalive: giveBack !== undefined } as const
     try {
-      await this.#exchange(url, { ...init, signal: controller.signal }, name)
+      await this.#exchange(url, { ...init, signal: controller.signal }, name, () => isLeft)
     } finally {
       giveBack?.()
-      stay?.()
+      stay()
       clock.clearTimeout(timer)
       message.signal.removeEventListener('abort', abort)
       // Whatever of the answer was not read is not wanted.
@@ -237,13 +242,15 @@ class Sender<T> {
     }
   }
 
-  async #exchange(url: URL, init: FetchInit, name: string): Promise<void> {
+  /** What a page hears that is going away is no answer: browsers fail even those requests that they go on with. */
+  async #exchange(url: URL, init: FetchInit, name: string, isLeft: () => boolean): Promise<void> {
     const { fetch = globalThis.fetch as unknown as FetchLike, clock } = this.#options
     const { signal } = init
     const exchanged = <V>(exchange: Promise<V>): Promise<V> =>
       unlessAborted(exchange, signal).catch((cause: unknown) => {
         if (signal.aborted) throw cause
         const error = isOfNetwork(cause) ? networkError(name, url, cause) : cause
+        if (isLeft()) throw left(name)
         throw isOffline() ? offline(name, error) : error
       })
     const response = await exchanged(fetch(url.href, init))

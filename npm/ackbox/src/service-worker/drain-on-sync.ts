@@ -50,8 +50,12 @@ const TIMEOUT_MS_DEFAULT = 120_000
  *
  * ```ts
  * drainOnSync(async ({ signal }) => {
- *   await using box = await open('shop', { whenLocked: 'share', signal }) // the same box as that of the pages
- *   return await box.queue<Order>('orders').drain(send, { signal })
+ *   const box = await open('shop', { whenLocked: 'share', signal }) // of 'ackbox/eager'; the same box as that of the pages
+ *   try {
+ *     return await box.queue<Order>('orders').drain(send, { signal })
+ *   } finally {
+ *     await box.close()
+ *   }
  * })
  * ```
  *

@@ -1,5 +1,9 @@
-/** One Chromium for a file of tests, and pages in it, each with storage of its own. */
-import { chromium, type Browser, type Page } from 'playwright'
+/** Chromium for tests, and pages in it. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { chromium, type Browser, type LaunchOptions, type Page } from 'playwright'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 
 export interface ChromiumOptions {
@@ -9,20 +13,43 @@ export interface ChromiumOptions {
   readonly cachesPages?: boolean
 }
 
-/** Begins with the file and ends with it; gives a page that is closed when the test ends. */
-export function useChromium({ args = [], cachesPages = false }: ChromiumOptions = {}): () => Promise<Page> {
+function launchOptions({ args = [], cachesPages = false }: ChromiumOptions): LaunchOptions {
+  return {
+    executablePath: process.env['ACKBOX_CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', ...args],
+    ...(cachesPages ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
+  }
+}
+
+/**
+ * One browser for a file of tests; gives pages, each with storage of its own, which is in memory as that of a private window:
+ * for tests of what is loaded and shown. Begins and ends with the file.
+ */
+export function useChromium(options: ChromiumOptions = {}): () => Promise<Page> {
   let browser: Browser
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: process.env['ACKBOX_CHROMIUM'] ?? '/usr/bin/chromium',
-      args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', ...args],
-      ...(cachesPages ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
-    })
+    browser = await chromium.launch(launchOptions(options))
   })
   afterAll(() => browser.close())
   return async () => {
     const context = await browser.newContext()
     onTestFinished(() => context.close())
+    return context.newPage()
+  }
+}
+
+/**
+ * Gives a page of a browser with a profile of its own on the disk, as that of a person: for tests of what is kept. It ends
+ * with the test, and has another, empty page, so that it stays when the last page of a test is closed.
+ */
+export function useProfile(options: ChromiumOptions = {}): () => Promise<Page> {
+  return async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ackbox-profile-'))
+    const context = await chromium.launchPersistentContext(folder, launchOptions(options))
+    onTestFinished(async () => {
+      await context.close()
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+    })
     return context.newPage()
   }
 }

@@ -89,6 +89,7 @@ impl World {
         answered: bool,
         returned: bool,
     ) -> Result<(), Stop> {
+        self.see(place);
         let now = self.clock.engine_now();
         let held = self.model.held[place].clone();
         let sequence = self.next_sequence();
@@ -96,8 +97,10 @@ impl World {
             self.model.held.remove(place);
             self.model.stale.push(held.token);
             self.model.asked.insert(sequence, Asked::Other);
+            self.note_end(&held, say, false);
             let settle = settle(held.token, say, now, true);
-            return self.command(sequence, Command::Settle(settle));
+            self.command(sequence, Command::Settle(settle))?;
+            return self.look_at_circuit_of(&held);
         }
         let returned = returned || !held.handler;
         // One that timed out has failed once it returns, and not before.
@@ -120,9 +123,11 @@ impl World {
             at: now,
         };
         self.model.asked.insert(sequence, unit);
+        self.note_end(&held, say, sure);
         let command = Command::Settle(settle(held.token, say, now, returned));
         let ticket = if answered || !sure { sequence } else { 0 };
-        self.command(ticket, command)
+        self.command(ticket, command)?;
+        self.look_at_circuit_of(&held)
     }
 
     /// Notes what a settlement means, and what was known before.
@@ -192,6 +197,10 @@ impl World {
             return Ok(());
         };
         let now = self.clock.engine_now();
+        if self.model.held[place].may_be_declined(now) {
+            return self.decline_at(place);
+        }
+        self.see(place);
         let held = self.model.held[place].clone();
         if held.is_open(now) && !self.model.at_most_once(held.queue) {
             let sequence = self.next_sequence();
@@ -212,6 +221,7 @@ impl World {
         let Some(place) = self.pick(pick, |held| !held.handler && held.is_open(now)) else {
             return Ok(());
         };
+        self.see(place);
         let held = &mut self.model.held[place];
         let token = Token(held.token);
         let at_most_once = self.model.at_most_once(self.model.held[place].queue);
@@ -231,6 +241,7 @@ impl World {
         let mut before = Vec::new();
         let mut settles = Vec::new();
         let mut says = Vec::new();
+        let mut ended = Vec::new();
         for (pick, say) in ends {
             let fits = |held: &Held| {
                 held.is_open(now) && !held.late && !self.model.at_most_once(held.queue)
@@ -238,9 +249,12 @@ impl World {
             let Some(place) = self.pick(*pick, fits) else {
                 continue;
             };
+            self.see(place);
             let held = &self.model.held[place];
             settles.push(settle(held.token, *say, now, false));
-            let by_hand = !held.handler;
+            let (by_hand, held) = (!held.handler, held.clone());
+            self.note_end(&held, *say, false);
+            ended.push(held);
             before.push(self.take(place, *say, true, sequence, by_hand));
             says.push(*say);
         }
@@ -257,6 +271,8 @@ impl World {
         self.command(
             sequence,
             Command::Transaction(Transaction { settles, enqueues }),
-        )
+        )?;
+        let mut ended = ended.iter();
+        ended.try_for_each(|held| self.look_at_circuit_of(held))
     }
 }

@@ -3,6 +3,7 @@
 use ackbox_core::command::{Command, DeadFilter, EditDead, QueueId, Request};
 use ackbox_core::effect::Object;
 
+use crate::circuits::breaker_of;
 use crate::model::meeting::{How, Swept};
 use crate::model::{Asked, Body, End, Message};
 use crate::op::Care;
@@ -63,6 +64,7 @@ impl World {
                     return Ok(());
                 }
                 let worker = self.workers.remove(*pick as usize % self.workers.len());
+                self.blur_circuits(worker.queue);
                 Request::CloseWorker { worker: worker.id }
             }
             Care::DrainWorker { pick } => {
@@ -70,6 +72,7 @@ impl World {
                     return Ok(());
                 }
                 let worker = self.workers.remove(*pick as usize % self.workers.len());
+                self.blur_circuits(worker.queue);
                 Request::DrainWorker { worker: worker.id }
             }
             Care::Circuit {
@@ -126,12 +129,11 @@ impl World {
             return Ok(());
         }
         // Its lease is gone at once, whenever that is told.
-        for held in self
-            .model
-            .held
-            .iter_mut()
-            .filter(|held| held.message == message)
-        {
+        let is_final = self.model.at_most_once(at);
+        let held = self.model.held.iter_mut();
+        let held = held.filter(|held| held.message == message);
+        // At most once, nothing is withdrawn that somebody was given.
+        for held in held.filter(|held| held.seen || !is_final) {
             held.lost = true;
         }
         let request = Request::Cancel {
@@ -219,14 +221,14 @@ impl World {
         isolate: bool,
     ) -> Result<(), Stop> {
         let policies = &self.plan.policies;
-        let guarded = |worker: &&Working| policies[worker.queue].breaker.is_some();
-        let workers: Vec<Working> = self.workers.iter().filter(guarded).copied().collect();
-        let Some(worker) = workers.get(pick as usize % workers.len().max(1)) else {
-            return Ok(());
-        };
         let name = match destination {
             0 => String::new(),
             number => format!("place-{}", number - 1),
+        };
+        let guarded = |worker: &&Working| breaker_of(&policies[worker.queue], &name).is_some();
+        let workers: Vec<Working> = self.workers.iter().filter(guarded).copied().collect();
+        let Some(worker) = workers.get(pick as usize % workers.len().max(1)) else {
+            return Ok(());
         };
         let request = Request::ForceCircuit {
             worker: worker.id,
@@ -234,6 +236,9 @@ impl World {
             isolate,
         };
         let is_done = self.answer_to(request)?.is_some();
+        if is_done {
+            self.forget_results(worker.queue, &name)?;
+        }
         if is_done && !isolate {
             // It gets no more of the time that it asked for.
             self.model.holds.remove(&(worker.queue, name));

@@ -1,6 +1,7 @@
 //! Producers: messages with and without ids, alone and in units.
 
 use ackbox_core::command::{Command, Enqueue, QueueId};
+use ackbox_core::config::Guarantee;
 
 use crate::model::{Asked, Sent};
 use crate::op::Item;
@@ -31,11 +32,20 @@ impl World {
 
     /// What the model is to know of these.
     pub(crate) fn sent(&mut self, items: &[Item]) -> Vec<Sent> {
+        self.sent_with(items, false)
+    }
+
+    /// The same of what a tab leaves, which gives every message an id.
+    pub(crate) fn sent_by_tab(&mut self, items: &[Item]) -> Vec<Sent> {
+        self.sent_with(items, true)
+    }
+
+    fn sent_with(&mut self, items: &[Item], always_named: bool) -> Vec<Sent> {
         let now = self.clock.engine_now();
         let mut all: Vec<Sent> = Vec::new();
         for item in items {
             let queue = item.queue % self.model.queues.len();
-            let id = self.id_of(item, queue);
+            let id = self.id_of(item, queue, always_named);
             let twice = |sent: &Sent| sent.queue == queue && sent.id.is_some() && sent.id == id;
             let known = all.iter().any(twice)
                 || id
@@ -59,9 +69,9 @@ impl World {
     }
 
     /// A queue that promises exactly-once takes no message without an id.
-    fn id_of(&self, item: &Item, queue: usize) -> Option<String> {
-        let requires =
-            self.model.queues[queue].guarantee == Some(ackbox_core::config::Guarantee::ExactlyOnce);
+    fn id_of(&self, item: &Item, queue: usize, always: bool) -> Option<String> {
+        let guarantee = self.model.queues[queue].guarantee;
+        let requires = always || guarantee == Some(Guarantee::ExactlyOnce);
         match item.id {
             Some(id) => Some(format!("{CHOSEN}{id}")),
             None if requires => Some(format!("{NUMBERED}{}", item.serial)),

@@ -6,8 +6,8 @@ use ackbox_core::effect::{Answer, Object};
 use ackbox_core::error::{ErrorCode, Failure};
 
 use crate::invariants::Violation;
-use crate::model::Asked;
 use crate::model::steps::Gave;
+use crate::model::{Asked, Held};
 use crate::must;
 use crate::op::Effort;
 use crate::world::{Stop, World};
@@ -32,9 +32,12 @@ fn name_of(name: u8) -> String {
 impl World {
     pub(crate) fn come_to_step(&mut self, pick: u32, effort: Effort) -> Result<(), Stop> {
         let now = self.clock.engine_now();
-        let Some(place) = self.pick(pick, |held| held.is_open(now)) else {
+        // Nobody begins with what took too long before.
+        let may_come = |held: &Held| held.is_open(now) && (held.seen || !held.late);
+        let Some(place) = self.pick(pick, may_come) else {
             return Ok(());
         };
+        self.see(place);
         let held = &self.model.held[place];
         let (token, message, queue) = (held.token, held.message, held.queue);
         let origin = held.origin;

@@ -1,6 +1,5 @@
 //! Deliveries: of a message that is there, as it was sent, to one consumer at a time, each start counted.
 
-use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::effect::{Delivery, Recipient};
 
 use super::{Checked, Violation};
@@ -72,55 +71,42 @@ impl Model {
             message.starts.0 -= 1;
         }
         (message.end, message.dead) = (End::No, Sure::No);
-        (message.may_die, message.refunded) = (by_hand || turns_away || is_limited, false);
+        let may_fail = !at_most_once && (by_hand || is_limited);
+        (message.may_die, message.refunded) = (may_fail || turns_away, false);
         message.token = delivery.token.0;
-        if at_most_once {
-            message.handed_over = true;
-            message.handed_over_at = now;
-            message.end = End::Told;
-            let sent = message.sent.clone();
-            if let Some(id) = sent.id {
-                let sequence = message.sequence;
-                self.remember(sent.queue, id, sequence, (0, now), false);
-            }
-        }
         self.tokens.insert(delivery.token.0);
         self.hold(index, delivery, passage, now);
+        if !self.late {
+            self.see(self.held.len() - 1, now);
+        }
         Ok(())
     }
 
     fn hold(&mut self, index: usize, delivery: &Delivery, passage: Option<Passage>, now: u64) {
         let queue = delivery.queue.0 as usize;
         let handler = matches!(delivery.to, Recipient::Worker(_));
-        let limits = if handler {
-            self.limits[queue]
-        } else {
-            HandlerLimits::default()
-        };
-        let lease_ms = self.queues[queue].lease_ms.unwrap_or(0);
-        let first = [limits.timeout_ms, limits.max_runtime_ms];
-        let first = first.into_iter().flatten().min();
-        // At most once, it is settled already, and has no lease.
-        let runs_out = limits.max_runtime_ms.filter(|_| !delivery.handed_over);
-        self.held.push(Held {
+        let mut held = Held {
             token: delivery.token.0,
             message: index,
             queue,
             at: now,
             attempt: delivery.attempt,
             handler,
-            until: match delivery.to {
-                Recipient::Dequeue(_) => Some(delivery.lease_until.0),
-                Recipient::Worker(_) => runs_out.map(|ms| now + ms),
-            },
+            until: (!handler).then_some(delivery.lease_until.0),
+            seen: false,
             settled: false,
             lost: false,
             late: false,
-            patience: first.map(|ms| now + ms + lease_ms),
+            patience: None,
             abandoned: None,
             passage,
             origin: (delivery.number, delivery.run),
-        });
+        };
+        if handler {
+            let lease_ms = self.queues[queue].lease_ms.unwrap_or(0);
+            held.begin(self.limits[queue], lease_ms, delivery.handed_over, now);
+        }
+        self.held.push(held);
     }
 
     /// The message that is delivered, which may be one that nobody sent.

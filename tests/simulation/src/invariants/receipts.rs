@@ -3,7 +3,7 @@
 use ackbox_core::command::MessageState;
 
 use super::{Checked, Violation};
-use crate::model::{Asked, End, Message, Model, Sent};
+use crate::model::{Asked, End, Message, Model, Sent, Sure};
 use crate::must;
 
 /// A receipt as it was told.
@@ -30,11 +30,14 @@ impl Model {
         if let Some(Asked::Produce { .. }) = self.asked.get(&sequence) {
             return self.numbered_receipt(told);
         }
+        let buried = self.is_buried(sequence);
         let sent = match self.asked.get_mut(&sequence) {
-            Some(Asked::Enqueue { items } | Asked::Unit { items, .. }) => items[told.index].take(),
+            Some(
+                Asked::Enqueue { items } | Asked::Unit { items, .. } | Asked::Move { items, .. },
+            ) => items[told.index].take(),
             _ => None,
         };
-        let Some(sent) = sent else {
+        let Some(mut sent) = sent else {
             return Err(Violation(format!(
                 "I2: a receipt that nobody waits for: {told:?}"
             )));
@@ -45,6 +48,17 @@ impl Model {
             self.asked.remove(&sequence);
         }
         self.durable = self.durable.max(sequence);
+        if buried {
+            let is_dead = told.duplicate || told.state == MessageState::Dead;
+            must!(is_dead, "I2: refused before, and no dead letter: {told:?}");
+            // It is another one's, and nobody was to be told.
+            let is_free = told.duplicate || sent.id.as_deref() == Some(told.id);
+            must!(
+                is_free || sent.known,
+                "I2: another id than that of nobody else: {sent:?}, {told:?}"
+            );
+            sent.id = sent.id.filter(|_| is_free);
+        }
         if let Some(id) = &sent.id {
             must!(id == told.id, "I2: sent under {id}: {told:?}");
             self.check_identity(sent.queue, id, &sent.body, sent.at, told)?;
@@ -63,9 +77,18 @@ impl Model {
         Ok(())
     }
 
+    /// Whether a command makes dead letters of what it sends.
+    fn is_buried(&self, sequence: u64) -> bool {
+        matches!(self.asked.get(&sequence), Some(Asked::Move { row, .. }) if row.buried)
+    }
+
     /// A message is accepted, and what was asked for meanwhile may have met it.
     fn accept_told(&mut self, sent: Sent, id: String, told: &Told<'_>) {
         let index = self.accept(sent, id, Some(told.number), told.sequence);
+        if self.is_buried(told.sequence) {
+            let message = &mut self.messages[index];
+            (message.dead, message.may_die) = (Sure::Yes, true);
+        }
         self.meet_asked(index, told.sequence);
     }
 

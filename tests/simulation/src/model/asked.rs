@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use ackbox_core::consumer::watch::HandlerLimits;
+
+use super::inbox::Row;
 use super::meeting::{How, Swept};
 use super::message::{Message, Sent};
 use crate::actors::steps::Call;
@@ -32,6 +35,8 @@ pub struct Held {
     pub late: bool,
     /// Nobody waits for its handler any more from then on.
     pub patience: Option<u64>,
+    /// Its consumer has begun with it; until then it may be declined.
+    pub seen: bool,
     /// It was settled.
     pub settled: bool,
     /// Its lease was taken away.
@@ -120,6 +125,10 @@ pub enum Asked {
         number: u64,
         sent: Option<Sent>,
     },
+    /// A row of the inbox; messages whose receipts are missing.
+    Move { row: Row, items: Vec<Option<Sent>> },
+    /// A row that was moved before, or that does not follow on what was.
+    MovedBefore,
     /// A numbered message of a handle that is fenced.
     Fenced,
     /// Something that changes nothing.
@@ -138,6 +147,22 @@ impl Held {
     pub fn keeps(&self, now: u64) -> bool {
         let until = [self.abandoned, self.patience];
         self.handler && until.into_iter().flatten().all(|until| now < until)
+    }
+
+    /// Whether its consumer may still decline it.
+    #[must_use]
+    pub fn may_be_declined(&self, now: u64) -> bool {
+        !self.seen && !self.late && self.is_open(now)
+    }
+
+    /// The time of its handler begins.
+    pub fn begin(&mut self, limits: HandlerLimits, lease_ms: u64, is_final: bool, now: u64) {
+        let first = limits.longest_ms();
+        // At most once, it is settled already, and has no lease.
+        let runs_out = limits.max_runtime_ms.filter(|_| !is_final);
+        self.at = now;
+        self.until = runs_out.map(|ms| now + ms);
+        self.patience = first.map(|ms| now + ms + lease_ms);
     }
 
     /// Whether it certainly may be settled.

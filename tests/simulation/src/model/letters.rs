@@ -127,10 +127,14 @@ impl Model {
                     return Some((queue, id.clone()));
                 }
             }
-            for sent in self.asked.values().flat_map(sent_with) {
-                let id = sent.id.clone().unwrap_or_else(|| id_in(letter));
-                if tells(letter, queue, &id, Some(&sent.body)) {
-                    return Some((queue, id));
+            for asked in self.asked.values() {
+                let loses_id = matches!(asked, Asked::Move { row, .. } if row.buried);
+                for sent in sent_with(asked) {
+                    let given = sent.id.clone().filter(|_| !loses_id);
+                    let id = given.unwrap_or_else(|| id_in(letter));
+                    if tells(letter, queue, &id, Some(&sent.body)) {
+                        return Some((queue, id));
+                    }
                 }
             }
             // Who died told of a death itself, and nobody saw it; if it is damaged, nobody can any more.
@@ -204,7 +208,9 @@ impl Model {
 /// Messages that were sent with a command that is not answered.
 fn sent_with(asked: &Asked) -> Vec<&Sent> {
     match asked {
-        Asked::Enqueue { items } | Asked::Unit { items, .. } => items.iter().flatten().collect(),
+        Asked::Enqueue { items } | Asked::Unit { items, .. } | Asked::Move { items, .. } => {
+            items.iter().flatten().collect()
+        }
         Asked::Produce { sent, .. } => sent.iter().collect(),
         _ => Vec::new(),
     }

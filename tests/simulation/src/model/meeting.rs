@@ -25,7 +25,7 @@ pub enum Swept {
 impl Swept {
     fn fits(self, message: &Message) -> bool {
         match self {
-            Self::Waiting => message.dead != Sure::Yes || message.unnoticed,
+            Self::Waiting => message.dead != Sure::Yes,
             Self::Dead => message.may_be_dead(),
         }
     }
@@ -91,7 +91,9 @@ impl Model {
         }
         for asked in self.asked.values_mut() {
             let sents: &mut [Option<Sent>] = match asked {
-                Asked::Enqueue { items } | Asked::Unit { items, .. } => items,
+                Asked::Enqueue { items }
+                | Asked::Unit { items, .. }
+                | Asked::Move { items, .. } => items,
                 Asked::Produce { sent, .. } => std::slice::from_mut(sent),
                 _ => &mut [],
             };

@@ -105,9 +105,6 @@ pub struct Message {
     pub acked_at: Option<u64>,
     /// Whether it is a dead letter.
     pub dead: Sure,
-    /// Whoever looked found it dead; its owner may have to notice that anew, and has it among those that wait
-    /// until then.
-    pub unnoticed: bool,
     /// What happened to it may have killed it.
     pub may_die: bool,
     /// Its bytes may have been read with another bit, and written again like that.

@@ -4,6 +4,8 @@
 //! without an answer may be there after a crash or not, and until somebody looks it is both.
 
 mod asked;
+mod beginning;
+pub mod inbox;
 pub mod letters;
 pub mod meeting;
 mod message;
@@ -21,6 +23,7 @@ pub use asked::{Asked, Entry, Held};
 pub use message::{Body, End, Message, Sent, Sure};
 
 use crate::op::Say;
+use inbox::Inbox;
 use producers::Producer;
 use steps::Service;
 
@@ -33,6 +36,8 @@ pub struct Model {
     pub policies: Vec<Policies>,
     /// How long their handlers may take.
     pub limits: Vec<HandlerLimits>,
+    /// Consumers begin later than they are given something.
+    pub late: bool,
     /// Destinations that a consumer wanted to be left alone until then.
     pub holds: BTreeMap<(usize, String), u64>,
     /// Every message that was accepted.
@@ -59,6 +64,8 @@ pub struct Model {
     pub was_full: bool,
     /// Producers that number what they send.
     pub producers: BTreeMap<u8, Producer>,
+    /// What tabs left for the one that drives the box.
+    pub inbox: Inbox,
     /// What steps call.
     pub service: Service,
     /// Deaths that were told of which a queue is to be told, by queue and id.
@@ -101,7 +108,9 @@ impl Model {
     #[must_use]
     pub fn turns_away(&self, queue: usize) -> bool {
         let policies = &self.policies[queue];
-        policies.breaker.is_some() && policies.when_open != WhenOpen::Pause
+        let own = policies.per_destination.as_ref();
+        let has_own = own.is_some_and(|limits| limits.breaker.is_some());
+        (policies.breaker.is_some() || has_own) && policies.when_open != WhenOpen::Pause
     }
 
     /// How long a queue remembers finished ids.
@@ -177,9 +186,9 @@ impl Model {
     pub fn may_be_known(&self, queue: usize, id: &str, now: u64) -> bool {
         let is_it = |item: &Sent| item.queue == queue && item.id.as_deref() == Some(id);
         let sent = self.asked.values().any(|asked| match asked {
-            Asked::Enqueue { items, .. } | Asked::Unit { items, .. } => {
-                items.iter().flatten().any(is_it)
-            }
+            Asked::Enqueue { items, .. }
+            | Asked::Unit { items, .. }
+            | Asked::Move { items, .. } => items.iter().flatten().any(is_it),
             Asked::Produce { sent, .. } => sent.iter().any(is_it),
             _ => false,
         });
@@ -200,7 +209,6 @@ impl Model {
             end: End::No,
             acked_at: None,
             dead: Sure::No,
-            unnoticed: false,
             may_die: self.turns_away(sent.queue),
             may_be_damaged: sequence < self.rotten,
             displaced: false,

@@ -94,6 +94,7 @@ pub(super) fn fault(rng: &mut Rng) -> Fault {
         rot,
         rot,
         Fault::Maintenance,
+        Fault::Flush,
     ];
     *pick(rng, &faults)
 }

@@ -19,10 +19,10 @@ pub(super) struct Mix {
     serial: u32,
 }
 
-const KINDS: usize = 23;
+const KINDS: usize = 28;
 
 impl Mix {
-    pub(super) fn draw(rng: &mut Rng, prompt: bool) -> Self {
+    pub(super) fn draw(rng: &mut Rng, prompt: bool, late: bool) -> Self {
         let mut weights = [0; KINDS];
         let usual = [
             20,
@@ -48,6 +48,11 @@ impl Mix {
             2,
             2,
             6,
+            if late { 12 } else { 0 },
+            if late { 6 } else { 0 },
+            4,
+            5,
+            1,
         ];
         for (weight, usual) in weights.iter_mut().zip(usual) {
             *weight = usual * pick(rng, &[0, 1, 1, 1, 3]);
@@ -148,10 +153,23 @@ impl Mix {
             21 => Op::Room {
                 bytes: *pick(rng, &[None, None, Some(100), Some(400), Some(1500)]),
             },
-            _ => Op::Produce {
+            22 => Op::Produce {
                 producer: rng.u8(..2),
                 which: which(rng),
                 item: self.item(rng),
+            },
+            23 => Op::Begin { pick: rng.u32(..) },
+            24 => Op::Decline { pick: rng.u32(..) },
+            25 => Op::Leave {
+                items: self.items(rng, 2),
+            },
+            26 => Op::MoveIn {
+                rows: rng.u8(1..=3),
+                buries: rng.bool(),
+            },
+            _ => Op::MoveAgain {
+                pick: rng.u32(..),
+                leaps: rng.bool(),
             },
         }
     }

@@ -3,6 +3,7 @@
 //! The mix is drawn anew for each seed (swarm testing: <https://doi.org/10.1145/2338965.2336763>): a world
 //! in which everything may go wrong at once seldom gets far enough for the rare combinations.
 
+mod circuits;
 mod draws;
 mod mix;
 mod options;
@@ -32,6 +33,8 @@ pub struct Plan {
     pub workers: Vec<Vec<u32>>,
     /// The storage answers at once, unless it is told otherwise.
     pub prompt: bool,
+    /// Consumers begin later than they are given something, or decline it.
+    pub late: bool,
     /// Of the clock.
     pub drift_milli: i64,
     /// What happens.
@@ -57,7 +60,7 @@ impl Plan {
         let count = rng.usize(1..=3);
         let mut queues: Vec<QueueOptions> = (0..count).map(|_| options::queue(&mut rng)).collect();
         let policies = queues.iter();
-        let policies: Vec<Policies> = policies
+        let mut policies: Vec<Policies> = policies
             .map(|queue| options::policies(&mut rng, queue))
             .collect();
         let limits = (0..count).map(|_| options::limits(&mut rng)).collect();
@@ -69,14 +72,16 @@ impl Plan {
             ..Config::default()
         };
         let prompt = rng.bool();
+        let late = rng.u8(..3) == 2;
         let drift_milli = *pick(&mut rng, &[0, 0, 1, -1, 300]);
         let length = *pick(&mut rng, &[30, 100, 100, 200, 400]);
-        let mut mix = Mix::draw(&mut rng, prompt);
+        let mut mix = Mix::draw(&mut rng, prompt, late);
         let mut ops = Vec::new();
         while ops.len() < length && !rng.is_spent() {
             ops.push(mix.op(&mut rng));
         }
         options::rarely(&mut rng, &mut config, &mut queues);
+        circuits::refine(&mut rng, &mut policies);
         Self {
             seed,
             config,
@@ -85,6 +90,7 @@ impl Plan {
             limits,
             workers,
             prompt,
+            late,
             drift_milli,
             ops,
             echoes: false,

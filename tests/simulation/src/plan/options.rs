@@ -7,10 +7,10 @@ use ackbox_core::config::{
 use ackbox_core::consumer::policies::{PerDestination, Policies, Scope, WhenOpen, WorkerRate};
 use ackbox_core::consumer::watch::HandlerLimits;
 use ackbox_core::policy::backoff::{Backoff, Jitter};
-use ackbox_core::policy::breaker::{BreakerOptions, WindowKind};
 use ackbox_core::policy::budget::BudgetOptions;
 use ackbox_core::policy::rate::Rate;
 
+use super::circuits::breaker;
 use super::{pick, spread};
 
 pub(super) fn queue(rng: &mut Rng) -> QueueOptions {
@@ -146,25 +146,6 @@ fn draw_policies(rng: &mut Rng) -> Policies {
             ttl_ms: *pick(rng, &[1000, 10_000]),
         }),
         ..Policies::default()
-    }
-}
-
-fn breaker(rng: &mut Rng) -> BreakerOptions {
-    let window = *pick(rng, &[WindowKind::Consecutive, WindowKind::Count]);
-    let counts = window == WindowKind::Count;
-    BreakerOptions {
-        window,
-        failures: (!counts).then(|| rng.u32(1..3)),
-        size: counts.then_some(4),
-        min_calls: counts.then_some(2),
-        cooldown: Some(Backoff::Constant {
-            ms: *pick(rng, &[50, 1000, 20_000]),
-            jitter: Jitter::None,
-        }),
-        probes: Some(rng.u32(1..3)),
-        successes: Some(rng.u32(1..3)),
-        probe_timeout_ms: Some(*pick(rng, &[200, 30_000])),
-        ..BreakerOptions::default()
     }
 }
 

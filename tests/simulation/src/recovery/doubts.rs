@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Checked, Ended};
+use crate::model::inbox::Row;
 use crate::model::{Asked, End, Model, Sent, Sure};
 use crate::must;
 use crate::probe::Finding;
@@ -15,6 +16,8 @@ pub(super) enum Doubt {
         sequence: u64,
         sent: Sent,
         found: bool,
+        /// The row of the inbox that it came from.
+        row: Option<Row>,
     },
     /// It ended one.
     Ended { sequence: u64, message: usize },
@@ -58,13 +61,24 @@ impl Model {
                     sequence: *sequence,
                     sent: sent.clone(),
                     found: false,
+                    row: None,
                 }),
+                Asked::Move { row, items } => {
+                    let sent = items.iter().flatten().cloned();
+                    doubts.extend(sent.map(|sent| Doubt::Sent {
+                        sequence: *sequence,
+                        sent,
+                        found: false,
+                        row: Some(*row),
+                    }));
+                }
                 Asked::Enqueue { items, .. } | Asked::Unit { items, .. } => {
                     let sent = items.iter().flatten().cloned();
                     doubts.extend(sent.map(|sent| Doubt::Sent {
                         sequence: *sequence,
                         sent,
                         found: false,
+                        row: None,
                     }));
                 }
                 _ => {}
@@ -81,20 +95,52 @@ impl Model {
                 sequence,
                 sent,
                 found: is_found @ false,
+                row,
             } = doubt
             else {
                 continue;
             };
             let mut letters = found.queues.iter().flatten();
-            let died_as = letters.find_map(|one| self.first_told_of(sent, &one.body));
+            let mut unnamed = sent.clone();
+            if row.is_some_and(|row| row.buried) {
+                unnamed.id = None;
+            }
+            let died_as = letters.find_map(|one| self.first_told_of(&unnamed, &one.body));
             if let Some(id) = died_as {
                 *is_found = true;
+                sent.id = sent.id.take().filter(|given| *given == id);
                 let index = self.accept(sent.clone(), id, None, *sequence);
                 self.messages[index].end = End::Maybe;
                 self.messages[index].dead = Sure::Maybe;
                 self.may_have_gone_on(index, sent.queue);
             }
         }
+    }
+
+    /// The messages of a row that is moved are there, those of any other one are not.
+    pub(super) fn check_rows(&self, doubts: &[Doubt], moved: u64) -> Checked {
+        for doubt in doubts {
+            let Doubt::Sent {
+                sent,
+                found,
+                row: Some(row),
+                ..
+            } = doubt
+            else {
+                continue;
+            };
+            let is_moved = row.key <= moved;
+            must!(
+                is_moved || !found,
+                "I6: only {moved} rows are moved, but {sent:?} of {row:?} is there"
+            );
+            let may_miss = sent.known || self.vanishes(sent);
+            must!(
+                !is_moved || *found || may_miss,
+                "I6: {moved} rows are moved, but {sent:?} of {row:?} is lost"
+            );
+        }
+        Ok(())
     }
 
     /// If a command is carried out, all before it are; and all before one that was told.
@@ -154,6 +200,7 @@ impl Model {
                 sequence,
                 sent,
                 found: false,
+                ..
             } = doubt
                 && let Some(id) = &sent.id
                 && self.at_most_once(sent.queue)

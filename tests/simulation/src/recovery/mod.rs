@@ -54,6 +54,8 @@ impl Model {
         }
         self.accept_the_dead(found, &mut doubts);
         self.check_prefix(&doubts, &seen, &blurred)?;
+        self.check_moved(found.report.moved)?;
+        self.check_rows(&doubts, found.report.moved)?;
         self.check_found_letters(found)?;
         self.bury_the_missing(&seen, &blurred, ended)?;
         self.remember_doubts(&doubts, ended);
@@ -66,6 +68,7 @@ impl Model {
             producer.end_run(is_there);
         }
         self.begin_run(ended);
+        self.resume_inbox(found.report.moved);
         self.check_ids(found, ended.now)
     }
 
@@ -167,12 +170,17 @@ impl Model {
                 sequence,
                 sent,
                 found,
-            } if is_it(sent) => Some((*sequence, sent, found)),
+                row,
+            } if is_it(sent) => Some((*sequence, sent, found, *row)),
             _ => None,
         });
         let index = match fits {
-            Some((sequence, sent, found)) => {
+            Some((sequence, sent, found, row)) => {
                 *found = true;
+                if row.is_some_and(|row| row.buried) {
+                    // What is refused has another id where its own is somebody else's.
+                    sent.id = sent.id.take().filter(|given| *given == one.info.id);
+                }
                 self.accept(sent.clone(), one.info.id.clone(), None, sequence)
             }
             None => self
@@ -220,7 +228,6 @@ impl Model {
             "I3: handed over, and back: {message:?}"
         );
         let is_dead = one.info.state == MessageState::Dead;
-        message.unnoticed = is_dead && (message.unnoticed || message.dead != Sure::Yes);
         message.dead = if is_dead { Sure::Yes } else { Sure::No };
         let attempt = one.info.attempt.unwrap_or(0);
         // A suspect may be too late by the time at which the box is open, and a death of its owner that

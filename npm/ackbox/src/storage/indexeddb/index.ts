@@ -8,7 +8,7 @@
  *
  * What a browser stores it may also delete: under pressure for space it evicts whole origins, least recently used first, and
  * some delete what a site stored when nobody came for days (Safari: seven days without a visit). `persist: true` asks it not
- * to; `box.health().storage.persisted` tells the answer. In private windows everything goes when the last one is closed, and
+ * to; `box.health().storage.persisted` tells the answer, once there is one: a box that is opened waits for no user. In private windows everything goes when the last one is closed, and
  * some browsers deny IndexedDB there.
  *
  * @module ackbox/indexeddb
@@ -39,7 +39,7 @@ export interface IndexedDbStorageOptions {
   durability?: 'strict' | 'relaxed' | undefined
   /**
    * Asks the browser, when the box is opened, never to evict what this origin stores. Some browsers ask their user in
-   * turn. Default false: only looks whether that was granted before.
+   * turn: the box does not wait, and `health().storage.persisted` is absent until there is an answer. Default false: only looks whether that was granted before.
    */
   persist?: boolean | undefined
 }
@@ -63,7 +63,8 @@ interface Opened {
   readonly ballast: Ballast
   readonly inbox: OwnedInbox
   readonly sizes: Map<number, number>
-  readonly persisted: boolean | undefined
+  /** What the browser promised; `undefined` while it has not answered. */
+  persisted: boolean | undefined
   /** The append under way. */
   appending: Promise<void> | undefined
   /** What ended all writing. */
@@ -210,10 +211,15 @@ class IndexedDbStorage implements Storage, Shareable {
       const journal = await ownJournal(database, this.#name, ownership.since)
       const reserve = quotaReserve(this.#name)
       const ballast = new Ballast(database)
-      const [kept] = await Promise.all([persisted(this.#persist), reserve.check(), ballast.take()])
+      const asked = persisted(this.#persist)
+      // A user may have to answer, and need not.
+      const [kept] = await Promise.all([this.#persist ? undefined : asked, reserve.check(), ballast.take()])
       const sizes = new Map(journal.segments.map(({ segment, bytes }) => [segment, bytes]))
       const inbox = ownedInbox(database, journal)
-      return { ownership, journal, reserve, ballast, inbox, sizes, persisted: kept, appending: undefined, failure: undefined }
+      const none = { appending: undefined, failure: undefined }
+      const opened: Opened = { ownership, journal, reserve, ballast, inbox, sizes, persisted: kept, ...none }
+      if (this.#persist) void asked.then((answer) => (opened.persisted = answer))
+      return opened
     } catch (error) {
       database.close()
       throw error
