@@ -1,16 +1,22 @@
-/** Pages without a bundler: what the package brings for them, policies, and the ways to name the WebAssembly. */
+/** Pages without a bundler: what the packed package brings for them, policies, and the ways to name the WebAssembly. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 import type { Page } from 'playwright'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { useChromium } from './support/chromium.ts'
+import { project, type Project } from './support/packed.ts'
 import { inPage, WORKED, worksEverywhere } from './support/places.ts'
 import { site } from './support/site.ts'
 
-const DIST = fileURLToPath(new URL('../../../npm/ackbox/dist/', import.meta.url))
 const APP = fileURLToPath(new URL('app/', import.meta.url))
+
+let app: Project
+beforeAll(async () => {
+  app = await project()
+})
+afterAll(() => app.remove())
 
 const newPage = useChromium()
 
@@ -19,15 +25,15 @@ async function plainApp(): Promise<Record<string, string>> {
   const files: Record<string, string> = {}
   for (const name of ['index.html', 'page.js', 'worker.js', 'service-worker.js', 'work.js']) {
     const source = await readFile(`${APP}${name}`, 'utf8')
-    files[`/${name}`] = source
-      .replace("from 'ackbox/eager'", "from '/ackbox/web/single.js'")
-      .replace("from 'ackbox'", "from '/ackbox/web/ackbox.js'")
+    // One that may load nothing later takes all from one file.
+    const file = (entry: string): string => (name === 'service-worker.js' ? 'single' : entry)
+    files[`/${name}`] = source.replaceAll(/from 'ackbox\/?([\w-]*)'/g, (_, entry: string) => `from '/ackbox/web/${file(entry || 'ackbox')}.js'`)
   }
   return files
 }
 
 async function load(headers: Record<string, string> = {}): Promise<Page> {
-  const origin = await site({ folders: { '/ackbox/': DIST }, files: await plainApp(), headers })
+  const origin = await site({ folders: { '/ackbox/': app.dist }, files: await plainApp(), headers })
   const page = await newPage()
   await page.goto(`${origin}/index.html`)
   return page

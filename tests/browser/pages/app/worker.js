@@ -1,4 +1,6 @@
 import { open } from 'ackbox'
+import { httpSender } from 'ackbox/http'
+import { indexedDbStorage } from 'ackbox/indexeddb'
 import { work } from './work.js'
 
-work(open, 'worker').then(postMessage, (error) => postMessage(String(error)))
+work({ open, indexedDbStorage, httpSender }, 'worker').then(postMessage, (error) => postMessage(String(error)))

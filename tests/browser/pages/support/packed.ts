@@ -11,6 +11,8 @@ const APP = fileURLToPath(new URL('../app', import.meta.url))
 
 export interface Project {
   readonly folder: string
+  /** Of the package, as it is served to those without a bundler. */
+  readonly dist: string
   remove(): Promise<void>
 }
 
@@ -19,9 +21,10 @@ export async function project(): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), 'ackbox-bundlers-'))
   await cp(APP, folder, { recursive: true })
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'app', private: true, type: 'module' }))
-  const report = await mustRun('npm', ['pack', '--json', '--pack-destination', folder], PACKAGE)
+  // Its scripts would get in the way of another that is packed at the same time.
+  const report = await mustRun('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], PACKAGE)
   const [tarball] = JSON.parse(report) as [{ filename: string }]
   const options = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts']
   await mustRun('npm', ['install', ...options, join(folder, tarball.filename)], folder)
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) }
+  return { folder, dist: join(folder, 'node_modules/ackbox/dist/'), remove: () => rm(folder, { recursive: true, force: true }) }
 }

@@ -3,7 +3,7 @@ import type { Page } from 'playwright'
 import { expect } from 'vitest'
 
 /** What `app/work.js` reports when all went well. */
-export const WORKED = { engine: 'wasm', handled: ['one', 'two'], completed: 2, remaining: 0 }
+export const WORKED = { engine: 'wasm', sent: ['one', 'two'], completed: 2, remaining: 0 }
 
 type Work = (name: string) => Promise<unknown>
 
@@ -11,6 +11,11 @@ type Work = (name: string) => Promise<unknown>
 export async function inPage(page: Page): Promise<unknown> {
   await page.waitForFunction(() => 'work' in globalThis)
   return page.evaluate(() => (globalThis as unknown as { work: Work }).work('page'))
+}
+
+/** In the page, over the storage that a name alone stands for. */
+function byDefault(page: Page): Promise<unknown> {
+  return page.evaluate(() => (globalThis as unknown as { workByDefault: Work }).workByDefault('default'))
 }
 
 /** In a dedicated worker, started in the way that bundlers know. */
@@ -37,9 +42,10 @@ export function inServiceWorker(page: Page): Promise<unknown> {
   })
 }
 
-/** All three. */
+/** All three, through every entry of the package that browsers have. */
 export async function worksEverywhere(page: Page): Promise<void> {
   expect(await inPage(page)).toEqual(WORKED)
+  expect(await byDefault(page)).toBe('power-loss')
   expect(await inWorker(page)).toEqual(WORKED)
   expect(await inServiceWorker(page)).toEqual(WORKED)
 }
