@@ -1,12 +1,11 @@
 /** Delays that are asked without a queue: those of the vectors, and those that a box waits. */
-import { readFileSync } from 'node:fs'
-
 import { constant, exponential, open, memoryStorage, schedule, type Backoff, type Delays } from 'ackbox'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
 import { manualClock } from '../support/clock.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
+import { BACKOFF } from '../support/traces.ts'
 
 interface Vector {
   readonly name: string
@@ -17,8 +16,7 @@ interface Vector {
   readonly delaysMs: readonly number[]
 }
 
-const FILE = new URL('../../../crates/core/testdata/backoff/vectors.json', import.meta.url)
-const VECTORS = JSON.parse(readFileSync(FILE, 'utf8')) as Vector[]
+const VECTORS = BACKOFF as Vector[]
 
 /** A schedule as a program makes it. */
 function build(backoff: Backoff): Delays {

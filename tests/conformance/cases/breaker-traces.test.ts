@@ -1,12 +1,10 @@
 /** The traces of the engine's own tests, through the class of the package; their README tells the form. */
-import { readdirSync, readFileSync } from 'node:fs'
-
 import { CircuitBreaker, RetryAfterError, type BreakerOptions, type CircuitState } from 'ackbox'
 import { describe, expect, it } from 'vitest'
 
 import { gate, type Gate } from '../support/clock.ts'
+import { BREAKER } from '../support/traces.ts'
 
-const folder = new URL('../../../crates/core/testdata/breaker/', import.meta.url)
 /** Instant 0 of every trace. */
 const START = 1_600_000_000_000
 /** In all files together. */
@@ -147,8 +145,7 @@ class Run {
   }
 }
 
-const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
-const cases = files.map((name) => ({ name, cases: JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Case[] }))
+const cases = Object.entries(BREAKER).map(([name, cases]) => ({ name, cases: cases as Case[] }))
 
 describe.each(cases)('traces of $name [A7 CircuitBreaker]', ({ cases }) => {
   it.each(cases)('$name', async (trace) => {

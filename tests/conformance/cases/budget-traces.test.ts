@@ -1,11 +1,10 @@
 /** The traces of retry budgets of the engine's own tests, through a worker; their README tells the form. */
-import { readdirSync, readFileSync } from 'node:fs'
-
 import { constant, memoryStorage, open, type RetryBudgetOptions } from 'ackbox'
 import { expect, it, onTestFinished } from 'vitest'
 import { manualClock } from 'ackbox/testing'
 
-const FOLDER = new URL('../../../crates/core/testdata/budget/', import.meta.url)
+import { BUDGET } from '../support/traces.ts'
+
 /** Instant 0 of every trace. */
 const START = 1_600_000_000_000
 /** In all files together. */
@@ -24,8 +23,7 @@ interface Case {
   readonly steps: readonly Step[]
 }
 
-const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'))
-const cases = files.flatMap((name) => JSON.parse(readFileSync(new URL(name, FOLDER), 'utf8')) as Case[])
+const cases = Object.values(BUDGET).flatMap((cases) => cases as Case[])
 
 it.each(cases)('a retry budget: $name [A3 retryBudget]', async ({ budget, steps }) => {
   const clock = manualClock({ start: START })

@@ -1,25 +1,26 @@
 /** Workers on a platform that goes on and off line, and in pages that are hidden and seen again. */
 import { constant, type Delivery } from 'ackbox'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 
 import { makeInMemory } from '../support/boxes.ts'
+import { standInPage } from '../support/page-globals.ts'
+import { IN_BROWSER } from '../support/platform.ts'
 
 /** The events of a browser's window and document, as its globals have them. */
 function stubBrowser(): { network: { onLine: boolean }; page: { visibilityState: string }; tell(what: 'online' | 'offline' | 'visibilitychange'): void } {
   const events = new EventTarget()
   const network = { onLine: true }
-  const page = Object.assign(new EventTarget(), { visibilityState: 'visible' })
-  vi.stubGlobal('navigator', network)
-  vi.stubGlobal('document', page)
+  const page = { visibilityState: 'visible' }
+  const { changeVisibility } = standInPage(network, page)
   vi.stubGlobal('addEventListener', events.addEventListener.bind(events))
   vi.stubGlobal('removeEventListener', events.removeEventListener.bind(events))
-  onTestFinished(() => void vi.unstubAllGlobals())
-  return { network, page, tell: (what) => void (what === 'visibilitychange' ? page : events).dispatchEvent(new Event(what)) }
+  return { network, page, tell: (what) => void (what === 'visibilitychange' ? changeVisibility() : events.dispatchEvent(new Event(what))) }
 }
 
 it('a platform that says whether it is online is believed without being asked to, in a worker too [A3 networkMode]', async () => {
   const { network, tell } = stubBrowser()
-  vi.stubGlobal('document', undefined)
+  // In a browser the case runs in a page, whose document nobody can take away.
+  if (!IN_BROWSER) vi.stubGlobal('document', undefined)
   network.onLine = false
   const { box, clock } = await makeInMemory()
   const queue = box.queue<string>('jobs')
