@@ -1,7 +1,14 @@
 //! The tier of fuzzed bytes: in the tests the corpus, in a proof libFuzzer as well.
 
 use crate::cargo;
-use crate::proof::{Length, Program, Report};
+use crate::proof::{Length, Program, Report, TimeLimit};
+
+/// What libFuzzer takes for a target in a proof, and what shortens it: as `tests/fuzz` has it.
+pub(crate) const LIMIT: TimeLimit = TimeLimit {
+    program: "fuzzing",
+    variable: "ACKBOX_FUZZ_SECONDS",
+    full_seconds: 120,
+};
 
 /// One program; it looks at `ACKBOX_LENGTH` itself.
 pub(crate) fn programs(length: Length) -> Vec<Program> {
@@ -14,7 +21,7 @@ pub(crate) fn programs(length: Length) -> Vec<Program> {
         Length::Full => "fuzzing, the corpus and fresh inputs",
     };
     vec![Program {
-        name: "fuzzing",
+        name: LIMIT.program,
         title: title.to_owned(),
         command,
         report: Report::Cargo,

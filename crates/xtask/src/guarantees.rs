@@ -2,13 +2,16 @@
 //!
 //! The evidence is a list of *runs*: what one program of one tier saw when it ran last, for which release, on which
 //! machine. `cargo xtask prove` replaces the runs of the programs that it starts and leaves the others, so
-//! that a run can be older than the release; the page then says so. A number on the page is a number of
-//! the evidence, and what no run has shown is called not proven.
+//! that a run can be older than the product; the page then says so, and by how many commits, as of the commit at
+//! which it was written. Only what ran of a commit with nothing changed beside it is recorded. A number on the
+//! page is a number of the evidence, and what no run has shown is called not proven.
 
+mod age;
 mod machine;
 mod page;
 mod peers;
 mod promises;
+mod source;
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,7 +22,10 @@ use serde_json::{Value, json};
 
 use crate::files;
 
-/// Where the runs lie, as an object with one member `runs`.
+pub(crate) use source::Source;
+
+/// Where the runs lie, as an object with one member `runs`. In each run `behind` is by how many commits the product has
+/// changed since, `null` if what ran is not in the history.
 fn evidence_file() -> PathBuf {
     files::root().join("npm/ackbox/docs/guarantees.json")
 }
@@ -31,27 +37,35 @@ fn page_file() -> PathBuf {
 /// Puts what programs have just seen in the place of what they saw before, and writes the page anew.
 ///
 /// A run is what `prove` collected of one program: `program`, `title`, `passed`, `failed`, `skipped`, `seconds` and
-/// `evidence`; when, of what and on which machine is added here.
-pub(crate) fn record(runs: Vec<Value>) -> Result<()> {
+/// `evidence`, and `shortened` if it did less than a proof does; when, of what and on which machine is added here.
+pub(crate) fn record(runs: Vec<Value>, source: &Source) -> Result<()> {
+    source.check()?;
     let stamp = json!({
         "release": release()?.version,
-        "commit": commit(),
+        "commit": source.commit(),
         "date": output_of("date", &["-u", "+%F"]).unwrap_or_default(),
         "machine": machine::describe(),
     });
     let old = fs::read(evidence_file()).ok();
     let old = old.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let old = old.map_or_else(Vec::new, |evidence| list(&evidence["runs"]).to_vec());
-    let evidence = json!({ "runs": merged(old, runs, &stamp) });
-    files::replace(&evidence_file(), format!("{evidence:#}\n").as_bytes())?;
-    write_page()
+    write(merged(old, runs, &stamp))
 }
 
-/// Writes the page from the evidence that is there.
+/// Writes the page from the evidence that is there, whose age is found anew.
 pub(crate) fn write_page() -> Result<()> {
+    write(list(&evidence()?["runs"]).to_vec())
+}
+
+fn write(mut runs: Vec<Value>) -> Result<()> {
+    for run in &mut runs {
+        run["behind"] = json!(source::behind_head(text(run, "commit")));
+    }
+    let evidence = json!({ "runs": runs });
+    files::replace(&evidence_file(), format!("{evidence:#}\n").as_bytes())?;
     files::replace(
         &page_file(),
-        page::render(&evidence()?, &release()?).as_bytes(),
+        page::render(&evidence, &release()?).as_bytes(),
     )
 }
 
@@ -90,18 +104,6 @@ fn merged(old: Vec<Value>, new: Vec<Value>, stamp: &Value) -> Vec<Value> {
     }
     runs.sort_by_key(|run| run["program"].as_str().unwrap_or_default().to_owned());
     runs
-}
-
-/// The commit that ran, with a `+` if something was changed beside it.
-fn commit() -> String {
-    let name = output_of("git", &["rev-parse", "--short=10", "HEAD"]).unwrap_or_default();
-    let changed = output_of("git", &["status", "--porcelain", "--untracked-files=no"]);
-    let mark = if changed.is_some_and(|changed| !changed.is_empty()) {
-        "+"
-    } else {
-        ""
-    };
-    format!("{name}{mark}")
 }
 
 /// The first line that a program says, if it succeeds.

@@ -124,6 +124,13 @@ pub(crate) struct Program {
     pub(crate) report: Report,
 }
 
+/// A variable of the environment by which somebody may have a program take less time than a proof gives it.
+pub(crate) struct TimeLimit {
+    pub(crate) program: &'static str,
+    pub(crate) variable: &'static str,
+    pub(crate) full_seconds: u64,
+}
+
 /// How a program tells its counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
@@ -155,6 +162,10 @@ pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
     {
         build_package(&progress, only)?;
     }
+    let source = guarantees::Source::of_this_tree();
+    if let Err(why) = &source {
+        progress.say(&format!("-- nothing of this will be recorded: {why:#}"));
+    }
     let mut tally = Tally::default();
     for tier in TIERS {
         let programs = tier.programs(Length::Full, only);
@@ -168,7 +179,13 @@ pub(crate) fn prove(only: &[String]) -> Result<ExitCode> {
         tally.enter(tier.name);
         let evidence = tier.run(&progress, &mut tally, Length::Full, programs);
         // Tier by tier: a proof takes hours, and what was seen is not lost when it is ended.
-        guarantees::record(evidence.iter().map(Evidence::to_json).collect())?;
+        if let Ok(source) = &source {
+            guarantees::record(evidence.iter().map(Evidence::to_json).collect(), source)
+                .context("what this tier saw is not recorded")?;
+        }
+    }
+    if let Err(why) = &source {
+        progress.say(&format!("-- nothing of this was recorded: {why:#}"));
     }
     for line in tally.report() {
         progress.say(&line);
@@ -202,6 +219,7 @@ impl Evidence {
         json!({
             "program": self.program,
             "title": self.title,
+            "shortened": shortened(self.program, |name| std::env::var(name).ok()),
             "passed": self.counts.passed,
             "failed": self.counts.failed,
             "skipped": self.counts.skipped,
@@ -252,6 +270,14 @@ impl Tier {
             .map(|program| program.run(progress, tally, length, budget))
             .collect()
     }
+}
+
+/// What the environment takes off a program's time, as `60 of 300 s`; none if nothing.
+fn shortened(program: &str, environment: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let limits = [simulation::FRESH_LIMIT, fuzzing::LIMIT];
+    let limit = limits.iter().find(|limit| limit.program == program)?;
+    let asked: u64 = environment(limit.variable)?.parse().ok()?;
+    (asked < limit.full_seconds).then(|| format!("{asked} of {} s", limit.full_seconds))
 }
 
 /// Refuses a name that no program has.
@@ -356,6 +382,19 @@ mod unit {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn less_time_than_a_proof_has_is_told() {
+        let limit = |value: &'static str| {
+            move |name: &str| (name == "ACKBOX_FUZZ_SECONDS").then(|| value.to_owned())
+        };
+        assert_eq!(
+            shortened("fuzzing", limit("30")).as_deref(),
+            Some("30 of 120 s")
+        );
+        assert_eq!(shortened("fuzzing", limit("120")), None);
+        assert_eq!(shortened("simulation-fresh", limit("30")), None);
     }
 
     #[test]

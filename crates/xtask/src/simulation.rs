@@ -6,17 +6,23 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cargo;
-use crate::proof::{Length, Program, Report};
+use crate::proof::{Length, Program, Report, TimeLimit};
 
 /// How many seeds, from the first one, every run goes through.
 const FIXED_SHORT: &str = "10000";
 const FIXED_FULL: &str = "20000";
 /// Wall time for seeds that no run had before, in seconds; 0 for none.
-pub(crate) const SECONDS_VARIABLE: &str = "ACKBOX_SIMULATION_SECONDS";
+const SECONDS_VARIABLE: &str = "ACKBOX_SIMULATION_SECONDS";
 /// What the tests take where nobody said: with the fixed seeds this fills their budget.
 const FRESH_SHORT: u64 = 60;
 /// And what a proof takes.
-pub(crate) const FRESH_FULL: u64 = 300;
+const FRESH_FULL: u64 = 300;
+pub(crate) const FRESH_LIMIT: TimeLimit = TimeLimit {
+    program: FRESH,
+    variable: SECONDS_VARIABLE,
+    full_seconds: FRESH_FULL,
+};
+const FRESH: &str = "simulation-fresh";
 
 /// Simulates what the options say; the exit code is the simulator's.
 pub(crate) fn simulate(options: &[String]) -> Result<ExitCode> {
@@ -54,7 +60,7 @@ pub(crate) fn programs(length: Length) -> Vec<Program> {
     if seconds != "0" {
         let seed = fresh_seed().to_string();
         programs.push(program(
-            "simulation-fresh",
+            FRESH,
             format!("simulation, {seconds} s of seeds from {seed}"),
             ["--seed", &seed, "--seconds", &seconds],
         ));

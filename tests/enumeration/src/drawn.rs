@@ -18,7 +18,7 @@ pub fn drawn(seed: u64) -> Script {
     // What a weaker storage may lose is for the scripts that are about that.
     plan.config.durability = Durability::PowerLoss;
     let ops = std::mem::take(&mut plan.ops);
-    let is_apart = |op: &Op| matches!(op, Op::Flip { .. } | Op::Jump { .. } | Op::Close);
+    let is_apart = |op: &Op| matches!(op, Op::Flip { .. } | Op::Jump { .. });
     // A crash between two effects is one that is enumerated.
     let at_once = |op| match op {
         Op::Crash { tear, .. } => Op::Crash { after: 0, tear },

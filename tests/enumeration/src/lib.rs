@@ -47,6 +47,8 @@ pub struct Sum {
     pub states: u64,
     /// Those of a power cut in the weaker mode, among them.
     pub weak: u64,
+    /// Those in which an append is there in part, among the others.
+    pub torn: u64,
     /// Those of nothing but noise, among them.
     pub refused: u64,
     /// Different journals that recovery left.
@@ -54,11 +56,18 @@ pub struct Sum {
 }
 
 impl Sum {
+    /// States of what is promised to all that is reported, in which each write is there or is not.
+    #[must_use]
+    pub fn whole(&self) -> u64 {
+        self.states - self.weak - self.torn
+    }
+
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
         self.moments += other.moments;
         self.states += other.states;
         self.weak += other.weak;
+        self.torn += other.torn;
         self.refused += other.refused;
         self.outcomes += other.outcomes;
     }
@@ -223,7 +232,7 @@ impl Run<'_> {
         let is_first = volatile.base.values().all(Vec::is_empty);
         let judge = Judge::new(promise, legal, is_first);
         let mut sum = judge_all(judge, &volatile, self.effort)?;
-        sum.weak = sum.states;
+        (sum.weak, sum.torn) = (sum.states, 0);
         self.sum.add(&sum);
         Ok(())
     }
@@ -291,6 +300,7 @@ fn judge_all(mut judge: Judge<'_>, volatile: &Volatile, effort: Effort) -> Resul
             return;
         }
         sum.states += 1;
+        sum.torn += u64::from(left.is_torn);
         match judge.judge(&disk) {
             Ok(Verdict::Recovered) => {}
             Ok(Verdict::Refused) => sum.refused += 1,

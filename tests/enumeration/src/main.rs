@@ -49,8 +49,8 @@ fn main() -> Result<ExitCode> {
     }
     let seconds = started.elapsed().as_secs_f64();
     println!(
-        "{} states at {} moments in {seconds:.1} s: {} of them power cuts in the weaker mode, {} refused; {} outcomes",
-        sum.states, sum.moments, sum.weak, sum.refused, sum.outcomes
+        "{} states at {} moments in {seconds:.1} s: {} of them torn writes, {} power cuts in the weaker mode, {} refused; {} outcomes",
+        sum.states, sum.moments, sum.torn, sum.weak, sum.refused, sum.outcomes
     );
     tell(&sum, passed, failed)?;
     let verdict = if failed == 0 { "ok" } else { "FAILED" };
@@ -85,8 +85,8 @@ fn tell(sum: &Sum, passed: u64, failed: u64) -> Result<()> {
     };
     let how = |what: &str| {
         format!(
-            "crash-state enumeration: {} scripts crashed at {} moments, {what}; \
-             recovery was always legal, and a second one changed nothing",
+            "Crash-state enumeration: {} scripts crashed at {} moments, {what}; \
+             recovery was always legal, and a second one changed nothing.",
             passed + failed,
             sum.moments
         )
@@ -95,15 +95,28 @@ fn tell(sum: &Sum, passed: u64, failed: u64) -> Result<()> {
     let evidence = json!({
         "figures": {
             "crash states enumerated": sum.states,
+            "of them with writes that are whole or not there": sum.whole(),
+            "of them with torn writes": sum.torn,
+            "of them power cuts in the weaker mode": sum.weak,
             "moments of crashes": sum.moments,
-            "power cuts in the weaker mode": sum.weak,
         },
         "proves": [
-            proves("power-loss", "every subset of the writes that were not flushed", sum.states),
+            proves(
+                "power-loss",
+                "every subset of the writes, cuts and removals that were not confirmed, each of them whole or not there",
+                sum.whole(),
+            ),
+            proves(
+                "power-loss",
+                "with `durability: 'process-crash'`, every end and (of up to 12 sectors, else the extreme ones) every subset of the \
+                 sectors of the segment that was being written",
+                sum.weak,
+            ),
             proves(
                 "torn-write",
-                "writes torn at 512 and 4,096 bytes, filled with zeros and noise, at the old and every new length",
-                sum.states,
+                "writes torn at 512 and 4,096 bytes (every subset of up to 12 sectors, of more those that lack or have at most two), \
+                 filled with zeros and noise, at the old and every new length",
+                sum.torn,
             ),
         ],
         "skipped": [],

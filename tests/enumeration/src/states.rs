@@ -53,6 +53,8 @@ pub struct Left {
     pub fill: Fill,
     /// Which of the cuts and removals were done.
     pub done: u32,
+    /// The append is there in part: cut short, or without some of its sectors.
+    pub is_torn: bool,
 }
 
 impl fmt::Display for Left {
@@ -63,6 +65,7 @@ impl fmt::Display for Left {
             written,
             fill,
             done,
+            is_torn: _,
         } = self;
         match length {
             None => formatter.write_str("nothing of the append")?,
@@ -108,6 +111,7 @@ impl Volatile {
                 written: 0,
                 fill: Fill::Zeros,
                 done,
+                is_torn: false,
             };
             each(&left, base.clone());
             if let Some(append) = &self.append {
@@ -143,6 +147,7 @@ impl Append {
         }) {
             let left = Left {
                 length: Some(length),
+                is_torn: length > 0 && length < whole,
                 ..none.clone()
             };
             each(&left, self.left_in(base, self.bytes[..length].to_vec()));
@@ -158,6 +163,7 @@ impl Append {
     ) {
         let begin = base.get(&self.segment).map_or(0, Vec::len);
         let ends = ends_of_sectors(begin, self.bytes.len(), sector);
+        let all = (1_u64 << ends.len()) - 1;
         for count in 1..=ends.len() {
             for written in subsets(count) {
                 for fill in [Fill::Zeros, Fill::Noise] {
@@ -167,6 +173,7 @@ impl Append {
                         written,
                         fill,
                         done: none.done,
+                        is_torn: written != all,
                     };
                     let bytes = self.torn(&ends[..count], written, fill);
                     each(&left, self.left_in(base, bytes));
@@ -259,11 +266,16 @@ mod tests {
             others: Vec::new(),
         };
         let mut seen = std::collections::BTreeSet::new();
-        volatile.each(0, &mut |_, disk| {
-            seen.insert(disk);
+        let mut torn = 0;
+        volatile.each(0, &mut |left, disk| {
+            if seen.insert(disk) && left.is_torn {
+                torn += 1;
+            }
         });
         // No file; an empty one; one sector, written or not, with two fills; two sectors: all of them
         // written, or three other subsets with two fills.
         assert_eq!(seen.len(), 1 + 1 + 3 + 7);
+        // All but no file, an empty one, and all of it.
+        assert_eq!(torn, seen.len() - 3);
     }
 }

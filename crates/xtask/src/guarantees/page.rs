@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::promises::{PROMISES, Promise};
-use super::{Release, grouped, list, number, peers, text};
+use super::{Release, age, grouped, list, number, peers, text};
 
 /// The prose, with a place for each part that is written here.
 const FRAME: &str = include_str!("frame.md");
@@ -37,7 +37,7 @@ pub(super) fn render(evidence: &Value, release: &Release) -> String {
     format!("{}\n", lines.join("\n").trim_end())
 }
 
-/// One piece of evidence, and the run that it is from.
+/// One piece of evidence of something that was really tried, and the run that it is from.
 struct Proof<'a> {
     run: &'a Value,
     how: &'a str,
@@ -51,7 +51,7 @@ fn proofs_of<'a>(runs: &'a [Value], promise: &str) -> Vec<Proof<'a>> {
         let proves = list(&run["evidence"]["proves"]).iter();
         found.extend(
             proves
-                .filter(|proof| text(proof, "promise") == promise)
+                .filter(|proof| text(proof, "promise") == promise && number(proof, "runs") > 0)
                 .map(|proof| Proof {
                     run,
                     how: text(proof, "how"),
@@ -73,7 +73,9 @@ fn notice(runs: &[Value], release: &Release) -> String {
         names.collect::<Vec<_>>().join(", ")
     };
     let failed = of(&|run| number(run, "failed") > 0);
-    let older = of(&|run| text(run, "release") != release.version);
+    let older = of(&|run| text(run, "release") != release.version || age::commits(run) > Some(0));
+    let lost = of(&|run| age::commits(run).is_none());
+    let short = of(&|run| !text(run, "shortened").is_empty());
     let mut lines = Vec::new();
     if !failed.is_empty() {
         lines.push(format!(
@@ -82,8 +84,17 @@ fn notice(runs: &[Value], release: &Release) -> String {
     }
     if !older.is_empty() {
         lines.push(format!(
-            "> **Older than {}.** What this page says of these ran for another release: {older}.",
-            release.version
+            "> **Older.** The product has changed since these ran, as their rows tell: {older}."
+        ));
+    }
+    if !lost.is_empty() {
+        lines.push(format!(
+            "> **Of no commit of this history.** What these ran cannot be had any more: {lost}."
+        ));
+    }
+    if !short.is_empty() {
+        lines.push(format!(
+            "> **Shortened.** These did less than a proof does: {short}."
         ));
     }
     let unproven: Vec<&str> = PROMISES
@@ -125,11 +136,10 @@ fn promises(runs: &[Value], release: &Release) -> String {
         }
         let tried: u64 = proofs.iter().map(|proof| proof.runs).sum();
         let failures: u64 = proofs.iter().map(|proof| proof.failures).sum();
-        let last = proofs
+        let oldest = proofs
             .iter()
-            .map(|proof| when(proof.run, release))
-            .min()
-            .unwrap_or_default();
+            .max_by_key(|proof| age::commits(proof.run).unwrap_or(u64::MAX));
+        let last = oldest.map_or_else(String::new, |proof| age::tell(proof.run, release));
         format!(
             "| {fault} | {promised} | {} | {} | {last} |",
             grouped(tried),
@@ -152,15 +162,6 @@ fn failed(failures: u64) -> String {
     }
 }
 
-/// When a run was, and for which release if not for this one.
-fn when(run: &Value, release: &Release) -> String {
-    let date = text(run, "date");
-    if text(run, "release") == release.version {
-        return date.to_owned();
-    }
-    format!("{date}, **of {}**", text(run, "release"))
-}
-
 fn proofs(runs: &[Value], release: &Release) -> String {
     let mut parts = Vec::new();
     for promise in &PROMISES {
@@ -180,7 +181,7 @@ fn proofs(runs: &[Value], release: &Release) -> String {
                     "- {how} {} times, {} failed (`{program}`, {}).",
                     grouped(*runs),
                     failed(*failures),
-                    when(run, release)
+                    age::tell(run, release)
                 )
             },
         );
@@ -199,13 +200,13 @@ fn programs(runs: &[Value], release: &Release) -> String {
         format!(
             "| `{}` | {} | {} | {} | {} | {} | `{}` | {} |",
             text(run, "program"),
-            text(run, "title"),
+            title(run),
             grouped(number(run, "passed")),
             failed(number(run, "failed")),
             grouped(number(run, "skipped")),
             took(number(run, "seconds")),
             text(run, "commit"),
-            when(run, release),
+            age::tell(run, release),
         )
     });
     [head.to_owned()]
@@ -213,6 +214,14 @@ fn programs(runs: &[Value], release: &Release) -> String {
         .chain(rows)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+fn title(run: &Value) -> String {
+    let title = text(run, "title");
+    match text(run, "shortened") {
+        "" => title.to_owned(),
+        shortened => format!("{title} (shortened: {shortened})"),
+    }
 }
 
 fn took(seconds: u64) -> String {
@@ -300,7 +309,7 @@ mod tests {
     fn page_with(change: impl FnOnce(&mut Value)) -> String {
         let mut run = json!({
             "program": "kills", "title": "kills things", "passed": 3, "failed": 0, "skipped": 0, "seconds": 61,
-            "release": "1.0.0", "commit": "abc", "date": "2026-11-23", "machine": { "cores": "2", "kernel": "Linux 6" },
+            "release": "1.0.0", "commit": "abc", "behind": 0, "date": "2026-11-23", "machine": { "cores": "2", "kernel": "Linux 6" },
             "evidence": {
                 "figures": { "kills": 1_200 },
                 "proves": [{ "promise": "process-kill", "how": "It was killed.", "runs": 1_200, "failures": 0 }],
@@ -347,6 +356,53 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_tried_is_not_proven_either() {
+        let page = page_with(|run| run["evidence"]["proves"][0]["runs"] = json!(0));
+        assert!(
+            page.contains("no run has shown it: The process is killed at any moment;"),
+            "{page}"
+        );
+        assert!(!page.contains("It was killed."), "{page}");
+    }
+
+    #[test]
+    fn rows_tell_how_far_the_product_has_gone_since() {
+        let page = page_with(|run| run["behind"] = json!(12));
+        assert!(
+            page.contains("| 1,200 | 0 | 2026-11-23, older: 12 commits of the product since |"),
+            "{page}"
+        );
+        assert!(
+            page.contains(
+                "> **Older.** The product has changed since these ran, as their rows tell: `kills`."
+            ),
+            "{page}"
+        );
+        let page = page_with(|run| run["behind"] = Value::Null);
+        assert!(
+            page.contains("| 2026-11-23, **of no commit of this history** |"),
+            "{page}"
+        );
+        assert!(
+            page.contains("> **Of no commit of this history.**"),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_shortened_says_so() {
+        let page = page_with(|run| run["shortened"] = json!("60 of 300 s"));
+        assert!(
+            page.contains("| kills things (shortened: 60 of 300 s) |"),
+            "{page}"
+        );
+        assert!(
+            page.contains("> **Shortened.** These did less than a proof does: `kills`."),
+            "{page}"
+        );
+    }
+
+    #[test]
     fn what_the_package_does_not_have_is_not_promised() {
         let page = page_with(|_| {});
         assert!(
@@ -369,7 +425,7 @@ mod tests {
             page.contains("> **Failures.** Not all passed when it ran last: `kills`."),
             "{page}"
         );
-        assert!(page.contains("> **Older than 1.0.0.**"), "{page}");
+        assert!(page.contains("> **Older.**"), "{page}");
         assert!(
             page.contains("| 1,200 | **2** | 2026-11-23, **of 0.9.0** |"),
             "{page}"
