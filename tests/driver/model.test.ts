@@ -17,7 +17,7 @@ const LIMITS = { interruptAfterTimeLimit: IS_FULL ? 1_000_000 : 150_000, markInt
 const unhandled: unknown[] = []
 const note = (reason: unknown): void => void unhandled.push(reason)
 let world: World | undefined
-let [scenarios, calls] = [0, 0]
+let [scenarios, calls, rested] = [0, 0, 0]
 
 beforeEach(() => {
   process.on('unhandledRejection', note)
@@ -30,7 +30,7 @@ afterEach(() => {
 afterAll(() => {
   const file = process.env['ACKBOX_EVIDENCE']
   if (file === undefined) return
-  const figures = { 'scenarios of the driver': scenarios, 'calls in them': calls }
+  const figures = { 'scenarios of the driver': scenarios, 'scenarios whose box was open when everything rested': rested, 'calls in them': calls }
   writeFileSync(file, JSON.stringify({ figures, proves: [], skipped: [] }))
 })
 
@@ -41,6 +41,7 @@ const holds = fc.asyncProperty(scenario, async (given) => {
   await new Promise((resolve) => setImmediate(resolve))
   scenarios++
   calls += world.calls.count
+  rested += Number(world.hasRested)
   expect(world.model.broken).toEqual([])
   expect(unhandled).toEqual([])
 })
@@ -48,6 +49,7 @@ const holds = fc.asyncProperty(scenario, async (given) => {
 it(`whatever fails, every call ends, and what was told is so: ${FIXED} scenarios`, async () => {
   await fc.assert(holds, { seed: SEED, numRuns: FIXED, ...LIMITS })
   expect(calls).toBeGreaterThan(10 * FIXED)
+  expect(rested).toBeGreaterThan(FIXED / 4)
 })
 
 it.runIf(FRESH > 0)(`and so in ${FRESH} fresh ones`, async () => {

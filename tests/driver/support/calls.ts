@@ -1,8 +1,12 @@
 /** Every call of the box that a scenario makes, and whether it came to an end. */
 import { AckboxError } from 'ackbox'
 
+/** Whether what a call waits for has not come, so that it may still wait. */
+export type MayWait = () => boolean | Promise<boolean>
+
 interface Call {
   readonly name: string
+  readonly mayWait: MayWait
   isSettled: boolean
 }
 
@@ -17,9 +21,9 @@ export class Calls {
     this.#isOwn = isOwn
   }
 
-  /** Begins a call; `then` gets what it gives. Nobody waits for it here. */
-  begin<T>(name: string, call: () => PromiseLike<T> | T, then: (value: T) => void = () => {}): void {
-    const begun = { name, isSettled: false }
+  /** Begins a call; `then` gets what it gives. Nobody waits for it here. By default it must end once everything rests. */
+  begin<T>(name: string, call: () => PromiseLike<T> | T, then: (value: T) => void = () => {}, mayWait: MayWait = () => false): void {
+    const begun = { name, mayWait, isSettled: false }
     this.#calls.push(begun)
     const ended = (error?: unknown): void => {
       begun.isSettled = true
@@ -37,6 +41,13 @@ export class Calls {
   /** Those that have not ended. */
   get unsettled(): string[] {
     return this.#calls.filter(({ isSettled }) => !isSettled).map(({ name }) => name)
+  }
+
+  /** Those that wait although what they wait for has come. */
+  async overdue(): Promise<string[]> {
+    const waiting = this.#calls.filter(({ isSettled }) => !isSettled)
+    const may = await Promise.all(waiting.map(({ mayWait }) => mayWait()))
+    return waiting.filter(({ isSettled }, place) => !isSettled && !may[place]).map(({ name }) => name)
   }
 
   get count(): number {

@@ -21,6 +21,8 @@ const NAMES = ['jobs', 'payments']
 /** Moves of the clock after which a box that is closed has nothing more to do. */
 const MOVES_MAX = 300
 const HOUR_MS = 3_600_000
+/** After it everything rests that has an end: more than any wait, lease, backoff or late answer of a scenario. */
+const REST_MS = 10_000
 
 /** Where a failure is the user's own to see, and where it must come out in a warning. */
 const TOLD_BY_WARNING = ['listener', 'watch', 'worker listener']
@@ -31,12 +33,18 @@ export class World {
   readonly model = new Model()
   readonly calls = new Calls((error) => error === GIVEN_UP || this.#isThrown(error))
   readonly storage = new LateStorage(this.clock)
+  /** Whether the box was still open, and sound, when everything came to rest. */
+  hasRested = false
   /** Warnings that were heard, and those that went to the process. */
   readonly heard: Warning[] = []
   readonly shown: string[] = []
   readonly #scenario: Scenario
   readonly #workers: Worker[] = []
   readonly #held: Delivery<Body>[] = []
+  /** Queues of which a handler or a step has begun that never ends. */
+  readonly #stuck = new Set<number>()
+  readonly #closedWorkers = new Set<Worker>()
+  #isClosing = false
   #abort = new AbortController()
   #box!: Box
   #queues: Queue<Body, unknown, Body>[] = []
@@ -51,7 +59,7 @@ export class World {
   async run(): Promise<void> {
     await this.#open(this.storage)
     if (!this.#scenario.isDeaf) this.#box.on('warning', (warning) => void this.heard.push(warning))
-    this.calls.begin('box.closed', () => this.#box.closed)
+    this.calls.begin('box.closed', () => this.#box.closed, undefined, () => true)
     for (const op of this.#scenario.ops) await this.#do(op)
     await this.#end()
     await this.#reopen()
@@ -126,7 +134,12 @@ export class World {
       case 'consume':
         return this.#consume(op.queue, op.takes)
       case 'drain':
-        return this.calls.begin('drain', () => this.#queue(op.queue).drain(this.#handler(op.queue), this.#given(op.signal)))
+        return this.calls.begin(
+          'drain',
+          () => this.#queue(op.queue).drain(this.#handler(op.queue), this.#given(op.signal)),
+          undefined,
+          () => this.#hasMore(op.queue, ['ready', 'scheduled', 'leased']),
+        )
       case 'finished':
         return this.#finished(op)
       case 'wait':
@@ -198,7 +211,7 @@ export class World {
     this.calls.begin('process', () => {
       const worker = this.#queue(queue).process(this.#handler(queue), options)
       this.#workers.push(worker)
-      this.calls.begin('worker.closed', () => worker.closed)
+      this.calls.begin('worker.closed', () => worker.closed, undefined, () => !this.#closedWorkers.has(worker))
     })
   }
 
@@ -210,9 +223,11 @@ export class World {
       this.#perform(plan.deed, index)
       if (plan.step !== 'none') {
         const { step } = plan
-        this.calls.begin('step', () => message.step('s', () => this.faults.end(step, 'step', 1)))
+        if (step === 'never') this.#stuck.add(index)
+        this.calls.begin('step', () => message.step('s', () => this.faults.end(step, 'step', 1)), undefined, () => step === 'never')
       }
       this.#settleInHandler(name, message, plan)
+      if (plan.how === 'never') this.#stuck.add(index)
       if (plan.how === 'fine' || plan.how === 'late') this.model.of(name, message.id).isHandled = true
       return this.faults.end(plan.how, 'handler', undefined)
     }
@@ -263,6 +278,7 @@ export class World {
   #tellWorker({ pick, how, fails }: Extract<Op, { do: 'worker' }>): void {
     const worker = this.#workers[pick % Math.max(1, this.#workers.length)]
     if (worker === undefined) return
+    if (how === 'close' || how === 'close now') this.#closedWorkers.add(worker)
     this.calls.begin(`worker: ${how}`, () => {
       if (how === 'close') return worker.close({ timeoutMs: 60 })
       if (how === 'close now') return worker.close({ timeoutMs: 0 })
@@ -311,21 +327,25 @@ export class World {
         this.model.of(queue.name, message.id).isHandled = true
         await message.ack()
       }
-    })
+    }, undefined, async () => !(await this.#hasMore(index, ['ready'])) || this.#isTaken(index))
   }
 
   #finished({ queue, id, timeoutMs, signal }: Extract<Op, { do: 'finished' }>): void {
     const options = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...this.#given(signal) }
-    this.calls.begin('finished', () => this.#queue(queue).finished(`m${id}`, options))
+    const isUnfinished = async (): Promise<boolean> => {
+      const info = await this.#queue(queue).get(`m${id}`)
+      return info === undefined || !['completed', 'cancelled', 'dead'].includes(info.state)
+    }
+    this.calls.begin('finished', () => this.#queue(queue).finished(`m${id}`, options), undefined, isUnfinished)
   }
 
   #wait(index: number, what: 'idle' | 'events'): void {
     const queue = this.#queue(index)
-    if (what === 'idle') return this.calls.begin('idle', () => queue.idle())
+    if (what === 'idle') return this.calls.begin('idle', () => queue.idle(), undefined, () => this.#hasMore(index, ['ready', 'leased']))
+    let seen = 0
     this.calls.begin('events', async () => {
-      let seen = 0
       for await (const _ of queue.events()) if (++seen > 2) break
-    })
+    }, undefined, () => seen < 3)
   }
 
   #listen(index: number, how: How, deed: Deed): void {
@@ -372,6 +392,7 @@ export class World {
           return this.faults.end(how, 'transaction', undefined)
         }),
       () => void (this.model.of(target.name, `m${id}`).isAccepted = true),
+      () => how === 'never',
     )
   }
 
@@ -395,6 +416,7 @@ export class World {
   }
 
   #close(timeoutMs: number | undefined): void {
+    this.#isClosing = true
     this.calls.begin('box.close', () => this.#box.close(timeoutMs === undefined ? {} : { timeoutMs }))
   }
 
@@ -409,9 +431,30 @@ export class World {
     await refused
   }
 
-  /** The faults stop, the box is closed, and all time passes. */
-  async #end(): Promise<void> {
+  /** Whether a queue has messages in one of these states, or a handler that never ends. */
+  async #hasMore(index: number, states: readonly ('ready' | 'scheduled' | 'leased')[]): Promise<boolean> {
+    const stats = await this.#queue(index).stats()
+    return this.#stuck.has(index) || states.some((state) => stats[state] > 0)
+  }
+
+  /** Whether what is ready may be another's to take: it is held back, or in the hands of who has not said so yet. */
+  async #isTaken(index: number): Promise<boolean> {
+    const { paused, leased } = await this.#queue(index).stats()
+    return paused || leased > 0 || this.#stuck.has(index)
+  }
+
+  /** The faults stop and time passes: while the box is open, only that waits whose condition has not come. */
+  async #rest(): Promise<void> {
     this.storage.faults.length = 0
+    await this.clock.advance(REST_MS)
+    if (this.#isClosing || !this.#box.health().ok) return
+    this.hasRested = true
+    for (const name of await this.calls.overdue()) this.model.broken.push(`${name} still waits while the box is open, and everything rests`)
+  }
+
+  /** The box is closed, and all time passes. */
+  async #end(): Promise<void> {
+    await this.#rest()
     this.#close(1_000)
     for (let moves = 0; moves < MOVES_MAX && (await this.clock.next()); moves++);
     await this.clock.advance(HOUR_MS)
