@@ -4,6 +4,10 @@
 //!
 //! A panic is a trap here. What panicked must not be called again; [`panic_message`] tells why.
 
+// Bugs on purpose are for programs that test the engine: nothing that is released may hold one.
+#[cfg(ackbox_bugs)]
+compile_error!("built with `--cfg ackbox_bugs`, which no addon may be");
+
 mod area;
 pub mod breaker;
 mod convert;

@@ -7,6 +7,7 @@
 //! page is a number of the evidence, and what no run has shown is called not proven.
 
 mod age;
+mod bugs;
 mod machine;
 mod page;
 mod peers;

@@ -1,7 +1,8 @@
 //! Checks the checks: plants known bugs in the engine, one at a time, and runs who is to notice.
 //!
 //! `mutation [NAME...]`: all bugs, or those that are named. The last line counts bugs as `cargo test` counts
-//! tests: one that nobody noticed has failed. `ACKBOX_LENGTH=full` adds the bugs that only tests of the
+//! tests: one that nobody noticed has failed, and so has one of the package that any of those missed who are to notice it.
+//! Who hangs has noticed nothing. `ACKBOX_LENGTH=full` adds the bugs that only tests of the
 //! engine notice, and has all tiers look at every bug; without it those are passed over, and counted so.
 
 mod bugs;
@@ -9,6 +10,7 @@ mod building;
 mod package;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,11 +18,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use bugs::{BUGS, Tier};
 use package::{Copy, TEXT_BUGS};
-use watch::{Seen, Watch};
+use watch::{LIMIT, Seen, Watch};
 
 /// Worlds that a bug may take to be noticed.
 const SEEDS: &str = "600";
@@ -39,11 +41,42 @@ struct Lab {
     is_full: bool,
 }
 
+/// Who has been run without a bug, and why it cannot look here if it cannot.
+type Calm = BTreeMap<String, Option<String>>;
+
+/// What became of all bugs.
 #[derive(Default)]
 struct Sum {
     caught: u64,
     survived: u64,
     passed_over: u64,
+    /// For whom it may concern: each bug, and who noticed it.
+    report: Vec<Value>,
+    skipped: Vec<String>,
+}
+
+/// What became of one bug.
+#[derive(Default)]
+struct Looks {
+    /// Who noticed it, and what they said.
+    caught: Vec<(String, String)>,
+    hung: Vec<String>,
+    /// Who saw nothing.
+    missed: Vec<String>,
+    /// Who could not look here, and why.
+    unable: Vec<String>,
+}
+
+impl Looks {
+    /// Of the engine: that one of them notices is enough.
+    fn is_caught_by_one(&self) -> bool {
+        !self.caught.is_empty()
+    }
+
+    /// Of the package: all are named that must notice.
+    fn is_caught_by_all(&self) -> bool {
+        self.is_caught_by_one() && self.hung.is_empty() && self.missed.is_empty()
+    }
 }
 
 fn main() -> Result<ExitCode> {
@@ -61,13 +94,15 @@ fn main() -> Result<ExitCode> {
     let lab = Lab::build(BUGS.iter().any(|bug| is_wanted(bug.name)))?;
     println!("built in {:.0} s", started.elapsed().as_secs_f64());
     let mut sum = Sum::default();
-    let mut calm: Vec<String> = Vec::new();
+    let mut calm = Calm::new();
     for bug in BUGS.iter().filter(|bug| is_wanted(bug.name)) {
-        let caught_by = match lab.watches(bug.tier)? {
-            watches if watches.is_empty() => None,
-            watches => Some(lab.plant(bug.name, &watches, &mut calm)?),
-        };
-        sum.count(bug.name, bug.what, caught_by);
+        let watches = lab.watches(bug.tier)?;
+        if watches.is_empty() {
+            sum.passed_over += 1;
+            continue;
+        }
+        let looks = lab.plant(bug.name, &watches, &mut calm)?;
+        sum.count(bug.name, bug.what, &looks, looks.is_caught_by_one());
     }
     let copy = match lab.is_full {
         true => Some(Copy::make(&lab.root, lab.folder.join("package"))?),
@@ -75,22 +110,25 @@ fn main() -> Result<ExitCode> {
     };
     for bug in TEXT_BUGS.iter().filter(|bug| is_wanted(bug.name)) {
         let Some(copy) = &copy else {
-            sum.count(bug.name, bug.what, None);
+            sum.passed_over += 1;
             continue;
         };
-        let watch = copy.watch(bug);
-        lab.make_calm(&watch, &mut calm)?;
+        let watches = copy.watches(bug);
+        for watch in &watches {
+            lab.make_calm(watch, &mut calm)?;
+        }
         copy.plant(bug)?;
-        let caught_by = lab.plant(bug.name, &[watch], &mut calm)?;
+        let looks = lab.plant(bug.name, &watches, &mut calm)?;
         copy.restore(bug)?;
-        sum.count(bug.name, bug.what, Some(caught_by));
+        sum.count(bug.name, bug.what, &looks, looks.is_caught_by_all());
     }
+    tell(&sum, lab.is_full)?;
     let Sum {
         caught,
         survived,
         passed_over,
+        ..
     } = sum;
-    tell(&sum, lab.is_full)?;
     let verdict = if survived == 0 { "ok" } else { "FAILED" };
     println!("test result: {verdict}. {caught} passed; {survived} failed; {passed_over} ignored");
     Ok(if survived == 0 {
@@ -101,21 +139,26 @@ fn main() -> Result<ExitCode> {
 }
 
 impl Sum {
-    /// `caught_by`: what those said who noticed it; none if nobody looked.
-    fn count(&mut self, name: &str, what: &str, caught_by: Option<Vec<String>>) {
-        let Some(caught_by) = caught_by else {
-            self.passed_over += 1;
-            return;
-        };
+    fn count(&mut self, name: &str, what: &str, looks: &Looks, is_caught: bool) {
         println!("bug = \"{name}\" ({what})");
-        for line in &caught_by {
-            println!("    caught by {line}");
+        for (tier, said) in &looks.caught {
+            println!("    caught by {tier} {said}");
         }
-        if caught_by.is_empty() {
-            println!("    NOT CAUGHT");
-            self.survived += 1;
-        } else {
+        for tier in &looks.hung {
+            println!("    hung, which is no catch: {tier}");
+        }
+        if is_caught {
             self.caught += 1;
+        } else {
+            println!("    NOT CAUGHT by {}", looks.missed.join(", "));
+            self.survived += 1;
+        }
+        let tiers: Vec<&String> = looks.caught.iter().map(|(tier, _)| tier).collect();
+        self.report.push(json!({
+            "bug": name, "what": what, "caughtBy": tiers, "hung": looks.hung, "isCaught": is_caught,
+        }));
+        for why in &looks.unable {
+            self.skipped.push(format!("{name}: {why}"));
         }
     }
 }
@@ -162,11 +205,18 @@ impl Lab {
     /// No bug is in what is released, and every one is in what is tested here.
     fn check_released(&self) -> Result<()> {
         for folder in RELEASED {
-            let Ok(files) = fs::read_dir(self.root.join(folder)) else {
-                continue;
-            };
+            let files = fs::read_dir(self.root.join(folder));
+            let files = files.with_context(|| {
+                format!("what is released is not in {folder}: `cargo xtask build` first")
+            })?;
+            let files: Vec<_> = files.collect::<Result<_, _>>()?;
+            if files.is_empty() {
+                bail!(
+                    "what is released is not in {folder}, it is empty: `cargo xtask build` first"
+                );
+            }
             for file in files {
-                let path = file?.path();
+                let path = file.path();
                 let bytes = fs::read(&path)?;
                 if let Some(bug) = BUGS.iter().find(|bug| contains(&bytes, bug.name)) {
                     bail!("{} contains the bug `{}`", path.display(), bug.name);
@@ -188,27 +238,42 @@ impl Lab {
         Ok(path.clone())
     }
 
-    /// Has those look at a bug who may notice it; what they said.
-    fn plant(&self, bug: &str, watches: &[Watch], calm: &mut Vec<String>) -> Result<Vec<String>> {
-        let mut caught_by = Vec::new();
+    /// Has those look at a bug who may notice it.
+    fn plant(&self, bug: &str, watches: &[Watch], calm: &mut Calm) -> Result<Looks> {
+        let mut looks = Looks::default();
         for watch in watches {
-            self.make_calm(watch, calm)?;
-            let seen = watch.look(Some(bug), &self.log(bug, watch))?;
-            if seen.failed {
-                let Seen { sign, seconds, .. } = seen;
-                caught_by.push(format!("{} in {seconds:.1} s: {sign}", watch.name));
+            if let Some(why) = self.make_calm(watch, calm)? {
+                looks
+                    .unable
+                    .push(format!("{} cannot look: {why}", watch.name));
+                continue;
+            }
+            let Seen {
+                failed,
+                hung,
+                sign,
+                seconds,
+            } = watch.look(Some(bug), &self.log(bug, watch))?;
+            let tier = watch.name.clone();
+            match (failed, hung) {
+                (true, _) => looks
+                    .caught
+                    .push((tier, format!("in {seconds:.1} s: {sign}"))),
+                (false, true) => looks.hung.push(tier),
+                (false, false) => looks.missed.push(tier),
             }
         }
-        Ok(caught_by)
+        Ok(looks)
     }
 
-    /// Sees to it, once, that somebody has nothing to say without a bug.
-    fn make_calm(&self, watch: &Watch, calm: &mut Vec<String>) -> Result<()> {
-        if !calm.contains(&watch.name) {
-            watch.check_calm(&self.log("no-bug", watch))?;
-            calm.push(watch.name.clone());
+    /// Sees to it, once, that somebody has nothing to say without a bug; why, if it cannot look here.
+    fn make_calm(&self, watch: &Watch, calm: &mut Calm) -> Result<Option<String>> {
+        if let Some(known) = calm.get(&watch.name) {
+            return Ok(known.clone());
         }
-        Ok(())
+        let unable = watch.check_calm(&self.log("no-bug", watch))?;
+        calm.insert(watch.name.clone(), unable.clone());
+        Ok(unable)
     }
 
     fn log(&self, bug: &str, watch: &Watch) -> PathBuf {
@@ -238,6 +303,7 @@ impl Lab {
             program: self.program(program)?,
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
             directory: self.root.join("crates/core"),
+            limit: LIMIT,
         })
     }
 }
@@ -253,7 +319,7 @@ fn tell(sum: &Sum, is_full: bool) -> Result<()> {
     let Some(path) = env::var_os("ACKBOX_EVIDENCE") else {
         return Ok(());
     };
-    let mut skipped = Vec::new();
+    let mut skipped = sum.skipped.clone();
     if !is_full {
         skipped.push(format!(
             "{} bugs that only tests of the engine notice are planted at full length",
@@ -266,6 +332,7 @@ fn tell(sum: &Sum, is_full: bool) -> Result<()> {
             "bugs that a tier noticed": sum.caught,
         },
         "proves": [],
+        "bugs": sum.report,
         "skipped": skipped,
     });
     fs::write(&path, format!("{evidence:#}\n"))

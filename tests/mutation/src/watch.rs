@@ -10,8 +10,10 @@ use anyhow::{Context, Result, bail};
 
 /// Names the planted bug to the engine.
 const VARIABLE: &str = "ACKBOX_BUG";
-/// A program that runs so long has been stopped by its bug; without one it takes a few seconds.
-const LIMIT: Duration = Duration::from_secs(40);
+/// A program of the engine that runs so long hangs; without a bug it takes a few seconds.
+pub(crate) const LIMIT: Duration = Duration::from_secs(40);
+/// One that drives real processes and disks.
+pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(400);
 /// How often a program is looked at.
 const TICK: Duration = Duration::from_millis(10);
 /// Letters of a sign that are shown.
@@ -26,12 +28,17 @@ pub(crate) struct Watch {
     pub(crate) arguments: Vec<String>,
     /// Where it runs.
     pub(crate) directory: PathBuf,
+    /// When it is taken for one that hangs.
+    pub(crate) limit: Duration,
 }
 
 /// What a program made of a bug.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    /// It failed by itself: it has noticed the bug.
     pub(crate) failed: bool,
+    /// It did not come to its end. A machine that is busy looks like that too, so nothing was noticed.
+    pub(crate) hung: bool,
     /// The first thing that it said of it: which world, script or test.
     pub(crate) sign: String,
     pub(crate) seconds: f64,
@@ -68,7 +75,7 @@ impl Watch {
             if let Some(status) = child.try_wait()? {
                 break Some(status);
             }
-            if started.elapsed() > LIMIT {
+            if started.elapsed() > self.limit {
                 child.kill()?;
                 child.wait()?;
                 break None;
@@ -77,30 +84,35 @@ impl Watch {
         };
         let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
         let sign = match status {
-            None => format!("it does not end within {} s", LIMIT.as_secs()),
+            None => format!("it does not end within {} s", self.limit.as_secs()),
             Some(status) => first_sign(&text).unwrap_or_else(|| status.to_string()),
         };
         Ok(Seen {
-            failed: status.is_none_or(|status| !status.success()),
+            failed: status.is_some_and(|status| !status.success()),
+            hung: status.is_none(),
             sign,
             seconds: started.elapsed().as_secs_f64(),
         })
     }
 
-    /// Without a bug it has nothing to say, and it did look.
-    pub(crate) fn check_calm(&self, log: &Path) -> Result<()> {
+    /// Without a bug it has nothing to say, and it did look; what it says of itself if it cannot look here.
+    pub(crate) fn check_calm(&self, log: &Path) -> Result<Option<String>> {
         let seen = self.look(None, log)?;
-        if seen.failed {
+        if seen.failed || seen.hung {
             bail!("{} fails without any bug: {}", self.name, seen.sign);
         }
         let text = fs::read_to_string(log)?;
         let looked = text
             .lines()
             .any(|line| is_count(line.trim_start()) && !line.contains(" 0 passed"));
+        let skipped = text.lines().find(|line| line.starts_with("skipped: "));
+        if let (false, Some(why)) = (looked, skipped) {
+            return Ok(Some(why.to_owned()));
+        }
         if !looked {
             bail!("{} ran no test: see {}", self.name, log.display());
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -126,6 +138,48 @@ fn first_sign(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Watch {
+        Watch {
+            name: "shell".to_owned(),
+            program: PathBuf::from("sh"),
+            arguments: vec!["-c".to_owned(), script.to_owned()],
+            directory: PathBuf::from("."),
+            limit,
+        }
+    }
+
+    fn log(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("ackbox-watch-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_has_noticed_nothing() {
+        let log = log("hung");
+        let seen = shell("exec sleep 1000", Duration::ZERO).look(Some("bug"), &log);
+        let seen = seen.expect("it starts");
+        assert!(seen.hung && !seen.failed, "{seen:?}");
+        let seen = shell("exit 1", LIMIT).look(Some("bug"), &log);
+        let seen = seen.expect("it starts");
+        assert!(seen.failed && !seen.hung, "{seen:?}");
+        fs::remove_file(log).expect("it was written");
+    }
+
+    #[test]
+    fn who_cannot_look_says_why() {
+        let log = log("skipped");
+        let watch = shell(
+            "echo 'skipped: no mounts'; echo 'test result: ok. 0 passed; 0 failed; 1 ignored'",
+            LIMIT,
+        );
+        let why = watch.check_calm(&log).expect("it is calm");
+        assert_eq!(why.as_deref(), Some("skipped: no mounts"));
+        assert!(
+            shell("true", LIMIT).check_calm(&log).is_err(),
+            "nobody looked"
+        );
+        fs::remove_file(log).expect("it was written");
+    }
 
     #[test]
     fn a_sign_names_a_world_a_script_or_a_test() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::promises::{PROMISES, Promise};
-use super::{Release, age, grouped, list, number, peers, text};
+use super::{Release, age, bugs, grouped, list, number, peers, text};
 
 /// The prose, with a place for each part that is written here.
 const FRAME: &str = include_str!("frame.md");
@@ -19,6 +19,7 @@ pub(super) fn render(evidence: &Value, release: &Release) -> String {
         ("runs", programs(runs, release)),
         ("figures", figures(runs)),
         ("skipped", skipped(runs)),
+        ("bugs", bugs::render(runs)),
         ("peers", peers::render(runs)),
         ("machines", machines(runs)),
     ];
