@@ -1,0 +1,101 @@
+-- One queue: its keys, its options and counters, and what is to be written of it.
+--
+-- {tag}:q:NAME  hash    options, counters, the last order and token
+-- {tag}:m:NAME  hash    key of a message -> the message, packed (sheet.lua)
+-- {tag}:t:NAME  hash    key -> track of a message that was claimed at least once (track.lua)
+-- {tag}:w:NAME  list    keys that wait, never claimed, priority 0, no group: in the order of acceptance.
+--                       One that was removed leaves its key here, which a claim passes over
+-- {tag}:r:NAME  zset    all other keys that may be claimed, by rank
+-- {tag}:d:NAME  zset    keys that are not due (each with priority and order), by when they are
+-- {tag}:l:NAME  zset    keys that are leased, by when the lease ends
+-- {tag}:x:NAME  zset    dead letters, by when they died
+-- {tag}:h:NAME  hash    key -> how its attempts ended (history.lua)
+-- {tag}:i:NAME  hash    key -> how a message ended, for as long as its id is taken (ends.lua)
+-- {tag}:e:NAME  list    what ended, in that order: what is forgotten next is first
+-- {tag}:o:NAME  hash    group -> key of its head
+-- {tag}:g:LENGTH:NAME:GROUP  list   members of a group behind its head
+-- {tag}:p:NAME  zset    destinations that are parked, by until when
+-- {tag}:n:NAME  hash    name of a rate -> when its next start would be due, in microseconds
+-- {tag}:k:LENGTH:NAME:DESTINATION  zset   keys that are parked under it, by rank
+-- {tag}:s:LENGTH:NAME:KEY  hash   steps of a message that were recorded
+-- {tag}:f:NAME  set     keys whose end somebody waits for
+--
+-- NAME comes last or with its length before it, so no two names ever give one key.
+local FIELDS = { 'next', 'token', 'depth', 'bytes', 'paused', 'waiting', 'watched', 'parked', 'maxDepth', 'maxBytes',
+  'windowMs', 'dedupMax', 'dedupShortens', 'groupBlocks', 'enqueued', 'duplicates', 'delivered', 'acked', 'rejected',
+  'retried', 'dead', 'expired', 'leasesLost', 'shortened' }
+-- Arguments of one command: Lua's unpack has a limit of some thousands.
+local AT_ONCE = 2000
+
+local function queue_of(key)
+  local values = call('HMGET', key, unpack(FIELDS))
+  if not values[1] then return nil end
+  local name = sub(key, #BOX + 3)
+  local Q = { name = name, q = key, changed = {}, buffers = {} }
+  for at = 1, #FIELDS do Q[FIELDS[at]] = tonumber(values[at] or 0) end
+  for letter in string.gmatch('mtwrdlxhieopfn', '.') do Q['_' .. letter] = BOX .. letter .. ':' .. name end
+  return Q
+end
+
+-- A key of something that has a name of its own within the queue.
+local function key_within(Q, letter, name)
+  return BOX .. letter .. ':' .. #Q.name .. ':' .. Q.name .. ':' .. name
+end
+
+local function set(Q, field, value)
+  Q[field] = value
+  Q.changed[field] = true
+end
+
+local function add(Q, field, by)
+  Q[field] = Q[field] + by
+  Q.changed[field] = true
+end
+
+-- Adds arguments to a command that `flush` will give.
+local function later(Q, command, letter, first, second)
+  local id = command .. letter
+  local list = Q.buffers[id]
+  if not list then
+    list = {}
+    Q.buffers[id] = list
+  end
+  list[#list + 1] = first
+  if second then list[#list + 1] = second end
+end
+
+local function send(command, key, list)
+  for from = 1, #list, AT_ONCE do
+    call(command, key, unpack(list, from, math.min(from + AT_ONCE - 1, #list)))
+  end
+end
+
+-- Removals come first: a server without memory lets a script go on that has begun by removing.
+local ORDER = { { 'HDEL', 'm' }, { 'HDEL', 't' }, { 'ZREM', 'l' }, { 'ZREM', 'd' }, { 'ZREM', 'x' }, { 'HDEL', 'h' }, { 'HDEL', 'i' },
+  { 'HSET', 'm' }, { 'HSET', 't' }, { 'HSET', 'h' }, { 'HSET', 'i' }, { 'RPUSH', 'e' }, { 'RPUSH', 'w' },
+  { 'ZADD', 'r' }, { 'ZADD', 'd' }, { 'ZADD', 'l' }, { 'ZADD', 'x' } }
+
+local function flush(Q)
+  for at = 1, #ORDER do
+    local command, letter = ORDER[at][1], ORDER[at][2]
+    local list = Q.buffers[command .. letter]
+    if list then send(command, Q['_' .. letter], list) end
+  end
+  Q.buffers = {}
+  local fields = {}
+  for field in pairs(Q.changed) do
+    fields[#fields + 1] = field
+    fields[#fields + 1] = string.format('%.0f', Q[field])
+  end
+  Q.changed = {}
+  -- Where nothing else was written, a server without memory refuses even this: then it is only not counted.
+  if #fields > 0 then redis.pcall('HSET', Q.q, unpack(fields)) end
+end
+
+-- Wakes whoever found too little to claim, once. Each set an alarm for what will be due; `waiting` is the latest of
+-- these, so what is due no sooner needs no waking.
+local function wake(Q, due)
+  if Q.waiting == 0 or due and due >= Q.waiting then return end
+  set(Q, 'waiting', 0)
+  call('PUBLISH', BOX .. 'wake', 'work ' .. Q.name)
+end
