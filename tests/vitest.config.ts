@@ -2,7 +2,7 @@
  * All suites that treat the built package as a black box, as vitest projects.
  *
  * `native` and `wasm` run the same conformance cases on one engine each; `engines` compares the two
- * engines with each other; `crash` kills real processes; `scale` works on very much; `demo` spoils the demo and sees whether it notices;
+ * engines with each other; `crash` kills real processes; `distributed` works on a real Redis that each file starts; `scale` works on very much; `demo` spoils the demo and sees whether it notices;
  * `packaging` installs the packed package; `readme` runs the snippets of the documents. Nothing is retried: a test that fails now and then is a defect.
  */
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
@@ -42,6 +42,7 @@ export default defineConfig({
       suite({ name: 'driver-native', include: ['driver/**/*.test.ts'], engine: 'native', timeoutMs: 1_200_000 }),
       suite({ name: 'driver-wasm', include: ['driver/**/*.test.ts'], engine: 'wasm', timeoutMs: 1_200_000 }),
       suite({ name: 'crash', include: ['crash/**/*.test.ts', 'peers/*.test.ts', 'bench/*.test.ts'], timeoutMs: 240_000 }),
+      suite({ name: 'distributed', include: ['distributed/**/*.test.ts'], timeoutMs: 60_000 }),
       suite({ name: 'scale', include: ['scale/**/*.test.ts'], timeoutMs: 420_000 }),
       suite({ name: 'demo', include: ['demo/**/*.test.ts'], timeoutMs: 120_000 }),
       suite({ name: 'packaging', include: ['packaging/**/*.test.ts'], timeoutMs: 240_000 }),
