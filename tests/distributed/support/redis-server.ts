@@ -27,7 +27,7 @@ export interface RedisServer {
 /** Starts a server; `settings` are those of its command line, without the dashes in front. */
 export async function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'ackbox-redis-'))
-  const port = await freePort()
+  const port = settings.port === undefined ? await freePort() : Number(settings.port)
   const all = { port: String(port), bind: '127.0.0.1', dir: folder, save: '', ...settings }
   const parameters = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])
   const admin = new Redis(port, { lazyConnect: true, maxRetriesPerRequest: null, ...(settings.requirepass ? { password: settings.requirepass } : {}) })

@@ -101,6 +101,10 @@ export interface Inspected {
 
 const STATES = { R: 'ready', S: 'scheduled', L: 'leased', C: 'completed', D: 'dead', X: 'cancelled' } as const
 const REFUSALS = { c: 'id-conflict', f: 'queue-full', u: 'dedup-full', x: 'unit-refused', e: 'fenced', o: 'too-far-ahead' } as const
+/** What is counted; the server writes a counter when it first counts. */
+const COUNTERS = Object.fromEntries(
+  ['depth', 'bytes', 'enqueued', 'duplicates', 'delivered', 'acked', 'rejected', 'retried', 'dead', 'expired', 'leasesLost', 'shortened'].map((name) => [name, 0]),
+)
 const CLAIM_BYTES = 8 * 1024 * 1024
 const REPLY_TIMEOUT_MS = 10_000
 /** The server keeps answers for an hour. */
@@ -309,9 +313,9 @@ export class RedisLedger {
   async stats(queue: string): Promise<Record<string, number>> {
     const [entry] = (await this.#look('stats', queue, [])) as [[Buffer[], number, number, number, Buffer]]
     const [fields, scheduled, leased, deadLetters, oldest] = entry
-    const stats: Record<string, number> = { scheduled, leased, deadLetters }
+    const stats: Record<string, number> = { ...COUNTERS, scheduled, leased, deadLetters }
     for (let from = 0; from < fields.length; from += 2) stats[String(fields[from])] = Number(fields[from + 1])
-    stats.ready = (stats.depth ?? 0) - scheduled - leased - deadLetters
+    stats.ready = stats.depth! - scheduled - leased - deadLetters
     if (oldest.length > 0) stats.oldestReadyAt = Number(oldest)
     return stats
   }

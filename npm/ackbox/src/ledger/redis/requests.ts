@@ -119,7 +119,9 @@ export class Requests {
         if (error instanceof ServerError && isReplica(error)) this.#transport.renew()
         await pause(Math.min(PAUSE_MS * 2 ** Math.min(attempt, 6), PAUSE_MAX_MS))
         // Not longer than a reply may take: a client that misses its own reconnect is asked again all the same.
-        await this.#within(this.#transport.ready()).catch(() => {})
+        await this.#within(this.#transport.ready()).catch((reason: unknown) => {
+          if (reason instanceof ServerError && !passes(reason)) throw asAckboxError(reason, this.#prefix)
+        })
       }
     }
   }

@@ -23,7 +23,7 @@ export interface Transport {
   send(command: readonly Argument[]): Promise<Reply>
   /** Told whatever is published on a channel, for as long as the transport lives, over reconnects. */
   subscribe(channel: string, listener: (message: Buffer) => void): Promise<void>
-  /** Resolves when a command may be sent (again). */
+  /** Resolves when a command may be sent (again); rejects with a `ServerError` if the server refuses the connection. */
   ready(): Promise<void>
   /** Gives up the connection, so that commands whose reply does not come reject, and makes a new one. */
   renew(): void
@@ -96,12 +96,13 @@ function checkUrl(url: string): void {
 class IoredisTransport implements Transport {
   readonly #client: IoredisClient
   readonly #owned: boolean
+  readonly #refusal: Refusal
   #subscriber: IoredisClient | undefined
 
   constructor(client: IoredisClient, owned: boolean) {
     this.#client = client
     this.#owned = owned
-    client.on('error', () => {})
+    this.#refusal = new Refusal(client)
   }
 
   async send(command: readonly Argument[]): Promise<Reply> {
@@ -124,7 +125,7 @@ class IoredisTransport implements Transport {
   }
 
   ready(): Promise<void> {
-    return usable(this.#client)
+    return this.#refusal.or(usable(this.#client))
   }
 
   renew(): void {
@@ -147,13 +148,14 @@ function usable(client: IoredisClient): Promise<void> {
 class NodeRedisTransport implements Transport {
   readonly #client: NodeRedisClient
   readonly #options: object
+  readonly #refusal: Refusal
   #subscriber: NodeRedisClient | undefined
 
   constructor(client: NodeRedisClient) {
     this.#client = client
     // Texts (`$`) as bytes: `typeMapping` by the number of the type, as the library has it.
     this.#options = { typeMapping: { [0x24]: Buffer } }
-    client.on('error', () => {})
+    this.#refusal = new Refusal(client)
   }
 
   async send(command: readonly Argument[]): Promise<Reply> {
@@ -171,7 +173,11 @@ class NodeRedisTransport implements Transport {
     await subscriber.subscribe(channel, listener, true)
   }
 
-  async ready(): Promise<void> {
+  ready(): Promise<void> {
+    return this.#refusal.or(this.#usable())
+  }
+
+  async #usable(): Promise<void> {
     if (this.#client.isReady) return
     const came = new Promise<void>((resolve) => this.#client.once('ready', () => resolve()))
     if (!this.#client.isOpen) await this.#client.connect()
@@ -184,6 +190,30 @@ class NodeRedisTransport implements Transport {
 
   async close(): Promise<void> {
     this.#subscriber?.destroy()
+  }
+}
+
+/** What a server said when a client came to it: libraries tell it as an event, and try again for ever. */
+class Refusal {
+  #said: Error | undefined
+  readonly #waiting = new Set<(error: Error) => void>()
+
+  constructor(client: Pick<IoredisClient, 'on'>) {
+    client.on('ready', () => (this.#said = undefined))
+    client.on('error', (error: Error) => {
+      if (!isReplyError(error)) return
+      this.#said = new ServerError(error.message, { cause: error })
+      for (const tell of this.#waiting) tell(this.#said)
+    })
+  }
+
+  /** Resolves with `usable`, or rejects with what the server said. */
+  or(usable: Promise<void>): Promise<void> {
+    if (this.#said !== undefined) return Promise.reject(this.#said)
+    let tell: (error: Error) => void = () => {}
+    const refused = new Promise<never>((_, reject) => (tell = reject))
+    this.#waiting.add(tell)
+    return Promise.race([usable, refused]).finally(() => this.#waiting.delete(tell))
   }
 }
 
