@@ -32,6 +32,7 @@ for _ = 1, ROUNDS do
   if #leased >= allowed or again then break end
   local keys = candidates(Q, math.min(allowed - #leased, AT_ONCE))
   if #keys == 0 then break end
+  flush(Q)
   local messages, tracks = call('HMGET', Q._m, unpack(keys)), call('HMGET', Q._t, unpack(keys))
   for at, key in ipairs(keys) do
     local message = messages[at]

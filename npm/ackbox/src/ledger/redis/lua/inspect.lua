@@ -20,7 +20,9 @@ for at = 3, #ARGV do
   if message then
     entry[1] = text and states[byte(text, 37)] or 'R'
     if entry[1] == 'R' then
-      local member = key .. pack('>BI6', byte(message, 14), (unpack_from('>I6', message)))
+      -- A message that was redriven has another order than it was accepted with: its track tells it.
+      local order = text and unpack_from('>I6', text, 44) or unpack_from('>I6', message)
+      local member = key .. pack('>BI6', byte(message, 14), order)
       local due = call('ZSCORE', key_of('d'), member)
       if due then
         entry[1] = tonumber(due) > now and 'S' or 'R'

@@ -12,7 +12,8 @@ local function state_of(Q, key, message, text)
     local it = tracked(text)
     if it.state == LEASED then return 'L' end
     if it.state == DEAD then return 'D' end
-    return call('ZSCORE', Q._d, delayed(key, it.priority, it.order)) and 'S' or 'R'
+    local due = call('ZSCORE', Q._d, delayed(key, it.priority, it.order))
+    return due and tonumber(due) > NOW and 'S' or 'R'
   end
   local it = stored(message)
   return it.due and it.due > NOW and 'S' or 'R'

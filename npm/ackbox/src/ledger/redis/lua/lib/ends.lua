@@ -58,10 +58,15 @@ local function next_of_group(Q, group)
     end
     local message = call('HGET', Q._m, key)
     if message then
-      local it = stored(message)
+      local it, text = stored(message), call('HGET', Q._t, key)
+      local order = text and tracked(text).order or it.order
       call('HSET', Q._o, group, key)
-      add(Q, 'next', 1)
-      place(Q, key, it.priority, Q.next, it.due)
+      if it.due and it.due > NOW then
+        place(Q, key, it.priority, order, it.due)
+      else
+        add(Q, 'next', 1)
+        place(Q, key, it.priority, Q.next)
+      end
       return
     end
   end
