@@ -40,6 +40,33 @@ test('what is cancelled is not delivered, wherever it waits, and its id is free'
   expect(await ledger.enqueue('q', [named('plain', 'another body')])).toEqual([{ status: 'accepted', state: 'ready' }])
 })
 
+test('an id that is free and taken again is one message, at its new place', async () => {
+  box = await openBox(server)
+  const { ledger, named, sheet, time } = box
+  const parked = { destination: 'd' }
+  const of = (what: object) => [named('plain', 'old', what), named('behind', 'old', { ...what, group: 'g' })]
+  await ledger.enqueue('q', [sheet('head', { group: 'g' }), ...of(parked), sheet('other', { group: 'g' })])
+  const [head] = (await ledger.claim('q', { max: 1, leaseMs: 1000 })).messages
+  await ledger.park('q', 'd', time.now + 10)
+  expect(await box.take()).toEqual([])
+  const keys = of({}).map((message) => message.key)
+  for (let n = 0; n < 2; n++) {
+    expect(await ledger.withdraw('q', 'cancel', keys)).toEqual([true, true])
+    await ledger.enqueue('q', [sheet(`between ${n}`), ...of({})])
+  }
+  time.now += 10
+  expect(await box.take()).toEqual(['between 0', 'between 1', 'old'])
+  const order: string[] = []
+  let { key, token } = head!
+  for (let n = 0; n < 3; n++) {
+    await ledger.settle('q', { kind: 'completed', key, token })
+    const { messages } = await ledger.claim('q', { max: 9, leaseMs: 1000 })
+    order.push(...messages.map((message) => message.body.toString()))
+    if (messages[0] !== undefined) ({ key, token } = messages[0])
+  }
+  expect(order).toEqual(['other', 'old'])
+})
+
 test('who has a message that is cancelled loses its lease', async () => {
   box = await openBox(server)
   const { ledger, sheet } = box

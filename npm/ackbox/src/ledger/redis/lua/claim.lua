@@ -30,16 +30,17 @@ if Q.paused == 1 then allowed = 0 end
 local token = math.max(Q.token + 1, MICROS)
 for _ = 1, ROUNDS do
   if #leased >= allowed or again then break end
-  local keys = candidates(Q, math.min(allowed - #leased, AT_ONCE))
+  local keys, orders = candidates(Q, math.min(allowed - #leased, AT_ONCE))
   if #keys == 0 then break end
   flush(Q)
   local messages, tracks = call('HMGET', Q._m, unpack(keys)), call('HMGET', Q._t, unpack(keys))
   for at, key in ipairs(keys) do
     local message = messages[at]
+    if message and orders[at] and (tracks[at] or unpack_from('>I6', message) ~= orders[at]) then message = nil end
     local sheet_of = message and (not tracks[at] or Q.parked > 0) and stored(message)
     local it = message and (tracks[at] and tracked(tracks[at]) or first_track(sheet_of))
     if not message then
-      -- removed while it waited
+      -- removed while it waited; its id may have been taken since, by a message with a place of its own
     elseif it.expires and it.expires <= NOW then
       add(Q, 'expired', 1)
       bury(Q, key, it, REASONS['expired'])

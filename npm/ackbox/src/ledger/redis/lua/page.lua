@@ -22,8 +22,10 @@ for _, key in ipairs(call('ZRANGE', key_of('r'), offset, offset + most - 1)) do
 end
 local passed = math.max(offset - call('ZCARD', key_of('r')), 0)
 if #found < 2 * most then
-  for _, key in ipairs(call('LRANGE', key_of('w'), passed, passed + most - 1 - #found / 2)) do
-    if call('HEXISTS', key_of('m'), key) == 1 then
+  for _, entry in ipairs(call('LRANGE', key_of('w'), passed, passed + most - 1 - #found / 2)) do
+    local key = sub(entry, 1, 16)
+    local message = call('HGET', key_of('m'), key)
+    if message and sub(message, 1, 6) == sub(entry, 17) and call('HEXISTS', key_of('t'), key) == 0 then
       found[#found + 1] = key
       found[#found + 1] = '0'
     end

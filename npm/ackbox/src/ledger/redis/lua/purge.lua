@@ -20,6 +20,8 @@ for at = 1, #page[2], 2 do
   local it = text and tracked(text) or stored(message)
   if it.order <= last and (not text or it.state == WAITING) then
     removed = removed + 1
+    local destination = stored(message).destination
+    if destination then call('ZREM', key_within(Q, 'k', destination), key) end
     call('ZREM', Q._r, key)
     call('ZREM', Q._d, delayed(key, it.priority, it.order))
     call('HDEL', Q._m, key)

@@ -45,7 +45,7 @@ local function revive(key)
   end
   later(T, 'HSET', 't', key, track(it))
   if it.group and not head and call('HSETNX', T._o, it.group, key) == 0 then
-    call('RPUSH', key_within(T, 'g', it.group), key)
+    call('RPUSH', key_within(T, 'g', it.group), entry(key, it.order))
   else
     place(T, key, it.priority, it.order)
   end

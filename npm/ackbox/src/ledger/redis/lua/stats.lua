@@ -10,7 +10,7 @@ local reply = {}
 for at = 2, #KEYS do
   local name = sub(KEYS[at], #BOX + 3)
   local first = call('LINDEX', BOX .. 'w:' .. name, 0)
-  local message = first and call('HGET', BOX .. 'm:' .. name, first)
+  local message = first and call('HGET', BOX .. 'm:' .. name, sub(first, 1, 16))
   reply[at - 1] = { call('HGETALL', KEYS[at]), call('ZCARD', BOX .. 'd:' .. name), call('ZCARD', BOX .. 'l:' .. name),
     call('ZCARD', BOX .. 'x:' .. name), message and string.format('%.0f', (struct.unpack('>I6', message, 7))) or '' }
 end

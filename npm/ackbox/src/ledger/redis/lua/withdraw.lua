@@ -12,15 +12,6 @@ local Q = queue_of(KEYS[2])
 if not Q then return redis.error_reply('ACKBOX_UNDEFINED the queue was not declared') end
 local what, codes = ARGV[4], {}
 
--- The head of its group, or behind it: only a head makes way.
-local function leave_group(key, group)
-  if call('HGET', Q._o, group) == key then
-    next_of_group(Q, group)
-  else
-    call('LREM', key_within(Q, 'g', group), 1, key)
-  end
-end
-
 local function take_out(key)
   if what == 'forget' then return call('HDEL', Q._i, key) == 1 end
   local message = call('HGET', Q._m, key)
@@ -36,7 +27,9 @@ local function take_out(key)
     return true
   end
   if dead ~= (what == 'remove') then return false end
-  -- What waits leaves its key behind in the line (only the sets are tidied): a claim passes over it.
+  -- The sets are tidied; in a list it leaves its entry behind, which is passed over.
+  local destination = stored(message).destination
+  if destination then call('ZREM', key_within(Q, 'k', destination), key) end
   call('ZREM', Q._r, key)
   call('ZREM', Q._d, delayed(key, it.priority, it.order))
   if text then
@@ -44,7 +37,7 @@ local function take_out(key)
   end
   remove(Q, key, it)
   if not dead then remember(Q, key, it, CANCELLED) end
-  if it.group and (not dead or Q.groupBlocks == 1) then leave_group(key, it.group) end
+  if it.group and call('HGET', Q._o, it.group) == key then next_of_group(Q, it.group) end
   return true
 end
 

@@ -93,11 +93,11 @@ local function accept(Q, item)
   later(Q, 'HSET', 'm', item.key, pack('>I6I6', Q.next, NOW) .. item.packed)
   if item.group then
     if call('HSETNX', Q._o, item.group, item.key) == 0 then
-      call('RPUSH', key_within(Q, 'g', item.group), item.key)
+      call('RPUSH', key_within(Q, 'g', item.group), entry(item.key, Q.next))
       return
     end
   elseif item.priority == 0 and not (item.due and item.due > NOW) then
-    later(Q, 'RPUSH', 'w', item.key)
+    later(Q, 'RPUSH', 'w', entry(item.key, Q.next))
     return wake(Q)
   end
   place(Q, item.key, item.priority, Q.next, item.due)

@@ -72,22 +72,22 @@ local function unpark_due(Q)
   end
 end
 
--- The first keys of the line, by priority and order: those with a rank of their own merged with the plain ones.
+-- The first keys of the line, by priority and order: those with a rank of their own merged with the plain ones. Beside
+-- each plain one the order that its message must have.
 local function candidates(Q, n)
   local ranked = call('ZRANGE', Q._r, 0, n - 1, 'WITHSCORES')
-  if #ranked == 0 then return call('LPOP', Q._w, n) or {} end
-  local plain, orders = {}, {}
-  if tonumber(ranked[#ranked]) > rank(0, 0) or #ranked < 2 * n then plain = call('LRANGE', Q._w, 0, n - 1) end
-  if #plain > 0 then
-    local messages = call('HMGET', Q._m, unpack(plain))
-    for at = 1, #plain do orders[at] = messages[at] and rank(0, (unpack_from('>I6', messages[at]))) or 0 end
+  local plain = {}
+  if #ranked == 0 then
+    plain = call('LPOP', Q._w, n) or {}
+  elseif #ranked < 2 * n or tonumber(ranked[#ranked]) > rank(0, 0) then
+    plain = call('LRANGE', Q._w, 0, n - 1)
   end
-  local keys, from_ranked, from_plain = {}, 1, 1
-  local removed = {}
+  local keys, orders, removed, from_ranked, from_plain = {}, {}, {}, 1, 1
   while #keys < n and (ranked[from_ranked] or plain[from_plain]) do
-    local score = tonumber(ranked[from_ranked + 1] or 'inf')
-    if plain[from_plain] and (not ranked[from_ranked] or orders[from_plain] < score) then
-      keys[#keys + 1] = plain[from_plain]
+    local order = plain[from_plain] and unpack_from('>I6', plain[from_plain], 17)
+    if order and (not ranked[from_ranked] or rank(0, order) < tonumber(ranked[from_ranked + 1])) then
+      keys[#keys + 1] = sub(plain[from_plain], 1, 16)
+      orders[#keys] = order
       from_plain = from_plain + 1
     else
       keys[#keys + 1] = ranked[from_ranked]
@@ -96,8 +96,8 @@ local function candidates(Q, n)
     end
   end
   if #removed > 0 then send('ZREM', Q._r, removed) end
-  if from_plain > 1 then call('LPOP', Q._w, from_plain - 1) end
-  return keys
+  if #ranked > 0 and from_plain > 1 then call('LPOP', Q._w, from_plain - 1) end
+  return keys, orders
 end
 
 -- At most once: the message is settled before anybody sees it. Only a group waits for the handler.

@@ -36,6 +36,9 @@ end
 -- A message among those that are not due: with what its rank needs, so that nobody has to read it when it is.
 local function delayed(key, priority, order) return key .. pack('>BI6', priority, order) end
 
+-- A message in a list: with its order, so that what is left of one that was removed is never taken for a later one.
+local function entry(key, order) return key .. pack('>I6', order) end
+
 -- Puts a message where it waits: not due, or by its rank.
 local function place(Q, key, priority, order, due)
   if due and due > NOW then
@@ -51,15 +54,16 @@ end
 local function next_of_group(Q, group)
   local list = key_within(Q, 'g', group)
   while true do
-    local key = call('LPOP', list)
-    if not key then
+    local found = call('LPOP', list)
+    if not found then
       call('HDEL', Q._o, group)
       return
     end
-    local message = call('HGET', Q._m, key)
-    if message then
-      local it, text = stored(message), call('HGET', Q._t, key)
-      local order = text and tracked(text).order or it.order
+    local key = sub(found, 1, 16)
+    local message, text = call('HGET', Q._m, key), call('HGET', Q._t, key)
+    local it = message and stored(message)
+    local order = text and tracked(text).order or it and it.order
+    if message and order == unpack_from('>I6', found, 17) then
       call('HSET', Q._o, group, key)
       if it.due and it.due > NOW then
         place(Q, key, it.priority, order, it.due)

@@ -3,8 +3,9 @@
 -- {tag}:q:NAME  hash    options, counters, the last order and token
 -- {tag}:m:NAME  hash    key of a message -> the message, packed (sheet.lua)
 -- {tag}:t:NAME  hash    key -> track of a message that was claimed at least once (track.lua)
--- {tag}:w:NAME  list    keys that wait, never claimed, priority 0, no group: in the order of acceptance.
---                       One that was removed leaves its key here, which a claim passes over
+-- {tag}:w:NAME  list    keys that wait, never claimed, priority 0, no group: in the order of acceptance, each with its order
+--                       (6 bytes). A message that was removed leaves its entry here, which a claim passes over; the
+--                       order tells it from one that came later under the same id
 -- {tag}:r:NAME  zset    all other keys that may be claimed, by rank
 -- {tag}:d:NAME  zset    keys that are not due (each with priority and order), by when they are
 -- {tag}:l:NAME  zset    keys that are leased, by when the lease ends
@@ -13,7 +14,7 @@
 -- {tag}:i:NAME  hash    key -> how a message ended, for as long as its id is taken (ends.lua)
 -- {tag}:e:NAME  list    what ended, in that order: what is forgotten next is first
 -- {tag}:o:NAME  hash    group -> key of its head
--- {tag}:g:LENGTH:NAME:GROUP  list   members of a group behind its head
+-- {tag}:g:LENGTH:NAME:GROUP  list   members of a group behind its head, entries as in w
 -- {tag}:p:NAME  zset    destinations that are parked, by until when
 -- {tag}:n:NAME  hash    name of a rate -> when its next start would be due, in microseconds
 -- {tag}:k:LENGTH:NAME:DESTINATION  zset   keys that are parked under it, by rank
