@@ -42,7 +42,7 @@ for _ = 1, ROUNDS do
     if not message then
       -- removed while it waited; its id may have been taken since, by a message with a place of its own
     elseif it.expires and it.expires <= NOW then
-      add(Q, 'expired', 1)
+      count(Q, 'expired')
       bury(Q, key, it, REASONS['expired'])
     elseif Q.parked > 0 and sheet_of.destination and call('ZSCORE', Q._p, sheet_of.destination) then
       call('ZADD', key_within(Q, 'k', sheet_of.destination), string.format('%.0f', rank(it.priority, it.order)), key)
@@ -69,7 +69,7 @@ for _ = 1, ROUNDS do
 end
 if #leased > 0 then
   set(Q, 'token', token - 1)
-  add(Q, 'delivered', #leased)
+  count(Q, 'delivered', #leased)
   if rate then call('HSET', Q._n, ARGV[8], string.format('%.0f', rate(#leased))) end
 end
 if #leased < want then

@@ -40,7 +40,7 @@ while from <= #items do
       accepted = accepted + 1
       found[item.key] = { print = item.print, state = code == 's' and 'S' or 'R' }
     elseif not refused then
-      add(Q, 'duplicates', 1)
+      count(Q, 'duplicates')
     end
     codes[from + at - 1] = code
   end

@@ -22,7 +22,7 @@ for at = 6, #ARGV, 3 do
     code = 'o'
   elseif taken then
     code = 't'
-    add(Q, 'duplicates', 1)
+    count(Q, 'duplicates')
   else
     local item = item_of(ARGV[at + 1], ARGV[at + 2])
     code = judge(Q, { item }, known(Q, { item.key }), { count = 0, size = 0 })[1]

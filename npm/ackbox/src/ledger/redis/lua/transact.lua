@@ -48,7 +48,7 @@ while at <= #ARGV do
   items[#items + 1], codes[#codes + 1] = item, code
 end
 if refused then
-  for _, Q in ipairs(queues) do Q.changed = {} end
+  for _, Q in ipairs(queues) do flush(Q) end
   return pass({ 'x', table.concat(codes) })
 end
 for _, item in ipairs(items) do
@@ -58,7 +58,7 @@ for _, item in ipairs(items) do
   elseif item.code == 'a' or item.code == 's' then
     accept(Q, item.new)
   else
-    add(Q, 'duplicates', 1)
+    count(Q, 'duplicates')
   end
 end
 for _, Q in ipairs(queues) do flush(Q) end

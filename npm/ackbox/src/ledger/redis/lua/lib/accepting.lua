@@ -79,7 +79,7 @@ local function watch_ids(Q)
     local before = taken
     forget(Q, 100, true)
     taken = call('HLEN', Q._i)
-    add(Q, 'shortened', before - taken)
+    count(Q, 'shortened', before - taken)
     return taken + coming < Q.dedupMax
   end
 end
@@ -89,7 +89,7 @@ local function accept(Q, item)
   add(Q, 'next', 1)
   add(Q, 'depth', 1)
   add(Q, 'bytes', item.size)
-  add(Q, 'enqueued', 1)
+  count(Q, 'enqueued')
   later(Q, 'HSET', 'm', item.key, pack('>I6I6', Q.next, NOW) .. item.packed)
   if item.group then
     if call('HSETNX', Q._o, item.group, item.key) == 0 then

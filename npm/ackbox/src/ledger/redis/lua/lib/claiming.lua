@@ -49,7 +49,7 @@ local function end_leases(Q)
       later(Q, 'HDEL', 't', key)
       next_of_group(Q, it.group)
     elseif it then
-      add(Q, 'leasesLost', 1)
+      count(Q, 'leasesLost')
       it.deaths = math.min(it.deaths + 1, 65535)
       note(Q, key, it.attempts, REASONS['lease-expired'], '')
       if it.limit > 0 and it.attempts >= it.limit then

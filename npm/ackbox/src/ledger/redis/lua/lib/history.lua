@@ -21,7 +21,7 @@ local function bury(Q, key, it, reason)
   it.state, it.reason = DEAD, reason
   later(Q, 'HSET', 't', key, track(it))
   later(Q, 'ZADD', 'x', string.format('%.0f', NOW), key)
-  add(Q, 'dead', 1)
+  count(Q, 'dead')
   if Q.watched > 0 and call('SREM', Q._f, key) == 1 then
     add(Q, 'watched', -1)
     call('PUBLISH', BOX .. 'wake', 'end ' .. key .. Q.name)

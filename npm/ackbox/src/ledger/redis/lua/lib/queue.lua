@@ -22,20 +22,32 @@
 -- {tag}:f:NAME  set     keys whose end somebody waits for
 --
 -- NAME comes last or with its length before it, so no two names ever give one key.
-local FIELDS = { 'next', 'token', 'depth', 'bytes', 'paused', 'waiting', 'watched', 'parked', 'maxDepth', 'maxBytes',
-  'windowMs', 'dedupMax', 'dedupShortens', 'groupBlocks', 'enqueued', 'duplicates', 'delivered', 'acked', 'rejected',
-  'retried', 'dead', 'expired', 'leasesLost', 'shortened' }
+-- A call begins with this, so it makes as little as it can: keys are made when they are used (`Q._m`), and what is only
+-- counted is not read.
+
 -- Arguments of one command: Lua's unpack has a limit of some thousands.
 local AT_ONCE = 2000
 
+local KEYS_OF = {
+  __index = function(Q, field)
+    if byte(field) ~= 95 then return nil end
+    local key = BOX .. sub(field, 2) .. ':' .. Q.name
+    Q[field] = key
+    return key
+  end,
+}
+
 local function queue_of(key)
-  local values = call('HMGET', key, unpack(FIELDS))
-  if not values[1] then return nil end
-  local name = sub(key, #BOX + 3)
-  local Q = { name = name, q = key, changed = {}, buffers = {} }
-  for at = 1, #FIELDS do Q[FIELDS[at]] = tonumber(values[at] or 0) end
-  for letter in string.gmatch('mtwrdlxhieopfn', '.') do Q['_' .. letter] = BOX .. letter .. ':' .. name end
-  return Q
+  local v = call('HMGET', key, 'next', 'token', 'depth', 'bytes', 'paused', 'waiting', 'watched', 'parked', 'maxDepth', 'maxBytes',
+    'windowMs', 'dedupMax', 'dedupShortens', 'groupBlocks')
+  if not v[1] then return nil end
+  return setmetatable({
+    name = sub(key, #BOX + 3), q = key, changed = {}, counted = {}, buffers = {},
+    next = tonumber(v[1]), token = tonumber(v[2] or 0), depth = tonumber(v[3] or 0), bytes = tonumber(v[4] or 0),
+    paused = tonumber(v[5] or 0), waiting = tonumber(v[6] or 0), watched = tonumber(v[7] or 0), parked = tonumber(v[8] or 0),
+    maxDepth = tonumber(v[9] or 0), maxBytes = tonumber(v[10] or 0), windowMs = tonumber(v[11] or 0),
+    dedupMax = tonumber(v[12] or 0), dedupShortens = tonumber(v[13] or 0), groupBlocks = tonumber(v[14] or 0),
+  }, KEYS_OF)
 end
 
 -- A key of something that has a name of its own within the queue.
@@ -51,6 +63,11 @@ end
 local function add(Q, field, by)
   Q[field] = Q[field] + by
   Q.changed[field] = true
+end
+
+-- Counts what nobody decides by.
+local function count(Q, counter, by)
+  Q.counted[counter] = (Q.counted[counter] or 0) + (by or 1)
 end
 
 -- Adds arguments to a command that `flush` will give.
@@ -72,17 +89,17 @@ local function send(command, key, list)
 end
 
 -- Removals come first: a server without memory lets a script go on that has begun by removing.
-local ORDER = { { 'HDEL', 'm' }, { 'HDEL', 't' }, { 'ZREM', 'l' }, { 'ZREM', 'd' }, { 'ZREM', 'x' }, { 'HDEL', 'h' }, { 'HDEL', 'i' },
-  { 'HSET', 'm' }, { 'HSET', 't' }, { 'HSET', 'h' }, { 'HSET', 'i' }, { 'RPUSH', 'e' }, { 'RPUSH', 'w' },
-  { 'ZADD', 'r' }, { 'ZADD', 'd' }, { 'ZADD', 'l' }, { 'ZADD', 'x' } }
-
 local function flush(Q)
-  for at = 1, #ORDER do
-    local command, letter = ORDER[at][1], ORDER[at][2]
-    local list = Q.buffers[command .. letter]
-    if list then send(command, Q['_' .. letter], list) end
+  local order = { 'HDELm', 'HDELt', 'ZREMl', 'ZREMd', 'ZREMx', 'HDELh', 'HDELi', 'HSETm', 'HSETt', 'HSETh', 'HSETi', 'RPUSHe', 'RPUSHw',
+    'ZADDr', 'ZADDd', 'ZADDl', 'ZADDx' }
+  local buffers = Q.buffers
+  if next(buffers) then
+    for at = 1, #order do
+      local list = buffers[order[at]]
+      if list then send(sub(order[at], 1, -2), Q['_' .. sub(order[at], -1)], list) end
+    end
+    Q.buffers = {}
   end
-  Q.buffers = {}
   local fields = {}
   for field in pairs(Q.changed) do
     fields[#fields + 1] = field
@@ -91,6 +108,8 @@ local function flush(Q)
   Q.changed = {}
   -- Where nothing else was written, a server without memory refuses even this: then it is only not counted.
   if #fields > 0 then redis.pcall('HSET', Q.q, unpack(fields)) end
+  for counter, by in pairs(Q.counted) do redis.pcall('HINCRBY', Q.q, counter, by) end
+  Q.counted = {}
 end
 
 -- Wakes whoever found too little to claim, once. Each set an alarm for what will be due; `waiting` is the latest of

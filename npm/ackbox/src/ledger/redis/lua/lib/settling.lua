@@ -34,20 +34,20 @@ local function settle(Q, one, it)
     later(Q, 'ZREM', 'l', key)
     later(Q, 'HDEL', 't', key)
     next_of_group(Q, it.group)
-    return add(Q, one.operation == COMPLETE and 'acked' or 'rejected', 1)
+    return count(Q, one.operation == COMPLETE and 'acked' or 'rejected')
   end
   if one.operation == COMPLETE then
     later(Q, 'ZREM', 'l', key)
     remove(Q, key, it)
     remember(Q, key, it, COMPLETED, one.rest)
     if it.group then next_of_group(Q, it.group) end
-    return add(Q, 'acked', 1)
+    return count(Q, 'acked')
   end
   if one.operation == RETURN then
     it.attempts = math.max(it.attempts - 1, 0)
     return wait_again(Q, key, it)
   end
-  add(Q, 'rejected', 1)
+  count(Q, 'rejected')
   if one.operation == BURY then
     local failure = sub(one.rest, 2)
     if #failure > 0 then note(Q, key, it.attempts, byte(one.rest), failure) end
@@ -60,6 +60,6 @@ local function settle(Q, one, it)
   if how % 2 == 1 then it.attempts = math.max(it.attempts - 1, 0) end
   it.deaths = 0
   if how < 2 then when = NOW + when end
-  add(Q, 'retried', 1)
+  count(Q, 'retried')
   wait_again(Q, key, it, when)
 end
