@@ -23,6 +23,7 @@ mod native;
 mod peers;
 mod programs;
 mod proof;
+mod redis;
 mod simulation;
 mod stamp;
 mod step;

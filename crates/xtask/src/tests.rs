@@ -14,13 +14,14 @@ use crate::budget::{self, Budget, Spending};
 use crate::proof::{self, Tier};
 use crate::step::{Progress, Step, StepFailed};
 use crate::tally::{Counts, Tally, vitest_failures};
-use crate::{cargo, chromium, core_on_wasm, native, programs, tools, typescript, wasm};
+use crate::{cargo, chromium, core_on_wasm, native, programs, redis, tools, typescript, wasm};
 
 const RUST: Budget = Budget::new("Rust", 140);
 const BUILD: Budget = Budget::new("build", 180);
 const CORE_ON_WASM: Budget = Budget::new("core on WebAssembly", 80);
 const NPM_CHECKS: Budget = Budget::new("npm checks", 30);
 const SUITES_BUDGET: Budget = Budget::new("suites", 595);
+const DISTRIBUTED: Budget = Budget::new("distributed", 60);
 const BROWSER: Budget = Budget::new("browser", 80);
 const DEMO: Budget = Budget::new("demo", 10);
 /// A demo that hangs ends here, well above what it takes on two cores.
@@ -33,6 +34,8 @@ const CHECKS: [&str; 3] = ["lint", "size", "types"];
 const SUITES: &str = "test:";
 /// Those of them that need a browser.
 const IN_BROWSER: [&str; 2] = ["test:browser", "test:pages"];
+/// The one that needs Redis.
+const ON_REDIS: &str = "test:distributed";
 /// How many failed tests are listed; the log holds all.
 const FAILURES_SHOWN: usize = 20;
 
@@ -67,6 +70,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         tier(SUITES_BUDGET, &|tally| {
             suites(&progress, tally, &tests_scripts)
         });
+        tier(DISTRIBUTED, &|tally| distributed(&progress, tally));
         tier(BROWSER, &|tally| browser(&progress, tally));
         tier(DEMO, &|tally| smoke(&progress, tally));
     }
@@ -104,6 +108,7 @@ fn budgets() -> Vec<Budget> {
         CORE_ON_WASM,
         NPM_CHECKS,
         SUITES_BUDGET,
+        DISTRIBUTED,
         BROWSER,
         DEMO,
     ];
@@ -193,11 +198,27 @@ fn checks(progress: &Progress, tally: &mut Tally, folder: &str, scripts: &[Strin
 }
 
 fn suites(progress: &Progress, tally: &mut Tally, scripts: &[String]) {
+    let elsewhere = |script: &str| script == ON_REDIS || IN_BROWSER.contains(&script);
     for script in scripts
         .iter()
-        .filter(|script| script.starts_with(SUITES) && !IN_BROWSER.contains(&script.as_str()))
+        .filter(|script| script.starts_with(SUITES) && !elsewhere(script))
     {
         suite(progress, tally, script, &[]);
+    }
+}
+
+/// The suite on Redis; without a server it counts as one that was skipped.
+fn distributed(progress: &Progress, tally: &mut Tally) {
+    match redis::find(progress) {
+        Ok(Some(_)) => suite(progress, tally, ON_REDIS, &[]),
+        Ok(None) => tally.suite(
+            Ok(()),
+            Counts {
+                skipped: 1,
+                ..Counts::default()
+            },
+        ),
+        Err(failure) => tally.suite(Err(failure), Counts::default()),
     }
 }
 
