@@ -6,9 +6,10 @@
 
 export { type ServerFacts, whatCouldBeLost } from './facts.js'
 export { type MessageKey, MessageKeys } from './message-key.js'
-export * from './redis-ledger.js'
+export { RedisLedger, type RedisLedgerOptions } from './redis-ledger.js'
 export type { Settlement } from './settlement.js'
 export type { Sheet, StoredMessage } from './sheet.js'
 export type { AttemptEnd, Reason, Track } from './track.js'
+export type * from './transitions.js'
 export { connect, type IoredisClient, type NodeRedisClient, type Transport, transportOf } from './transport.js'
 export type { Wake } from './wake.js'

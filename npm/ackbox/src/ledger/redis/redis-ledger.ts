@@ -8,15 +8,30 @@
 import { randomBytes } from 'node:crypto'
 
 import { AckboxError } from '../../ackbox-error.js'
+import { codes, readAccepted, readClaimed, readInspected, readSettled } from './answers.js'
 import { Batcher } from './batcher.js'
 import { checkFacts, serverFacts, type ServerFacts } from './facts.js'
 import { boxKey, boxPrefix, queueKey, wakeChannel } from './keys.js'
 import { type MessageKey, MessageKeys } from './message-key.js'
 import { type RequestOptions, Requests, type Transition } from './requests.js'
 import { packExtension, packSettlement, type Settlement } from './settlement.js'
-import { packSheet, readMessage, type Sheet, type StoredMessage } from './sheet.js'
-import { type AttemptEnd, readHistory, readToken, readTrack, type Track } from './track.js'
-import { type Argument, type Reply, type Transport } from './transport.js'
+import { packSheet, type Sheet } from './sheet.js'
+import type {
+  Accepted,
+  Claim,
+  ClaimedMessage,
+  ClaimRequest,
+  Extension,
+  Inspected,
+  Lease,
+  PageEntry,
+  PageOptions,
+  QueueSettings,
+  Recorded,
+  TransactionItem,
+  TransactionResult,
+} from './transitions.js'
+import type { Argument, Reply, Transport } from './transport.js'
 import { readWake, type Wake } from './wake.js'
 
 /** How a ledger is opened. */
@@ -27,80 +42,6 @@ export interface RedisLedgerOptions extends Partial<RequestOptions> {
   readonly requireDurable?: boolean
 }
 
-/** Options of a queue that the server has to know. Numbers; 0 stands for none. */
-export interface QueueSettings {
-  readonly maxDepth?: number
-  readonly maxBytes?: number
-  readonly windowMs?: number
-  readonly dedupMax?: number
-  /** 1: with no room for ids the earliest that ended are forgotten; 0: the enqueue is refused. */
-  readonly dedupShortens?: 0 | 1
-  /** 1: a dead letter holds its group back. */
-  readonly groupBlocks?: 0 | 1
-}
-
-/** What became of an enqueue. Only `accepted` and `scheduled` brought a message. */
-export type Accepted =
-  | { readonly status: 'accepted'; readonly state: 'ready' | 'scheduled' }
-  | { readonly status: 'duplicate'; readonly state: 'ready' | 'scheduled' | 'leased' | 'completed' | 'dead' | 'cancelled' }
-  | { readonly status: 'refused'; readonly why: 'id-conflict' | 'queue-full' | 'dedup-full' | 'unit-refused' | 'fenced' | 'too-far-ahead' }
-
-/** What a claim asks for. */
-export interface ClaimRequest {
-  readonly max: number
-  readonly leaseMs: number
-  /** Of all messages together; one is always given. Default 8 MiB. */
-  readonly maxBytes?: number
-  /** Settles what it gives. */
-  readonly atMostOnce?: boolean
-  /** The caller waits if it gets less than it asked for: it is woken when there is more. */
-  readonly wait?: boolean
-  /** Over all workers of the queue. */
-  readonly rate?: { readonly name: string; readonly limit: number; readonly perMs: number }
-}
-
-/** A message that was leased to this process. */
-export interface ClaimedMessage extends StoredMessage {
-  readonly token: number
-  readonly attempt: number
-  /** How often its lease ran out just before: whoever has it may want to run it alone. */
-  readonly deaths: number
-  readonly firstClaimAt: number
-  readonly hasSteps: boolean
-}
-
-/** What a claim gave. */
-export interface Claim {
-  readonly messages: readonly ClaimedMessage[]
-  readonly paused: boolean
-  /** When there may be more without anybody telling, in ms since 1970; absent: nobody knows. */
-  readonly moreAt?: number
-}
-
-/** One part of a transaction. */
-export type TransactionItem =
-  | { readonly kind: 'settle'; readonly queue: string; readonly settlement: Settlement }
-  | { readonly kind: 'enqueue'; readonly queue: string; readonly sheet: Sheet }
-
-/** What became of each part: all of them were carried out, or none. */
-export interface TransactionResult {
-  readonly done: boolean
-  readonly items: readonly (Accepted | 'settled' | 'lost')[]
-}
-
-/** What is known of a message. */
-export interface Inspected {
-  readonly state: 'ready' | 'scheduled' | 'leased' | 'completed' | 'dead' | 'cancelled'
-  readonly message?: StoredMessage
-  readonly track?: Track
-  readonly history?: readonly AttemptEnd[]
-  readonly dueAt?: number
-  /** Of one that ended: when, in which attempt, with which result. */
-  readonly end?: { readonly at: number; readonly attempt: number; readonly result: Buffer }
-}
-
-const STATES = { R: 'ready', S: 'scheduled', L: 'leased', C: 'completed', D: 'dead', X: 'cancelled' } as const
-const REFUSALS = { c: 'id-conflict', f: 'queue-full', u: 'dedup-full', x: 'unit-refused', e: 'fenced', o: 'too-far-ahead' } as const
 /** What is counted; the server writes a counter when it first counts. */
 const COUNTERS = Object.fromEntries(
   ['depth', 'bytes', 'enqueued', 'duplicates', 'delivered', 'acked', 'rejected', 'retried', 'dead', 'expired', 'leasesLost', 'shortened'].map((name) => [name, 0]),
@@ -348,80 +289,10 @@ export class RedisLedger {
   }
 }
 
-/** A delivery of this process. */
-export interface Lease {
-  readonly key: MessageKey
-  readonly token: number
-}
-
-/** A lease and how long it shall last from now. */
-export interface Extension extends Lease {
-  readonly ms: number
-}
-
-/** What became of a record of a step. */
-export type Recorded = { readonly status: 'recorded' | 'lost' | 'full' } | { readonly status: 'known'; readonly result: Buffer }
-
-/** Which part of a list. */
-export interface PageOptions {
-  /** Those from this time on. */
-  readonly from?: number
-  readonly offset?: number
-  readonly limit?: number
-}
-
-/** One message of a list: when it died, is due, or its lease ends; 0 if it is ready. */
-export interface PageEntry {
-  readonly key: MessageKey
-  readonly at: number
-}
-
-function readAccepted(code: string): Accepted {
-  if (code === 'a') return { status: 'accepted', state: 'ready' }
-  if (code === 's') return { status: 'accepted', state: 'scheduled' }
-  if (code === 't') return { status: 'duplicate', state: 'completed' }
-  if (code in STATES) return { status: 'duplicate', state: STATES[code as keyof typeof STATES] }
-  return { status: 'refused', why: REFUSALS[code as keyof typeof REFUSALS] }
-}
-
-function readSettled(code: string): 'settled' | 'lost' {
-  return code === 'k' ? 'settled' : 'lost'
-}
-
-function readClaimed(key: Buffer, head: Buffer, bytes: Buffer): ClaimedMessage {
-  return {
-    ...readMessage(key, bytes),
-    token: readToken(head, 0),
-    attempt: head.readUInt16BE(8),
-    deaths: head.readUInt16BE(10),
-    firstClaimAt: head.readUIntBE(12, 6),
-    hasSteps: head[18] === 1,
-  }
-}
-
-function readInspected(key: MessageKey, [code, message, track, history, end]: Buffer[]): Inspected | undefined {
-  if (code!.length === 0) return undefined
-  const state = STATES[String(code) as keyof typeof STATES]
-  if (message!.length === 0) {
-    return { state, end: { at: end!.readUIntBE(1, 6), attempt: end!.readUInt16BE(15), result: end!.subarray(17) } }
-  }
-  return {
-    state,
-    message: readMessage(key, message!),
-    ...(track!.length === 0 ? {} : { track: readTrack(track!) }),
-    ...(history!.length === 0 ? {} : { history: readHistory(history!) }),
-    ...(end!.length === 0 ? {} : { dueAt: Number(end) }),
-  }
-}
-
 function packSizes(sizes: readonly number[]): Buffer {
   const bytes = Buffer.alloc(4 * sizes.length)
   sizes.forEach((size, from) => bytes.writeUInt32BE(size, 4 * from))
   return bytes
-}
-
-function codes(reply: Reply): string[] {
-  return [...(reply as Buffer).toString('latin1')]
 }
 
 function at<V>(map: Map<string, V>, key: string, make: () => V): V {
