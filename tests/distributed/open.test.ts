@@ -1,7 +1,7 @@
 /** Opening a box on Redis: what the server promises, what is refused, what is waited for. */
 
 import { AckboxError } from 'ackbox'
-import { connect, RedisLedger, transportOf, whatCouldBeLost } from 'ackbox/redis'
+import { connect, RedisLedger, transportOf, whatCouldBeLost } from '../../npm/ackbox/dist/ledger/redis/index.js'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 
 import { openBox } from './support/box.ts'
@@ -96,6 +96,12 @@ test('with its memory full the server refuses messages cleanly, and what is ther
   await small.admin.config('SET', 'maxmemory', '1')
   expect(await codeOf(box.ledger.enqueue('q', [box.sheet('m')]))).toMatch(/^ERR_STORAGE_FULL/)
   expect(await box.ledger.stats('q')).toMatchObject({ depth: 20, enqueued: 20 })
+  const [first, second] = (await box.ledger.claim('q', { max: 2, leaseMs: 1000 })).messages
+  expect(await box.ledger.extend('q', { key: first!.key, token: first!.token, ms: 5000 })).toBe('extended')
+  expect(await box.ledger.settle('q', { kind: 'again', key: first!.key, token: first!.token })).toBe('settled')
+  expect(await box.ledger.settle('q', { kind: 'dead', reason: 'permanent', key: second!.key, token: second!.token, error: Buffer.from('why') })).toBe('settled')
+  expect(await codeOf(box.ledger.pause('q', true))).toMatch(/^ERR_STORAGE_FULL/)
+  expect(await box.ledger.redrive('q', [second!.key])).toEqual([true])
   const done: number[] = []
   for (;;) {
     const { messages } = await box.ledger.claim('q', { max: 3, leaseMs: 1000 })

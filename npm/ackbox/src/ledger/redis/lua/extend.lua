@@ -17,6 +17,8 @@ for at = 4, #ARGV do
   codes[at - 3] = it and 'k' or 'L'
   if it then
     it.til = NOW + ms
+    -- Removed first, so that leases can be kept when memory is full.
+    later(Q, 'ZREM', 'l', key)
     later(Q, 'HSET', 't', key, track(it))
     later(Q, 'ZADD', 'l', string.format('%.0f', it.til), key)
   end

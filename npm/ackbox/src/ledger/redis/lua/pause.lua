@@ -12,7 +12,7 @@ local Q = queue_of(KEYS[2])
 if not Q then return redis.error_reply('ACKBOX_UNDEFINED the queue was not declared') end
 local paused = tonumber(ARGV[4])
 if Q.paused == paused then return pass(0) end
-set(Q, 'paused', paused)
+call('HSET', Q.q, 'paused', paused)
 if paused == 0 then wake(Q) end
 flush(Q)
 return keep(1)
