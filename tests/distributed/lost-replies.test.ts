@@ -1,6 +1,6 @@
 /** What becomes of a request whose reply is lost: it is done once. */
 
-import { connect, RedisLedger, transportOf } from 'ackbox/redis'
+import { connect, RedisLedger, transportOf } from '../../npm/ackbox/dist/ledger/redis/index.js'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   proxy = await startProxy(server.port)
   box = await openBox(server, { windowMs: 1000 })
-  ledger = await RedisLedger.open(await connect(proxy.url), { prefix: box.prefix, now: () => box.time.now, replyTimeoutMs: 2000 })
+  ledger = await RedisLedger.open(await connect(proxy.url), { prefix: box.prefix, now: () => box.time.now, replyTimeoutMs: 300 })
 })
 afterEach(async () => {
   await ledger.close()

@@ -1,6 +1,6 @@
 /** Random programmes of two processes: Redis and a naive model give the same answers, step by step. */
 
-import type { RedisLedger, Settlement, Sheet } from 'ackbox/redis'
+import type { RedisLedger, Settlement, Sheet } from '../../npm/ackbox/dist/ledger/redis/index.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 import { openBox, START, type TestBox } from './support/box.ts'
@@ -15,7 +15,7 @@ afterAll(() => server.remove())
 
 const WINDOW_MS = 400
 const MAX_DEPTH = 25
-const PROGRAMMES = 60
+const PROGRAMMES = process.env.ACKBOX_LENGTH === 'full' ? 600 : 30
 const STEPS = 120
 
 /** A number below a bound, drawn from a seed: mulberry32. */

@@ -20,8 +20,8 @@ const RUST: Budget = Budget::new("Rust", 140);
 const BUILD: Budget = Budget::new("build", 180);
 const CORE_ON_WASM: Budget = Budget::new("core on WebAssembly", 80);
 const NPM_CHECKS: Budget = Budget::new("npm checks", 30);
-const SUITES_BUDGET: Budget = Budget::new("suites", 595);
-const DISTRIBUTED: Budget = Budget::new("distributed", 60);
+const SUITES_BUDGET: Budget = Budget::new("suites", 550);
+const DISTRIBUTED: Budget = Budget::new("distributed", 45);
 const BROWSER: Budget = Budget::new("browser", 80);
 const DEMO: Budget = Budget::new("demo", 10);
 /// A demo that hangs ends here, well above what it takes on two cores.

@@ -1,6 +1,6 @@
 /** A box on a server, in a time that the test moves. */
 
-import { connect, RedisLedger, type QueueSettings, type RedisLedgerOptions, type Sheet } from 'ackbox/redis'
+import { connect, RedisLedger, type QueueSettings, type RedisLedgerOptions, type Sheet } from '../../../npm/ackbox/dist/ledger/redis/index.js'
 
 import type { RedisServer } from './redis-server.ts'
 
