@@ -1,5 +1,5 @@
-/// <reference types="vite/types/importMeta.d.ts" />
 /** Recorded traces and vectors of the engine's own tests: bundled, so that they are there in a browser too. */
+/// <reference types="vite/types/importMeta.d.ts" />
 
 export const BACKOFF = only(
   import.meta.glob<unknown>('../../../crates/core/testdata/backoff/vectors.json', { eager: true, import: 'default' }),
