@@ -16,12 +16,24 @@ pub(crate) enum Tier {
     },
 }
 
+impl Tier {
+    /// What it is called in reports.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Simulation => "simulation".to_owned(),
+            Self::Enumeration => "enumeration".to_owned(),
+            Self::Core { target, filter: "" } => target.to_owned(),
+            Self::Core { target, filter } => format!("{target}-{filter}"),
+        }
+    }
+}
+
 /// A bug of the engine.
 pub(crate) struct Bug {
     pub(crate) name: &'static str,
     /// What goes wrong.
     pub(crate) what: &'static str,
-    /// Who notices it: one that is enough, and as soon as any.
+    /// Who must notice it, whoever else does.
     pub(crate) tier: Tier,
 }
 

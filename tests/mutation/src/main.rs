@@ -1,13 +1,14 @@
 //! Checks the checks: plants known bugs in the engine, one at a time, and runs who is to notice.
 //!
 //! `mutation [NAME...]`: all bugs, or those that are named. The last line counts bugs as `cargo test` counts
-//! tests: one that nobody noticed has failed, and so has one of the package that any of those missed who are to notice it.
-//! Who hangs has noticed nothing. `ACKBOX_LENGTH=full` adds the bugs that only tests of the
-//! engine notice, and has all tiers look at every bug; without it those are passed over, and counted so.
+//! tests: one that any of those missed who are named beside it has failed, whoever else noticed it. Who hangs has
+//! noticed nothing. `ACKBOX_LENGTH=full` adds the bugs that only tests of the engine notice and those of the package, and has the
+//! simulation and the enumeration look at every bug; without it those are passed over, and counted so.
 
 mod bugs;
 mod building;
 mod package;
+mod report;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
 
 use bugs::{BUGS, Tier};
 use package::{Copy, TEXT_BUGS};
+use report::{Looks, Sum};
 use watch::{LIMIT, Seen, Watch};
 
 /// Worlds that a bug may take to be noticed.
@@ -43,41 +44,6 @@ struct Lab {
 
 /// Who has been run without a bug, and why it cannot look here if it cannot.
 type Calm = BTreeMap<String, Option<String>>;
-
-/// What became of all bugs.
-#[derive(Default)]
-struct Sum {
-    caught: u64,
-    survived: u64,
-    passed_over: u64,
-    /// For whom it may concern: each bug, and who noticed it.
-    report: Vec<Value>,
-    skipped: Vec<String>,
-}
-
-/// What became of one bug.
-#[derive(Default)]
-struct Looks {
-    /// Who noticed it, and what they said.
-    caught: Vec<(String, String)>,
-    hung: Vec<String>,
-    /// Who saw nothing.
-    missed: Vec<String>,
-    /// Who could not look here, and why.
-    unable: Vec<String>,
-}
-
-impl Looks {
-    /// Of the engine: that one of them notices is enough.
-    fn is_caught_by_one(&self) -> bool {
-        !self.caught.is_empty()
-    }
-
-    /// Of the package: all are named that must notice.
-    fn is_caught_by_all(&self) -> bool {
-        self.is_caught_by_one() && self.hung.is_empty() && self.missed.is_empty()
-    }
-}
 
 fn main() -> Result<ExitCode> {
     if let Some(code) = building::wrap()? {
@@ -102,7 +68,7 @@ fn main() -> Result<ExitCode> {
             continue;
         }
         let looks = lab.plant(bug.name, &watches, &mut calm)?;
-        sum.count(bug.name, bug.what, &looks, looks.is_caught_by_one());
+        sum.count(bug.name, bug.what, &looks, &[bug.tier.name()]);
     }
     let copy = match lab.is_full {
         true => Some(Copy::make(&lab.root, lab.folder.join("package"))?),
@@ -120,9 +86,10 @@ fn main() -> Result<ExitCode> {
         copy.plant(bug)?;
         let looks = lab.plant(bug.name, &watches, &mut calm)?;
         copy.restore(bug)?;
-        sum.count(bug.name, bug.what, &looks, looks.is_caught_by_all());
+        let named: Vec<String> = watches.into_iter().map(|watch| watch.name).collect();
+        sum.count(bug.name, bug.what, &looks, &named);
     }
-    tell(&sum, lab.is_full)?;
+    sum.tell(lab.is_full)?;
     let Sum {
         caught,
         survived,
@@ -136,31 +103,6 @@ fn main() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-impl Sum {
-    fn count(&mut self, name: &str, what: &str, looks: &Looks, is_caught: bool) {
-        println!("bug = \"{name}\" ({what})");
-        for (tier, said) in &looks.caught {
-            println!("    caught by {tier} {said}");
-        }
-        for tier in &looks.hung {
-            println!("    hung, which is no catch: {tier}");
-        }
-        if is_caught {
-            self.caught += 1;
-        } else {
-            println!("    NOT CAUGHT by {}", looks.missed.join(", "));
-            self.survived += 1;
-        }
-        let tiers: Vec<&String> = looks.caught.iter().map(|(tier, _)| tier).collect();
-        self.report.push(json!({
-            "bug": name, "what": what, "caughtBy": tiers, "hung": looks.hung, "isCaught": is_caught,
-        }));
-        for why in &looks.unable {
-            self.skipped.push(format!("{name}: {why}"));
-        }
-    }
 }
 
 impl Lab {
@@ -243,9 +185,7 @@ impl Lab {
         let mut looks = Looks::default();
         for watch in watches {
             if let Some(why) = self.make_calm(watch, calm)? {
-                looks
-                    .unable
-                    .push(format!("{} cannot look: {why}", watch.name));
+                looks.unable.insert(watch.name.clone(), why);
                 continue;
             }
             let Seen {
@@ -260,7 +200,7 @@ impl Lab {
                     .caught
                     .push((tier, format!("in {seconds:.1} s: {sign}"))),
                 (false, true) => looks.hung.push(tier),
-                (false, false) => looks.missed.push(tier),
+                (false, false) => {}
             }
         }
         Ok(looks)
@@ -284,22 +224,21 @@ impl Lab {
         let mut watches = Vec::new();
         if self.is_full || tier == Tier::Simulation {
             let options = ["--seed", "1", "--seeds", SEEDS, "--first", "yes"];
-            watches.push(self.watch("simulation", "ackbox-simulation", &options)?);
+            watches.push(self.watch(Tier::Simulation, "ackbox-simulation", &options)?);
         }
         if self.is_full || tier == Tier::Enumeration {
             let options = ["--first", "--drawn", DRAWN];
-            watches.push(self.watch("enumeration", "ackbox-enumeration", &options)?);
+            watches.push(self.watch(Tier::Enumeration, "ackbox-enumeration", &options)?);
         }
         if let (true, Tier::Core { target, filter }) = (self.is_full, tier) {
-            let name = format!("{target}-{filter}");
-            watches.push(self.watch(&name, target, &[filter])?);
+            watches.push(self.watch(tier, target, &[filter])?);
         }
         Ok(watches)
     }
 
-    fn watch(&self, name: &str, program: &str, arguments: &[&str]) -> Result<Watch> {
+    fn watch(&self, tier: Tier, program: &str, arguments: &[&str]) -> Result<Watch> {
         Ok(Watch {
-            name: name.trim_end_matches('-').to_owned(),
+            name: tier.name(),
             program: self.program(program)?,
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
             directory: self.root.join("crates/core"),
@@ -312,29 +251,4 @@ fn contains(bytes: &[u8], name: &str) -> bool {
     bytes
         .windows(name.len())
         .any(|window| window == name.as_bytes())
-}
-
-/// Evidence for whoever asked for it.
-fn tell(sum: &Sum, is_full: bool) -> Result<()> {
-    let Some(path) = env::var_os("ACKBOX_EVIDENCE") else {
-        return Ok(());
-    };
-    let mut skipped = sum.skipped.clone();
-    if !is_full {
-        skipped.push(format!(
-            "{} bugs that only tests of the engine notice are planted at full length",
-            sum.passed_over
-        ));
-    }
-    let evidence = json!({
-        "figures": {
-            "bugs planted": sum.caught + sum.survived,
-            "bugs that a tier noticed": sum.caught,
-        },
-        "proves": [],
-        "bugs": sum.report,
-        "skipped": skipped,
-    });
-    fs::write(&path, format!("{evidence:#}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))
 }

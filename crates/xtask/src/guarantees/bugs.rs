@@ -1,6 +1,7 @@
 //! The bugs that were planted on purpose, and who noticed each: from the member `bugs` of a run's evidence.
 //!
-//! `bugs` holds `{ bug, what, caughtBy: [tier], hung: [tier], isCaught }`.
+//! `bugs` holds `{ bug, what, caughtBy: [tier], hung: [tier], missedBy: [tier] }`; `missedBy` are those of the tiers named beside the bug that
+//! did not notice it.
 
 use serde_json::Value;
 
@@ -41,8 +42,9 @@ fn noticed(bug: &Value) -> String {
     if !hung.is_empty() {
         noticed = format!("{noticed} (hung, which is no catch: {hung})");
     }
-    if bug["isCaught"] != true {
-        noticed = format!("**not caught** {noticed}");
+    let missed = names("missedBy");
+    if !missed.is_empty() {
+        noticed = format!("**missed by {missed}** {noticed}");
     }
     noticed.trim().to_owned()
 }
@@ -56,8 +58,8 @@ mod tests {
     #[test]
     fn each_bug_tells_who_noticed_it() {
         let bugs = json!([
-            { "bug": "split-unit", "what": "it is split", "caughtBy": ["simulation", "enumeration"], "hung": [], "isCaught": true },
-            { "bug": "skip-flush", "what": "it is skipped", "caughtBy": [], "hung": ["power-cuts"], "isCaught": false },
+            { "bug": "split-unit", "what": "it is split", "caughtBy": ["simulation", "enumeration"], "hung": [], "missedBy": [] },
+            { "bug": "skip-flush", "what": "it is skipped", "caughtBy": [], "hung": ["power-cuts"], "missedBy": ["power-cuts"] },
         ]);
         let page = render(&[json!({ "evidence": { "bugs": bugs } })]);
         assert!(
@@ -65,7 +67,7 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("| **not caught**  (hung, which is no catch: power-cuts) |"),
+            page.contains("| **missed by power-cuts**  (hung, which is no catch: power-cuts) |"),
             "{page}"
         );
         assert!(render(&[json!({ "evidence": {} })]).contains("**not proven**"));
