@@ -9,7 +9,6 @@ const ENGINES = 'loads engines from the disk'
 const STAND_IN = 'stands in for a page, with a document of happy-dom'
 const COPIES = 'loads copies of the package under fake timers of the process'
 const COMPILES = 'compiles a program and starts it'
-const GLOBALS = 'stands in for the globals of pages and workers'
 
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   'conformance/cases/bad-input-folder.test.ts': FOLDERS,
@@ -27,10 +26,6 @@ export const LEFT_OUT: Readonly<Record<string, string>> = {
   'conformance/cases/process-life.test.ts': PROCESSES,
   'conformance/cases/read-only.test.ts': FOLDERS,
   'conformance/cases/ready.test.ts': ENGINES,
-  'conformance/cases/share.test.ts': GLOBALS,
-  'conformance/cases/share-bad-luck.test.ts': GLOBALS,
-  'conformance/cases/share-hand-over.test.ts': GLOBALS,
-  'conformance/cases/share-storm.test.ts': GLOBALS,
   'conformance/cases/using.test.ts': COMPILES,
   'conformance/cases/watch-react.test.ts': STAND_IN,
   'conformance/cases/when-locked.test.ts': PROCESSES,

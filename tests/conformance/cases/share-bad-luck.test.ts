@@ -1,12 +1,12 @@
 /** Tabs of one box, and what can go wrong between them. */
 import { memoryStorage, open } from 'ackbox'
 import { indexedDbStorage } from 'ackbox/indexeddb'
-import { manualClock } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 import { byHand } from '../support/indexed-db.ts'
 import { Origin } from '../support/tabs.ts'
+import { tabsClock } from '../support/tabs-clock.ts'
 
 /** A row as a tab leaves it. */
 function row(leftAt: number, id: string) {
@@ -36,7 +36,7 @@ describe('what is left in the inbox [A1 share, A2 stored]', () => {
 
   it('counts its delay and its time to live from when it was left', async () => {
     const origin = new Origin()
-    const clock = manualClock()
+    const clock = tabsClock()
     const left = row(clock.now() - 10_000, 'a')
     Object.assign(left.row.items[0]!.record, { delayMs: 15_000 })
     const { box } = await origin.tab({ clock })
@@ -71,13 +71,14 @@ describe('who may share [A1 share]', () => {
 
   it('nobody, while a tab has the box for itself: it is waited for', async () => {
     const origin = new Origin()
-    const clock = manualClock()
+    const clock = tabsClock()
     const alone = origin.strange()
     const box = await alone.within(() => open(indexedDbStorage({ name: origin.name }), { whenLocked: 'reject' }))
     onTestFinished(() => box.close().then(() => {}))
+    const timers = vi.spyOn(clock, 'setTimeout')
     const opening = origin.tab({ clock })
     const refused = refusal(origin.tab({ clock, lockWaitMs: 5_000 }), 'ERR_LOCKED', /shares it with nobody.*waited for it for 5000 ms/)
-    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
+    await vi.waitFor(() => expect(timers).toHaveBeenCalledTimes(2))
     await clock.advance(5_000)
     await refused
     await box.close()
@@ -114,7 +115,7 @@ describe('who may share [A1 share]', () => {
 
   it('a frozen tab that has deliveries loses them, and its settlements are refused', async () => {
     const origin = new Origin()
-    const clock = manualClock()
+    const clock = tabsClock()
     const driving = await origin.tab({ clock })
     const other = await origin.tab({ clock })
     const orders = driving.box.queue<string>('orders', { leaseMs: 3_600_000 })

@@ -6,21 +6,17 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { refusal } from '../support/errors.ts'
 import { byHand, occupy } from '../support/indexed-db.ts'
 import { Origin, type Tab } from '../support/tabs.ts'
+import { tabsClock, turns } from '../support/tabs-clock.ts'
 
 type OpenTab = Tab & { readonly box: Box }
-
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 async function until(isSo: () => unknown): Promise<void> {
   await vi.waitFor(() => expect(isSo()).toBeTruthy(), { timeout: 15_000, interval: 1 })
 }
 
 /** Tabs over one clock, the first of which drives. */
-async function tabsOf(count: number): Promise<{ origin: Origin; clock: ManualClock; tabs: OpenTab[] }> {
+async function tabsOf(count: number, clock = tabsClock()): Promise<{ origin: Origin; clock: ManualClock; tabs: OpenTab[] }> {
   const origin = new Origin()
-  const clock = manualClock()
   const tabs: OpenTab[] = []
   while (tabs.length < count) tabs.push(await origin.tab({ clock }))
   await turns()
@@ -98,8 +94,12 @@ describe('a tab that is robbed of the box [A1 share]', () => {
 
 describe('a tab that takes over [A1 share]', () => {
   it('has all the time that it needs to open the box', async () => {
-    const { origin, clock, tabs: [driving, other, third] } = await tabsOf(3)
-    for (const tab of [other!, third!]) tab.box.queue<string>('orders').process(() => {})
+    const { origin, clock, tabs: [driving, other, third] } = await tabsOf(3, manualClock())
+    for (const tab of [other!, third!]) {
+      tab.box.queue<string>('orders').process(() => {})
+      // When this is durable nothing is under way to the database that the driver, which is dead then, would wait for.
+      await tab.box.queue<string>('orders').enqueue('tomorrow', { delayMs: 86_400_000 })
+    }
     const release = await occupy(origin.name, 'owner')
     driving!.kill()
     await until(() => origin.driver !== undefined)
@@ -145,7 +145,7 @@ describe('what is on its way to the tab that drives [A2 enqueue, A2 stored]', ()
   })
 
   it('and is refused, is refused even if that takes longer than the time after which it would be stored', async () => {
-    const { origin, clock, tabs: [driving, other] } = await tabsOf(2)
+    const { origin, clock, tabs: [driving, other] } = await tabsOf(2, manualClock())
     await driving!.box.queue<string>('orders').enqueue('original', { id: 'a' })
     const orders = other!.box.queue<string>('orders')
     let release: (() => Promise<void>) | undefined
@@ -197,7 +197,7 @@ describe('a storage without room [A1 share, A8 indexedDbStorage]', () => {
     await first.box.queue<string>('orders').enqueue('one', { id: 'a' })
     await first.box.close()
     fillUp()
-    const clock = manualClock()
+    const clock = tabsClock()
     const { box } = await origin.tab({ clock })
     await byHand(origin.name, 'inbox', () => {})
     const epochs = new Set<unknown>()

@@ -5,14 +5,18 @@
  * ACKBOX_SEED names one seed; the same seed makes the same storm.
  */
 import { type Box, type Queue } from 'ackbox'
-import { type ManualClock, manualClock } from 'ackbox/testing'
+import { type ManualClock } from 'ackbox/testing'
 import { expect, it } from 'vitest'
 
 import { between, seededRandom } from '../../support/seeded.mjs'
+import { IN_BROWSER } from '../support/platform.ts'
 import { Origin, type Tab } from '../support/tabs.ts'
+import { tabsClock } from '../support/tabs-clock.ts'
 
-const SEED = process.env['ACKBOX_SEED']
-const SEEDS = SEED === undefined ? Array.from({ length: 8 }, (_, seed) => seed) : [Number(SEED)]
+const SEED = IN_BROWSER ? undefined : process.env['ACKBOX_SEED']
+/** A database on a disk takes its time. */
+const STORMS = IN_BROWSER ? 3 : 8
+const SEEDS = SEED === undefined ? Array.from({ length: STORMS }, (_, seed) => seed) : [Number(SEED)]
 const TABS = 5
 const ROUNDS = 40
 /** In steps of a quarter of a second: longer than anything has to wait that is not stuck. */
@@ -30,7 +34,7 @@ class Storm {
   /** What must not be. */
   readonly wrong: string[] = []
   readonly origin = new Origin()
-  readonly clock: ManualClock = manualClock()
+  readonly clock: ManualClock = tabsClock()
   readonly tabs: (Tab & { readonly box: Box })[] = []
   readonly #random: ReturnType<typeof seededRandom>
   /** Enqueues under way, and whose they are. */
@@ -125,6 +129,8 @@ async function turns(count: number): Promise<void> {
 }
 
 it.each(SEEDS)('nothing is lost, settled twice or charged, whatever becomes of the tabs: seed %i [A1 share, A2 stored, S2]', async (seed) => {
+  // The first tab of all loads the engine, which takes no virtual time, but more turns than anything may that is not stuck.
+  await (await new Origin().tab()).box.close()
   const storm = new Storm(seed)
   for (let round = 0; round < ROUNDS; round++) {
     while (storm.tabs.length < TABS) await storm.open()

@@ -1,19 +1,14 @@
 /** Many tabs, one box: one drives it, all work. */
 import { AckboxError, type Box } from 'ackbox'
-import { manualClock } from 'ackbox/testing'
 import { describe, expect, it, vi } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
 import { Origin, type Tab } from '../support/tabs.ts'
+import { tabsClock, turns } from '../support/tabs-clock.ts'
 
 /** Resolves when something is so. */
 async function until(isSo: () => unknown): Promise<void> {
   await vi.waitFor(() => expect(isSo()).toBeTruthy(), { timeout: 15_000, interval: 1 })
-}
-
-/** What is said and written goes its way, but for what waits for the clock. */
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** A tab that drives and one that does not, each with its queue. */
@@ -187,7 +182,7 @@ describe('the driving tab goes away [A1 share, S2]', () => {
 
   it('one that is frozen loses the box after a second, settles nothing, and works on as one of the others', async () => {
     const origin = new Origin()
-    const clock = manualClock()
+    const clock = tabsClock()
     const driving = await origin.tab({ clock })
     const other = await origin.tab({ clock })
     const orders = driving.box.queue<string>('orders')
@@ -211,7 +206,7 @@ describe('the driving tab goes away [A1 share, S2]', () => {
 describe('what nobody answers [A2 stored, A5 refused]', () => {
   it('is stored after two seconds, and moved later', async () => {
     const origin = new Origin()
-    const clock = manualClock()
+    const clock = tabsClock()
     const driving = await origin.tab({ clock })
     const other = await origin.tab({ clock })
     origin.keepsLocks = true
@@ -236,7 +231,7 @@ describe('what nobody answers [A2 stored, A5 refused]', () => {
 
   it('and is refused then, is a dead letter', async () => {
     const origin = new Origin()
-    const clock = manualClock()
+    const clock = tabsClock()
     const driving = await origin.tab({ clock })
     const other = await origin.tab({ clock })
     await driving.box.queue<string>('orders').enqueue('original', { id: 'a' })

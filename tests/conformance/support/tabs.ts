@@ -9,6 +9,7 @@ import { indexedDbStorage } from 'ackbox/indexeddb'
 import { onTestFinished } from 'vitest'
 
 import { deleteDatabase, freshName } from './indexed-db.ts'
+import { watchDatabases } from './tabs-clock.ts'
 
 interface Request {
   readonly tab: Tab
@@ -28,6 +29,7 @@ export class Origin {
   readonly #tabs: Tab[] = []
 
   constructor() {
+    watchDatabases()
     onTestFinished(async () => {
       for (const tab of this.#tabs) tab.thaw()
       for (const tab of this.#tabs) await tab.box?.close({ timeoutMs: 0 }).catch(() => {})
