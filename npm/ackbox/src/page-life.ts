@@ -14,3 +14,17 @@ export function onLeaving(left: () => void, back: () => void = () => {}): () => 
     removeEventListener('pageshow', shown)
   }
 }
+
+let isLeft = false
+let isWatched = false
+
+/** Whether the page is gone, but for what of its code still runs; known from the first time that this is asked. */
+export function pageIsLeft(): boolean {
+  if (isWatched) return isLeft
+  isWatched = true
+  onLeaving(
+    () => (isLeft = true),
+    () => (isLeft = false),
+  )
+  return isLeft
+}

@@ -12,6 +12,7 @@ import { Emitter, type WorkerEvents } from './events.js'
 import type { DeclaredQueue, Inbox } from './inbox.js'
 import type { MiddlewareStack } from './middleware.js'
 import { DelayedStarts } from './outliving.js'
+import { pageIsLeft } from './page-life.js'
 import type { Sluice } from './sluice.js'
 import type { WorkerStats } from './stats.js'
 import type { CloseOptions, CloseReport } from './types.js'
@@ -28,6 +29,9 @@ import { type CooldownFunctions, Cooldowns } from './worker-cooldown.js'
 import type { Judges } from './worker-policies.js'
 import { Readiness, type ReadinessOptions } from './worker-readiness.js'
 import { type Classify, type Consequence, consequenceOfVerdict, isOpenToClassify } from './verdict.js'
+
+/** The browser ends what handlers wait for when it leaves their page: that says nothing about their messages. */
+const CUT_OFF: Consequence = { kind: 'later', delayMs: undefined, costsAttempt: false, countsAsFailure: false }
 
 const EVENTS = ['started', 'finished', 'paused', 'resumed'] as const
 
@@ -91,6 +95,7 @@ export class ActiveWorker implements Worker {
     this.#measures = parts.hasCircuits || timeoutMs !== undefined || maxRuntimeMs !== undefined
     this.#readiness = parts.readiness && this.#watchReadiness(parts.readiness)
     inbox.keepAlive.hold()
+    pageIsLeft()
   }
 
   readonly on: Worker['on'] = (event, listener, options) => this.#events.on(event, listener, options)
@@ -327,6 +332,7 @@ export class ActiveWorker implements Worker {
   /** A `classify` that is wrong must not lose the rejection: what would follow without it does. */
   #classify(error: unknown, delivery: ActiveDelivery): Consequence | undefined {
     const { classify, driver, source } = this.#parts
+    if (pageIsLeft()) return CUT_OFF
     if (classify === undefined || !delivery.isOpen || !isOpenToClassify(error)) return undefined
     const where = `${this.#where}: classify`
     try {

@@ -137,9 +137,6 @@ describe('who may share [A1 share]', () => {
     await origin.tab()
     const other = await origin.tab()
     const orders = other.box.queue<string>('orders')
-    const worker = orders.process(() => {}, { breaker: true })
-    expect(() => worker.circuits()).toThrow(expect.objectContaining({ code: 'ERR_UNSUPPORTED' }))
-    await worker.close()
     await orders.enqueue('one')
     const delivery = (await orders.dequeue({ waitMs: 10_000 }))!
     expect(() => delivery.key('charge')).toThrow(/only the tab that drives the box can tell at once/)

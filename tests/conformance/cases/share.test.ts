@@ -70,6 +70,26 @@ describe('many tabs of one box [A1 share]', () => {
     }
   })
 
+  it('the circuits of a worker are told in its tab, whichever drives', async () => {
+    const { driving, other } = await two()
+    for (const { box } of [driving, other]) {
+      const orders = box.queue<string>(`orders of ${box === other.box ? 'the other' : 'the driving'} tab`)
+      const states: string[] = []
+      const worker = orders.process(() => Promise.reject(new Error('down')), { breaker: { failures: 1, cooldownMs: 3_600_000 } })
+      expect(worker.circuit('shop').state).toBe('closed')
+      orders.on('circuit', ({ to }) => void states.push(`${to} ${worker.circuit('shop').state} ${worker.circuits().length}`))
+      await orders.enqueue('one', { destination: 'shop' })
+      await until(() => states.length === 1)
+      expect(worker.circuits()).toEqual([{ destination: 'shop', state: 'open', retryAt: expect.any(Number), openings: 1 }])
+      worker.circuit('shop').isolate()
+      await until(() => states.length === 2)
+      worker.circuit('shop').reset()
+      await until(() => states.length >= 3)
+      expect(states.slice(0, 3)).toEqual(['open open 1', 'isolated isolated 1', expect.stringMatching(/^closed closed/)])
+      void worker.close({ timeoutMs: 0 })
+    }
+  })
+
   it('every call of a queue works in every tab', async () => {
     const { other } = await two()
     const orders = other.box.queue<string>('orders', { maxAttempts: 1 })

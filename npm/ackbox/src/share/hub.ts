@@ -5,8 +5,8 @@
  * A member that goes away loses its deliveries, which go to others at no cost, and its workers.
  */
 import type { CallResult, Failure } from '../engine/engine.js'
-import type { Defined, Notice, Policies, Request, WorkerOpened } from '../engine/objects.js'
-import { type DeliverView, type Enqueue, type EventView, type Settle, Verdict, type Writer } from '../engine/wire.gen.js'
+import type { CircuitInfo, Defined, Notice, Policies, Request, WorkerOpened } from '../engine/objects.js'
+import { type DeliverView, type Enqueue, EventKind, type EventView, type Settle, Verdict, type Writer } from '../engine/wire.gen.js'
 import type { Driver, Listener } from '../driver.js'
 import { AckboxError } from '../errors.js'
 import type { Warning } from '../events.js'
@@ -34,6 +34,8 @@ export class Hub implements Listener {
   readonly #workers = new Map<number, { readonly member: Member; readonly number: number }>()
   /** What the engine was told to emit, by its queues. */
   readonly #emitted = new Map<number, number>()
+  /** Members who heard of a circuit, and are told of theirs. */
+  readonly #circuitsDue = new Set<Member>()
   #driver!: Driver
   #lastSluice = 0
   #hasFailed = false
@@ -123,7 +125,9 @@ export class Hub implements Listener {
     for (const member of this.members.values()) {
       const number = member.queueNumbers.get(queue)
       const events = member.listening.get(queue) ?? 0
-      if (number !== undefined && (events & (1 << event)) !== 0) member.event(view, number)
+      if (number === undefined || (events & (1 << event)) === 0) continue
+      member.event(view, number)
+      if (event === EventKind.circuit) this.#circuitsDue.add(member)
     }
   }
 
@@ -148,6 +152,8 @@ export class Hub implements Listener {
   outputsRead(): boolean {
     // What a failure refuses may be done by the next hub.
     if (this.#hasFailed) return false
+    for (const member of this.#circuitsDue) for (const worker of member.workers.keys()) this.#tellCircuits(member, worker)
+    this.#circuitsDue.clear()
     for (const member of this.members.values()) member.flush()
     return false
   }
@@ -216,6 +222,7 @@ export class Hub implements Listener {
       member.listening.set(queue, events)
       return this.#listen(queue)
     }
+    if (request.op === 'circuits') return this.#tellCircuits(member, request.worker)
     if (ticket === 0 || ticket >= AT_ONCE_MIN) return void this.#driver.inform(translated)
     const waiter = new MemberWaiter(member, ticket)
     const opened = (at: number): void => void member.tickets.set(ticket, at)
@@ -230,6 +237,13 @@ export class Hub implements Listener {
         this.#flushSoon()
       },
     )
+  }
+
+  /** Those of one worker, which its tab cannot ask for at once. */
+  #tellCircuits(member: Member, number: number): void {
+    const worker = member.workers.get(number)
+    if (worker === undefined || this.#driver.isEnded || !this.#isHere(member)) return
+    member.tell({ kind: 'circuits', worker: number, circuits: this.#driver.call<CircuitInfo[]>({ op: 'circuits', worker }) })
   }
 
   #dismiss(member: Member, number: number): void {

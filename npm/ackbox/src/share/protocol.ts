@@ -7,7 +7,7 @@
  * before is about numbers that mean something else by now.
  */
 import type { Failure } from '../engine/engine.js'
-import type { OpenReport, QueueOptions, Request } from '../engine/objects.js'
+import type { CircuitInfo, OpenReport, QueueOptions, Request } from '../engine/objects.js'
 import type { InputKind } from '../engine/wire.gen.js'
 
 /** Counts up when tabs of two versions would misunderstand each other. */
@@ -39,6 +39,7 @@ export type Output =
   | { readonly kind: 'cooldown'; readonly worker: number; readonly destination: string; readonly openings: number }
   | { readonly kind: 'defined'; readonly number: number; readonly options: QueueOptions; readonly named: QueueOptions; readonly warning?: string }
   | { readonly kind: 'undefined'; readonly number: number; readonly failure: Failure }
+  | { readonly kind: 'circuits'; readonly worker: number; readonly circuits: readonly CircuitInfo[] }
   | { readonly kind: 'unemployed'; readonly worker: number; readonly failure: Failure }
 
 /** A delivery on its way. */

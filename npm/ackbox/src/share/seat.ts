@@ -98,7 +98,6 @@ export class Seat {
     this.#host.engine.connect(this.#linkHere(tab))
     this.#host.engine.welcome(report)
     this.#sayDriving()
-    this.#checkLater()
     void this.#mover.begin().catch(failed)
   }
 
@@ -135,10 +134,12 @@ export class Seat {
   /** Ends in good order: everything is durable, and the storage is free for the next. */
   async close(): Promise<void> {
     try {
-      for (const id of [...this.#hub.members.keys()]) this.#hub.leave(id)
+      for (const { id } of this.#others()) this.#hub.leave(id)
       this.#mover?.end()
       await this.#mover?.settled()
       if (this.#driver?.isEnded === false) await this.#driver.request({ op: 'close' })
+      // What was asked for before is answered.
+      this.#hub.outputsRead()
     } catch (error) {
       // One that was robbed meanwhile has nothing to close.
       if (!this.#over.signal.aborted && !isFenced(error)) throw error
@@ -183,7 +184,10 @@ export class Seat {
   #welcome(id: string, session: number, calls: Parameters<Hub['take']>[1]): void {
     if (this.#report === undefined) return
     const { signal } = this.#over
-    const send = (outputs: readonly Output[]): void => this.#host.send({ say: 'outputs', hub: this.hub, to: id, session, outputs })
+    const send = (outputs: readonly Output[]): void => {
+      this.#host.send({ say: 'outputs', hub: this.hub, to: id, session, outputs })
+      this.#checkLater()
+    }
     const member = this.#hub.join(id, session, send)
     this.#host.send({ say: 'welcome', hub: this.hub, to: id, report: this.#report })
     this.#hub.take(member, calls)
@@ -213,20 +217,27 @@ export class Seat {
     }
   }
 
-  /** A tab that is frozen keeps its lock, but not its deliveries. */
+  /** Members in other tabs. */
+  #others(): Member[] {
+    return [...this.#hub.members.values()].filter(({ id }) => id !== this.#host.tab)
+  }
+
+  /** A tab that is frozen keeps its lock, but not its deliveries: while others have any, they are asked. */
   #checkLater(): void {
+    if (this.#timer !== undefined || this.#over.signal.aborted || !this.#others().some(({ deliveries }) => deliveries.size > 0)) return
     this.#timer = this.#parts.clock.setTimeout(() => {
-      for (const member of [...this.#hub.members.values()]) {
-        if (member.id === this.#host.tab || member.deliveries.size === 0) continue
-        if (!member.isHeard) this.#hub.leave(member.id)
-        else {
-          member.isHeard = false
-          this.#host.send({ say: 'check', hub: this.hub, to: member.id })
-        }
-      }
+      this.#timer = undefined
+      for (const member of this.#others()) this.#check(member)
       this.#checkLater()
     }, CHECK_MS)
     this.#timer.unref()
+  }
+
+  #check(member: Member): void {
+    if (member.deliveries.size === 0) return
+    if (!member.isHeard) return this.#hub.leave(member.id)
+    member.isHeard = false
+    this.#host.send({ say: 'check', hub: this.hub, to: member.id })
   }
 }
 

@@ -7,7 +7,7 @@
  * this very tab.
  */
 import { AT_ONCE, type CallResult, type Engine, type EngineKind, type Failure } from '../engine/engine.js'
-import type { Defined, OpenReport, QueueOptions, Request } from '../engine/objects.js'
+import type { Defined, OpenReport, Request } from '../engine/objects.js'
 import { AbortReason, EventKind, type Reader, type Writer } from '../engine/wire.gen.js'
 import type { Warning } from '../events.js'
 import { emptyAnswerOf, fateOf } from './calls.js'
@@ -15,6 +15,8 @@ import { OpRecorder } from './op-recorder.js'
 import type { Leaving, Outgoing, RowItem } from './outgoing.js'
 import { Outputs } from './outputs.js'
 import type { Call, InputRecord, Output, Part } from './protocol.js'
+import { askingForCircuits, TabCircuits } from './tab-circuits.js'
+import { TabQueues } from './tab-queues.js'
 
 /** The way to one hub. */
 export interface Link {
@@ -35,27 +37,10 @@ export interface TabHost {
   readonly freed: () => void
 }
 
-interface TabQueue {
-  readonly name: string
-  /** What this tab named and no hub has confirmed. */
-  pending: QueueOptions
-  readonly bodies: QueueOptions['bodies']
-  /** All that this tab has named. */
-  given: QueueOptions
-  /** In force, as far as is known; the same objects for ever, for others hold them. */
-  readonly options: QueueOptions
-  readonly named: QueueOptions
-  events: number
-  failure: Failure | undefined
-}
-
 interface TabWorker {
   readonly request: Extract<Request, { op: 'openWorker' }>
   isPaused: boolean
 }
-
-/** Until a hub tells what is in force. */
-const DEFAULTS: QueueOptions = { guarantee: 'at-least-once', leaseMs: 30_000, maxBodyBytes: 1 << 20, maxResultBytes: 64 << 10 }
 
 /** Commands that are not answered. */
 const UNANSWERED: readonly Request['op'][] = ['pauseWorker', 'resumeWorker', 'coolDown', 'forceCircuit', 'setSluice', 'listen']
@@ -75,7 +60,8 @@ export class TabEngine implements Engine {
   /** Receipts that are to come before an enqueue is answered. */
   readonly #receipts = new Map<number, number>()
   readonly #objects = new Map<number, unknown>()
-  readonly #queues: TabQueue[] = []
+  readonly #queues = new TabQueues()
+  readonly #circuits = new TabCircuits()
   readonly #workers = new Map<number, TabWorker>()
   readonly #sluices = new Map<number, Request>()
   /** Deliveries of the hub that is linked. */
@@ -137,6 +123,9 @@ export class TabEngine implements Engine {
         return this.#define(request)
       case 'openWorker':
         return this.#openWorker(request)
+      case 'circuits':
+        if (!this.isAtHand) return this.#lookAtCircuits(request)
+        break
       default:
     }
     const call = { request, ticket }
@@ -168,20 +157,17 @@ export class TabEngine implements Engine {
   connect(link: Link): void {
     this.disconnect()
     this.#link = link
-    const calls: Call[] = this.#queues.map((queue, number) => defining(queue, number))
+    const calls = this.#queues.definingAll()
     for (const request of this.#sluices.values()) calls.push({ request, ticket: 0 })
     for (const [number, { request, isPaused }] of this.#workers) {
-      calls.push({ request, ticket: 0, number })
+      calls.push({ request, ticket: 0, number }, askingForCircuits(number))
       if (isPaused) calls.push({ request: { op: 'pauseWorker', worker: number }, ticket: 0 })
     }
-    this.#queues.forEach(({ events }, queue) => {
-      if (events !== 0) calls.push({ request: { op: 'listen', queue, events }, ticket: 0 })
-    })
+    const { heard } = this.#queues
+    for (const listened of heard) calls.push({ request: { op: 'listen', ...listened }, ticket: 0 })
     link.hello([...calls, ...this.#calls.values()])
     // What changed meanwhile is seen by those who look.
-    this.#queues.forEach(({ events }, queue) => {
-      if (events !== 0) this.#outputs.push({ kind: 'event', fields: changed(queue) })
-    })
+    for (const { queue } of heard) this.#outputs.push({ kind: 'event', fields: changed(queue) })
     this.#wake()
   }
 
@@ -256,7 +242,9 @@ export class TabEngine implements Engine {
       case 'defined':
         return this.#defined(output)
       case 'undefined':
-        return this.#undefined(output.number, output.failure)
+        return this.#undefined(output)
+      case 'circuits':
+        return this.#circuits.told(output.worker, output.circuits)
       case 'unemployed':
         this.#workers.delete(output.worker)
         return this.onUnemployed(output.worker, output.failure)
@@ -321,10 +309,7 @@ export class TabEngine implements Engine {
 
   #leaving(call: Extract<Call, { input: unknown }>, records: readonly InputRecord[]): { items: RowItem[]; leaving: Leaving } {
     const ticket = call.record.ticket!
-    const items = records.map(({ ticket: _none, queue, ...record }): RowItem => {
-      const { name, given, bodies } = this.#queues[queue!]!
-      return { queue: name, options: { ...given, bodies }, record }
-    })
+    const items = records.map(({ ticket: _none, queue, ...record }): RowItem => ({ ...this.#queues.left(queue!), record }))
     const answered = (receipts: readonly { id: string; state: number; duplicate: boolean; stored?: true }[]): void => {
       receipts.forEach((receipt, index) => this.#outputs.push({ kind: 'receipt', ticket, index, ...receipt }))
       if (call.input === 'transaction') this.#outputs.push({ kind: 'reply', ticket, value: 0 })
@@ -342,52 +327,33 @@ export class TabEngine implements Engine {
   }
 
   #define({ name, options = {} }: Extract<Request, { op: 'defineQueue' }>): CallResult {
-    let number = this.#queues.findIndex((queue) => queue.name === name)
-    const { bodies, ...named } = options
-    if (number < 0) {
-      const { length } = this.#queues
-      const fresh = { name, bodies, pending: named, given: named, options: { ...DEFAULTS, ...named }, named: { ...named } }
-      this.#queues.push({ ...fresh, events: 0, failure: undefined })
-      number = length
-    } else {
-      const queue = this.#queues[number]!
-      const known = { pending: { ...queue.pending, ...named }, given: { ...queue.given, ...named }, bodies: bodies ?? queue.bodies }
-      Object.assign(queue, known, { failure: undefined })
-      Object.assign(queue.options, named)
-      Object.assign(queue.named, named)
-    }
-    const queue = this.#queues[number]!
-    const call = defining(queue, number)
-    const told: Defined = { queue: number, created: true, changed: [], options: queue.options, named: queue.named }
+    const number = this.#queues.define(name, options)
+    const call = this.#queues.defining(number)
     if (this.#link?.now === undefined) {
       this.#link?.send([call])
-      return { ok: told }
+      return { ok: this.#queues.defined(number) }
     }
     const { ok, failure } = this.#link.now(call)
     if (failure !== undefined) return { failure }
-    const defined = ok as Defined
-    this.#inForce(queue, defined.options, defined.named)
-    return { ok: { ...told, created: defined.created, changed: defined.changed } }
+    const { created, changed, options: inForce, named } = ok as Defined
+    this.#queues.inForce(number, inForce, named)
+    return { ok: { ...this.#queues.defined(number), created, changed } }
   }
 
   #defined({ number, options, named, warning }: Extract<Output, { kind: 'defined' }>): void {
-    const queue = this.#queues[number]
-    if (queue === undefined) return
-    this.#inForce(queue, options, named)
-    if (warning !== undefined) this.#tell({ notice: 'warning', message: warning, queue: queue.name })
+    this.#queues.inForce(number, options, named)
+    if (warning !== undefined) this.#tell({ notice: 'warning', message: warning, queue: this.#queues.nameOf(number) })
   }
 
-  #inForce(queue: TabQueue, options: QueueOptions, named: QueueOptions): void {
-    queue.pending = {}
-    Object.assign(queue.options, options)
-    Object.assign(queue.named, named)
+  #undefined({ number, failure }: Extract<Output, { kind: 'undefined' }>): void {
+    const queue = this.#queues.nameOf(number)
+    if (queue === undefined) return
+    this.#tell({ notice: 'warning', message: `queue '${queue}': refused by the box: ${failure.message}`, queue })
   }
 
-  #undefined(number: number, failure: Failure): void {
-    const queue = this.#queues[number]
-    if (queue === undefined) return
-    queue.failure = failure
-    this.#tell({ notice: 'warning', message: `queue '${queue.name}': refused by the box: ${failure.message}`, queue: queue.name })
+  #lookAtCircuits({ worker, destination }: Extract<Request, { op: 'circuits' }>): CallResult {
+    this.#link?.send([askingForCircuits(worker)])
+    return { ok: this.#circuits.look(worker, destination) }
   }
 
   #openWorker(request: Extract<Request, { op: 'openWorker' }>): CallResult {
@@ -395,7 +361,7 @@ export class TabEngine implements Engine {
     const call = { request, ticket: 0, number }
     const result = this.#link?.now?.(call)
     if (result?.failure !== undefined) return result
-    if (result === undefined) this.#link?.send([call])
+    if (result === undefined) this.#link?.send([call, askingForCircuits(number)])
     this.#workers.set(number, { request, isPaused: false })
     this.#host.worked()
     return { ok: { worker: number } }
@@ -403,7 +369,7 @@ export class TabEngine implements Engine {
 
   /** What the next hub has to be told as well. */
   #note(request: Request): void {
-    if (request.op === 'listen') this.#queues[request.queue]!.events = request.events
+    if (request.op === 'listen') this.#queues.listen(request.queue, request.events)
     else if (request.op === 'setSluice') this.#sluices.set(request.sluice, request)
     else if (request.op === 'pauseWorker' || request.op === 'resumeWorker') {
       const worker = this.#workers.get(request.worker)
@@ -451,7 +417,9 @@ export class TabEngine implements Engine {
     this.#receipts.delete(ticket)
     if (call === undefined || !('request' in call)) return
     const { request } = call
-    if (request.op === 'closeWorker' || request.op === 'drainWorker') this.#workers.delete(request.worker)
+    if (request.op !== 'closeWorker' && request.op !== 'drainWorker') return
+    this.#workers.delete(request.worker)
+    this.#circuits.forget(request.worker)
   }
 
   #tell(notice: object): void {
@@ -468,7 +436,7 @@ function leaseLost(): Failure {
 }
 
 function notAtHand(op: string): Failure {
-  const what = op === 'stepKey' ? 'message.key()' : 'the circuits of a worker'
+  const what = op === 'stepKey' ? 'message.key()' : op
   return { code: 'ERR_UNSUPPORTED', message: `${what}: only the tab that drives the box can tell at once` }
 }
 
@@ -482,11 +450,6 @@ function enqueuesOf({ input, record, parts = [] }: Extract<Call, { input: unknow
 /** Whether nothing more comes for a delivery behind this, unless it is refused. */
 function isEnd(input: string, record: InputRecord): boolean {
   return input === 'returned' || input === 'declined' || (input === 'settle' && record['returned'] === true)
-}
-
-function defining(queue: TabQueue, number: number): Extract<Call, { request: unknown }> {
-  const options = { ...queue.pending, ...(queue.bodies === undefined ? {} : { bodies: queue.bodies }) }
-  return { request: { op: 'defineQueue', name: queue.name, options }, ticket: 0, number }
 }
 
 /** Whether what is left is to be delivered now: 0, scheduled; 1, ready. */
