@@ -4,7 +4,7 @@ import { type ManualClock, manualClock } from 'ackbox/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 
 import { refusal } from '../support/errors.ts'
-import { byHand, occupy } from '../support/indexed-db.ts'
+import { occupy } from '../support/indexed-db.ts'
 import { Origin, type Tab } from '../support/tabs.ts'
 import { tabsClock, turns } from '../support/tabs-clock.ts'
 
@@ -175,55 +175,5 @@ describe('what is on its way to the tab that drives [A2 enqueue, A2 stored]', ()
     await refusal(left, 'ERR_ID_CONFLICT')
     expect(await orders.dead.count()).toBe(0)
     expect(origin.driver).toBe(driving)
-  })
-})
-
-describe('a storage without room [A1 share, A8 indexedDbStorage]', () => {
-  /** Nothing can be added or put any more, but to the inbox. */
-  function fillUp(): void {
-    const { add, put } = IDBObjectStore.prototype
-    onTestFinished(() => void Object.assign(IDBObjectStore.prototype, { add, put }))
-    const full = (original: typeof put): typeof put =>
-      function (this: IDBObjectStore, ...given) {
-        if (this.name !== 'inbox') throw new DOMException('full', 'QuotaExceededError')
-        return original.apply(this, given)
-      }
-    Object.assign(IDBObjectStore.prototype, { add: full(add), put: full(put) })
-  }
-
-  it('is opened by one tab, which drives on', async () => {
-    const origin = new Origin()
-    const first = await origin.tab()
-    await first.box.queue<string>('orders').enqueue('one', { id: 'a' })
-    await first.box.close()
-    fillUp()
-    const clock = tabsClock()
-    const { box } = await origin.tab({ clock })
-    await byHand(origin.name, 'inbox', () => {})
-    const epochs = new Set<unknown>()
-    for (let step = 0; step < 8; step++) {
-      await clock.advance(500)
-      epochs.add(origin.held.get(`ackbox:${origin.name}`))
-    }
-    expect((await box.queue<string>('orders').peek()).map(({ id }) => id)).toEqual(['a'])
-    expect(epochs.size).toBe(1)
-  })
-
-  it('can be closed while what was left waits for room', async () => {
-    const { origin, clock, tabs: [driving] } = await tabsOf(1)
-    await driving!.box.queue<string>('orders').enqueue('one')
-    fillUp()
-    const items = [{ queue: 'orders', options: { bodies: 'json' }, record: { priority: 0, id: 'a', body: '"two"' } }]
-    await byHand(origin.name, 'inbox', (inbox) => void inbox.add({ row: { format: 1, tab: 'gone', leftAt: clock.now(), items } }))
-    const channel = origin.strange().within(() => new BroadcastChannel(`ackbox:${origin.name}`))
-    channel.postMessage({ ackbox: 1, from: 'gone', say: 'left' })
-    await turns()
-    // It was asked whether it takes the row back, and is not there.
-    await clock.advance(1_000)
-    let isClosed = false
-    const closing = driving!.box.close({ timeoutMs: 0 }).then(() => (isClosed = true), () => (isClosed = true))
-    await turns()
-    expect(isClosed).toBe(true)
-    await closing
   })
 })

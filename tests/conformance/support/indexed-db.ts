@@ -53,6 +53,15 @@ export async function byHand(name: string, store: string, work: (store: IDBObjec
   database.close()
 }
 
+/** What is in the inbox of a box, with its keys. */
+export async function rowsOf(name: string): Promise<{ readonly key: number; readonly row: unknown }[]> {
+  const database = await openByHand(name)
+  const inbox = database.transaction('inbox').objectStore('inbox')
+  const [keys, rows] = await Promise.all([answerOf(inbox.getAllKeys()), answerOf(inbox.getAll())])
+  database.close()
+  return keys.map((key, at) => ({ key: key as number, ...rows[at] }))
+}
+
 /** Keeps everybody else out of a store, by a transaction that does not end; resolves when it has begun, with what ends it. */
 export async function occupy(name: string, store: string): Promise<() => Promise<void>> {
   const database = await openByHand(name)

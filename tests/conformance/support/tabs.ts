@@ -109,7 +109,7 @@ export class Tab {
         super(tab, name)
       }
     }
-    Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { locks: locksOf(this) } })
+    Object.defineProperty(globalThis, 'navigator', { configurable: true, value: { locks: locksOf(this), storage: { persisted: async () => true } } })
     Object.defineProperty(globalThis, 'BroadcastChannel', { configurable: true, value: Channel })
     try {
       return run()

@@ -3,23 +3,25 @@
  * is in one frame with its messages, so nothing is moved twice; rows are removed once that is durable.
  *
  * A refusal holds up what is behind it until whoever left the row was told and took it back. One who is gone, or was told
- * `stored`, cannot be refused any more: the row becomes a dead letter.
+ * `stored`, cannot be refused any more: the row becomes a dead letter. Where there is no room, nothing is moved: what is left
+ * of it is for settlements. Whoever left something then is refused; who cannot be, waits.
+ *
+ * What was refused once is claimed before it is tried again, for who left it may still be taking it back. What this version
+ * cannot read is never deleted: a row of a newer version ends this driver, a damaged one is set aside.
  */
 import type { Clock, TimerHandle } from '../clock.js'
-import { encodedBytes } from '../codec.js'
 import type { Driver } from '../driver.js'
 import type { Failure } from '../engine/engine.js'
-import type { Defined, QueueOptions, QueueSummary } from '../engine/objects.js'
-import type { Enqueue, ReceiptView } from '../engine/wire.gen.js'
-import { encodeError } from '../error-info.js'
 import { AckboxError } from '../errors.js'
-import type { OwnedInbox } from '../storage/storage.js'
-import { failureOf } from './member.js'
-import { type Row, ROW_FORMAT, type RowItem } from './outgoing.js'
+import { isCleanFailure, type OwnedInbox } from '../storage/storage.js'
+import { RowMoves } from './move-rows.js'
 import type { ReceiptOf } from './protocol.js'
+import { bytesOf, isNewerRow, isRow, type Row } from './row.js'
 
 /** What the mover needs of the tab that drives. */
 export interface MoverHost {
+  /** Whether there is no room for new messages. */
+  isFull(): boolean
   moved(tab: string, key: number, receipts: readonly ReceiptOf[]): void
   refused(tab: string, key: number, failure: Failure): void
   warned(message: string): void
@@ -34,19 +36,35 @@ const RETRY_MS = 1_000
 const BYTES_AT_ONCE = 8 << 20
 /** These end the box, or this tab's driving of it. */
 const FINAL: readonly string[] = ['ERR_STORAGE_FAILED', 'ERR_ENGINE', 'ERR_CLOSED']
+const NO_ROOM: Failure = { code: 'ERR_STORAGE_FULL', message: 'the space that is left is kept for settlements' }
 
-type Verdict = { readonly receipts: readonly ReceiptOf[] } | { readonly failure: Failure }
+/** What the inbox has under one key. */
+interface Kept {
+  readonly key: number
+  readonly row: unknown
+}
+
+/** The same, read. */
+interface Read {
+  readonly key: number
+  readonly row: Row
+}
 
 export class Mover {
-  readonly #driver: Driver
   readonly #clock: Clock
   readonly #inbox: OwnedInbox
   readonly #host: MoverHost
-  readonly #queues = new Map<string, number>()
+  readonly #moves: RowMoves
   /** Those who did not answer when they were asked, until they are heard again. */
   readonly #silent = new Set<string>()
   readonly #asked = new Map<number, (takenBack: boolean) => void>()
+  /** Keys of what was refused, and is there still. */
+  readonly #refused = new Set<number>()
   #moved: number
+  /** New keys of this inbox are behind those that were moved. */
+  #isBegun = false
+  /** All that was there when the box was opened is moved. */
+  #isClear = false
   /** Something was left since the last look. */
   #isDue = true
   #running: Promise<void> | undefined
@@ -55,20 +73,19 @@ export class Mover {
   readonly #pauses = new Map<TimerHandle, () => void>()
 
   constructor(driver: Driver, inbox: OwnedInbox, moved: number, host: MoverHost) {
-    this.#driver = driver
     this.#clock = driver.clock
+    this.#moves = new RowMoves(driver)
     this.#inbox = inbox
     this.#moved = moved
     this.#host = host
   }
 
-  /** What an owner before has moved and not removed goes first. */
+  /** Before anything is accepted: what an owner before has moved goes, and it is seen whether there is more. */
   async begin(): Promise<void> {
-    if (this.#moved > 0) await this.#inbox.remove(this.#moved)
-    this.look()
+    if (await this.#hasBegun()) this.#isClear = (await this.#inbox.rows(this.#moved)).length === 0
   }
 
-  /** Something was left. */
+  /** Something was left, or may have been. */
   look(): void {
     this.#isDue = true
     if (this.#running !== undefined || this.#ended) return
@@ -80,6 +97,11 @@ export class Mover {
         this.#running = undefined
         if (this.#isDue && !this.#ended) this.look()
       })
+  }
+
+  /** Whether all is moved that was there when the box was opened, and up to this key. */
+  hasMoved(key: number): boolean {
+    return this.#isClear && key <= this.#moved
   }
 
   /** A tab says what became of what was refused. */
@@ -99,82 +121,131 @@ export class Mover {
       this.#clock.clearTimeout(timer)
       goOn()
     }
-    for (const answer of [...this.#asked.values()]) answer(false)
+    this.#pauses.clear()
   }
 
   async #run(): Promise<void> {
-    while (this.#isDue && !this.#ended) {
+    while (!this.#ended) {
       this.#isDue = false
-      for (;;) {
-        const rows = await this.#inbox.rows(this.#moved)
-        if (rows.length === 0 || this.#ended) break
-        await this.#moveAll(rows.slice(0, countOf(rows)))
+      const isFull = this.#host.isFull() || !(await this.#hasBegun())
+      const kept = this.#ended ? [] : await this.#inbox.rows(this.#moved)
+      if (this.#ended) return
+      if (isFull) await this.#waitForRoom(kept)
+      else if (kept.length > 0) await this.#roomy(() => this.#move(kept))
+      else {
+        this.#isClear = true
+        if (!this.#isDue) return
       }
     }
   }
 
-  async #moveAll(rows: readonly { readonly key: number; readonly row: unknown }[]): Promise<void> {
-    const before = this.#moved
+  /** Makes sure that the keys of this inbox are behind those that were moved; false if there is no room for that. */
+  async #hasBegun(): Promise<boolean> {
+    try {
+      if (!this.#isBegun && this.#moved > 0) await this.#inbox.begin(this.#moved)
+      return (this.#isBegun = true)
+    } catch (error) {
+      if (isCleanFailure(error)) return false
+      throw error
+    }
+  }
+
+  /** Does what may find no room, and then waits a while. */
+  async #roomy(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!isCleanFailure(error)) throw error
+      await this.#pause(RETRY_MS)
+    }
+  }
+
+  async #waitForRoom(kept: readonly Kept[]): Promise<void> {
+    const asked = kept.map(async ({ key, row }) => {
+      if (this.#refused.has(key) || !isRow(row)) return
+      this.#refused.add(key)
+      await this.#wasTakenBack(row.tab, key, NO_ROOM)
+    })
+    await Promise.all(asked)
+    await this.#pause(RETRY_MS)
+  }
+
+  /** Moves the first of these, as many as go in at once. */
+  async #move(kept: readonly Kept[]): Promise<void> {
+    const [first] = kept
+    if (isNewerRow(first!.row)) throw newerRow()
+    if (!isRow(first!.row)) return this.#setAside(first!.key, 'no version of ackbox left')
+    const rows = await this.#toMove(kept)
+    // They are looked at one behind the other: a refusal makes the engine refuse what is behind it.
     let after = this.#moved
     const verdicts = rows.map(({ key, row }) => {
-      const verdict = this.#submit(after, key, row)
+      const verdict = this.#moves.move(after, key, row)
       after = key
       return verdict
     })
-    let refused: { readonly key: number; readonly row: unknown; readonly failure: Failure } | undefined
-    for (const [at, { key, row }] of rows.entries()) {
-      const verdict = await verdicts[at]!
+    const before = this.#moved
+    let refused: { readonly at: Read; readonly failure: Failure } | undefined
+    for (const [index, at] of rows.entries()) {
+      const verdict = await verdicts[index]!
       if (refused !== undefined) continue
-      if ('failure' in verdict) refused = { key, row, failure: verdict.failure }
-      else this.#over(key, row, verdict.receipts)
+      if ('failure' in verdict) refused = { at, failure: verdict.failure }
+      else this.#over(at, verdict.receipts)
     }
     if (this.#moved > before) await this.#inbox.remove(this.#moved)
-    if (refused !== undefined) await this.#refuse(refused.key, refused.row, refused.failure)
+    if (refused !== undefined) await this.#refuse(refused.at, refused.failure)
   }
 
-  #over(key: number, row: unknown, receipts: readonly ReceiptOf[]): void {
+  /** Those that may be moved together. */
+  async #toMove(kept: readonly Kept[]): Promise<Read[]> {
+    const rows: Read[] = []
+    let bytes = 0
+    for (const { key, row } of kept) {
+      if (!isRow(row)) break
+      bytes += bytesOf(row)
+      if (rows.length > 0 && bytes > BYTES_AT_ONCE) break
+      // Who left it may be taking it back.
+      if (!this.#refused.has(key) || (await this.#inbox.claim(key))) rows.push({ key, row })
+      else this.#refused.delete(key)
+    }
+    return rows
+  }
+
+  #over({ key, row }: Read, receipts: readonly ReceiptOf[]): void {
     this.#moved = key
-    if (isRow(row)) this.#host.moved(row.tab, key, receipts)
-  }
-
-  /** What the engine says to a row. */
-  #submit(after: number, key: number, row: unknown, refusal?: Failure): Promise<Verdict> {
-    return new Promise((resolve) => {
-      const refused = (error: unknown): void => resolve({ failure: failureOf(error) })
-      try {
-        const records = isRow(row) ? row.items.map((item) => this.#recordOf(row, item)) : this.#strange(key)
-        const receipts: ReceiptOf[] = []
-        const receipt = (view: ReceiptView): boolean => {
-          receipts[view.index] = { id: view.id(), state: view.state, duplicate: view.duplicate }
-          return false
-        }
-        const error = refusal === undefined ? '' : encodeError(new AckboxError(refusal.code as 'ERR_QUEUE_FULL', refusal.message))
-        const move = { after, inboxKey: key, count: records.length, refused: refusal !== undefined, error }
-        this.#driver.send({ receipt, answered: () => resolve({ receipts }), refused }, (ticket, input) => {
-          input.move({ ticket, ...move })
-          for (const record of records) input.enqueue(record)
-        })
-      } catch (error) {
-        refused(error)
-      }
-    })
+    this.#refused.delete(key)
+    this.#host.moved(row.tab, key, receipts)
   }
 
   /** Whoever left it is told, or it becomes a dead letter. */
-  async #refuse(key: number, row: unknown, failure: Failure): Promise<void> {
+  async #refuse(at: Read, failure: Failure): Promise<void> {
     if (this.#ended) return
-    if (FINAL.includes(failure.code)) throw new AckboxError(failure.code as 'ERR_STORAGE_FAILED', failure.message)
-    if (isRow(row) && (await this.#wasTakenBack(row.tab, key, failure))) return
+    checkGoesOn(failure)
+    const { key, row } = at
+    this.#refused.add(key)
+    if (await this.#wasTakenBack(row.tab, key, failure)) return
     if (this.#ended) return
-    if (failure.code === 'ERR_STORAGE_FULL') return this.#pause(RETRY_MS)
-    if (!(await this.#inbox.claim(key))) return
-    const verdict = await this.#submit(this.#moved, key, row, failure)
+    if (failure.code === NO_ROOM.code) return this.#pause(RETRY_MS)
+    if (await this.#inbox.claim(key)) await this.#bury(at, failure)
+    else this.#refused.delete(key)
+  }
+
+  async #bury(at: Read, failure: Failure): Promise<void> {
+    const verdict = await this.#moves.bury(this.#moved, at.key, at.row, failure)
     if ('receipts' in verdict) {
-      this.#over(key, row, verdict.receipts)
-      await this.#inbox.remove(key)
-    } else if (FINAL.includes(verdict.failure.code)) {
-      throw new AckboxError(verdict.failure.code as 'ERR_STORAGE_FAILED', verdict.failure.message)
-    } else await this.#pause(RETRY_MS)
+      this.#over(at, verdict.receipts)
+      return this.#inbox.remove(at.key)
+    }
+    if (this.#ended) return
+    checkGoesOn(verdict.failure)
+    if (verdict.failure.code === NO_ROOM.code) await this.#pause(RETRY_MS)
+    else await this.#setAside(at.key, `cannot even be a dead letter (${verdict.failure.message})`)
+  }
+
+  /** Out of the way, but not lost. */
+  async #setAside(key: number, why: string): Promise<void> {
+    await this.#inbox.setAside(key)
+    this.#refused.delete(key)
+    this.#host.warned(`the inbox holds something under key ${key} that ${why}; it is set aside, and kept in the database under key ${-key}`)
   }
 
   async #wasTakenBack(tab: string, key: number, failure: Failure): Promise<boolean> {
@@ -185,6 +256,7 @@ export class Mover {
     const takenBack = await Promise.race([answer, silence])
     this.#asked.delete(key)
     if (takenBack === undefined) this.#silent.add(tab)
+    if (takenBack === true) this.#refused.delete(key)
     return takenBack === true
   }
 
@@ -200,50 +272,14 @@ export class Mover {
       this.#pauses.set(timer, resolve)
     })
   }
-
-  #recordOf(row: Row, { queue, options, record }: RowItem): Enqueue {
-    const elapsed = Math.max(0, this.#clock.now() - row.leftAt)
-    const { delayMs, ttlMs } = record as { delayMs?: number; ttlMs?: number }
-    return {
-      ...(record as unknown as Enqueue),
-      ticket: 0,
-      queue: this.#queueOf(queue, options),
-      // They count from when it was left.
-      delayMs: delayMs === undefined ? undefined : Math.max(0, delayMs - elapsed),
-      ttlMs: ttlMs === undefined ? undefined : Math.max(1, ttlMs - elapsed),
-    }
-  }
-
-  /** The number of a queue, which is made as the row says if there is none. */
-  #queueOf(name: string, options: QueueOptions): number {
-    const known = this.#queues.get(name)
-    if (known !== undefined) return known
-    const exists = this.#driver.call<QueueSummary[]>({ op: 'queues' }).some((queue) => queue.name === name)
-    const { bodies } = options
-    const named = exists ? (bodies === undefined ? {} : { bodies }) : options
-    const { queue } = this.#driver.call<Defined>({ op: 'defineQueue', name, options: named })
-    this.#queues.set(name, queue)
-    return queue
-  }
-
-  #strange(key: number): never[] {
-    this.#host.warned(`the inbox holds something under key ${key} that no version of ackbox left; it is passed over`)
-    return []
-  }
 }
 
-/** How many rows go in at once. */
-function countOf(rows: readonly { readonly row: unknown }[]): number {
-  let bytes = 0
-  const last = rows.findIndex(({ row }) => {
-    for (const { record } of isRow(row) ? row.items : []) bytes += encodedBytes((record['body'] ?? '') as string | Uint8Array)
-    return bytes > BYTES_AT_ONCE
-  })
-  return last <= 0 ? (last < 0 ? rows.length : 1) : last
+/** Throws if a refusal is about the whole box. */
+function checkGoesOn({ code, message }: Failure): void {
+  if (FINAL.includes(code)) throw new AckboxError(code as 'ERR_STORAGE_FAILED', message)
 }
 
-/** Whether this is a row, as this version leaves it. */
-function isRow(row: unknown): row is Row {
-  const { format, tab, leftAt, items } = (row ?? {}) as Partial<Row>
-  return format === ROW_FORMAT && typeof tab === 'string' && typeof leftAt === 'number' && Array.isArray(items)
+function newerRow(): AckboxError<'ERR_NEWER_FORMAT'> {
+  const message = 'a newer version of ackbox left messages for this box; load this page again to get that version'
+  return new AckboxError('ERR_NEWER_FORMAT', message)
 }

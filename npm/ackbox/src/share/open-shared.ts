@@ -5,6 +5,7 @@ import { AckboxError } from '../errors.js'
 import type { GuardedClock } from '../guarded-clock.js'
 import { unlessAborted } from '../pending.js'
 import { SHARE, type Shareable, type Sharing, type Storage } from '../storage/storage.js'
+import { failureOf } from './member.js'
 import { Outgoing } from './outgoing.js'
 import { Standing } from './standing.js'
 import { TabEngine } from './tab-engine.js'
@@ -31,21 +32,23 @@ export interface SharedParts {
 export async function openShared({ storage, sharing, module, clock, createEngine, lockWaitMs, signal }: SharedParts): Promise<EmbeddedBox> {
   const tab = crypto.randomUUID()
   const standing = new Standing({ storage, sharing, clock, createEngine, tab, lockWaitMs })
+  let outgoing: Outgoing | undefined
   const connecting = sharing.connect((why) => {
-    const message = `the box cannot be used any more: ${why}`
-    void standing.fail(new AckboxError('ERR_STORAGE_FAILED', message))
+    const loss = new AckboxError('ERR_STORAGE_FAILED', `the box cannot be used any more: ${why}`)
+    outgoing?.lose(failureOf(loss))
+    void standing.fail(loss)
   })
   const inbox = await unlessAborted(connecting, signal).catch((error: unknown) => {
     void connecting.then((late) => late.close()).catch(() => {})
     throw error
   })
-  const outgoing = new Outgoing(tab, clock, inbox, () => standing.left())
+  outgoing = new Outgoing(tab, clock, inbox, () => standing.left())
   const engine = new TabEngine(module.kind, outgoing, {
     worked: () => standing.worked(),
     close: () => standing.close(),
     freed: () => void standing.end().catch(() => {}),
   })
-  const box = new EmbeddedBox(engine, clock, new Seen(storage, standing), false)
+  const box = new EmbeddedBox(engine, clock, new Seen(storage, sharing, standing), false)
   engine.onUnemployed = (number, { code, message }) => {
     box.inbox.workers.get(number)?.kill(new AckboxError(code as 'ERR_INVALID_OPTION', message))
   }
@@ -62,16 +65,18 @@ export async function openShared({ storage, sharing, module, clock, createEngine
 class Seen implements Storage {
   readonly durability: Storage['durability']
   readonly #storage: Storage
+  readonly #sharing: Sharing
   readonly #standing: Standing
 
-  constructor(storage: Storage, standing: Standing) {
+  constructor(storage: Storage, sharing: Sharing, standing: Standing) {
     this.durability = storage.durability
     this.#storage = storage
+    this.#sharing = sharing
     this.#standing = standing
   }
 
   get full(): boolean {
-    return this.#standing.drives && this.#storage.full === true
+    return this.#standing.full
   }
 
   get room(): Storage['room'] {
@@ -79,7 +84,7 @@ class Seen implements Storage {
   }
 
   get persisted(): boolean | undefined {
-    return this.#storage.persisted
+    return this.#sharing.persisted
   }
 
   open = notHere

@@ -8,29 +8,9 @@ import type { Failure } from '../engine/engine.js'
 import { messageOf } from '../error-info.js'
 import { AckboxError } from '../errors.js'
 import { isCleanFailure, type SharedInbox } from '../storage/storage.js'
-import type { InputRecord, ReceiptOf } from './protocol.js'
-import type { QueueOptions } from '../engine/objects.js'
+import type { ReceiptOf } from './protocol.js'
+import { type Row, ROW_FORMAT, type RowItem } from './row.js'
 import { tabMessageId } from './tab-message-id.js'
-
-/** Counts up with every change of what a row is. */
-export const ROW_FORMAT = 1
-
-/** What is left under one key: messages that become durable together. */
-export interface Row {
-  readonly format: number
-  /** Who left it. */
-  readonly tab: string
-  /** When, in ms since 1970. */
-  readonly leftAt: number
-  readonly items: readonly RowItem[]
-}
-
-/** One message, with what its queue is if nobody has defined it yet. */
-export interface RowItem {
-  readonly queue: string
-  readonly options: QueueOptions
-  readonly record: InputRecord
-}
 
 /** How one left row ends. */
 export interface Leaving {
@@ -59,6 +39,10 @@ export class Outgoing {
   readonly #early = new Map<number, readonly ReceiptOf[]>()
   /** Transactions under way. */
   readonly #writing = new Set<Promise<void>>()
+  /** The last key that something was left under. */
+  #lastKey = 0
+  /** The browser took the database away. */
+  #loss: Failure | undefined
 
   constructor(tab: string, clock: Clock, inbox: SharedInbox, left: () => void) {
     this.#tab = tab
@@ -70,6 +54,11 @@ export class Outgoing {
   /** Whether somebody waits for a verdict. */
   get isWaiting(): boolean {
     return this.#waiting.size > 0 || this.#writing.size > 0
+  }
+
+  /** The last key under which this tab left something; `undefined` while it is not known. */
+  get lastKey(): number | undefined {
+    return this.#writing.size > 0 ? undefined : this.#lastKey
   }
 
   /** Leaves these in one transaction, each a unit of its own. */
@@ -102,6 +91,15 @@ export class Outgoing {
     return isTakenBack
   }
 
+  /** The browser took the database away, and what was left with it, for all that is known. */
+  lose(failure: Failure): void {
+    this.#loss = failure
+    for (const key of [...this.#waiting.keys()]) {
+      const { leaving, ids } = this.#take(key)!
+      leaving.refused(about(failure, ids))
+    }
+  }
+
   /** Nobody waits any more: what was left is on the disk. */
   end(): void {
     for (const key of [...this.#waiting.keys()]) {
@@ -120,14 +118,16 @@ export class Outgoing {
     let keys: number[]
     try {
       keys = await this.#inbox.add(rows)
+      if (this.#loss !== undefined) throw new AckboxError(this.#loss.code as 'ERR_STORAGE_FAILED', this.#loss.message)
     } catch (error) {
       const failure = failureOf(error)
-      for (const { leaving } of units) leaving.refused(failure)
+      units.forEach(({ leaving }, at) => leaving.refused(about(failure, idsOf(rows[at]!))))
       return
     }
+    this.#lastKey = Math.max(this.#lastKey, ...keys)
     this.#left()
     const left = Math.max(0, leftAt + STORED_AFTER_MS - this.#clock.now())
-    keys.forEach((key, at) => this.#await(key, units[at]!.leaving, rows[at]!.items.map(({ record }) => record['id'] as string), left))
+    keys.forEach((key, at) => this.#await(key, units[at]!.leaving, idsOf(rows[at]!), left))
     // Of the others under way there may be early ones too.
     if (this.#writing.size === 1) this.#early.clear()
   }
@@ -147,6 +147,16 @@ export class Outgoing {
     if (waiting.timer !== undefined) this.#clock.clearTimeout(waiting.timer)
     return waiting
   }
+}
+
+function idsOf({ items }: Row): string[] {
+  return items.map(({ record }) => record['id'] as string)
+}
+
+/** A failure of which nobody knows what it left behind: enqueueing again with these ids is safe. */
+function about(failure: Failure, ids: readonly string[]): Failure {
+  if (failure.code !== 'ERR_STORAGE_FAILED') return failure
+  return ids.length === 1 ? { ...failure, id: ids[0]! } : { ...failure, ids: [...ids] }
 }
 
 function failureOf(error: unknown): Failure {

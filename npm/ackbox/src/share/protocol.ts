@@ -87,8 +87,8 @@ export type FromTab =
 
 /** From a hub. */
 export type FromHub =
-  /** I drive, from now on or still; as the owner of this epoch, which counts from when the box is open. */
-  | { readonly say: 'driving'; readonly hub: string; readonly isOpen: boolean; readonly epoch: number }
+  /** I drive, from now on or still; as the owner of this epoch, which counts from when the box is open. There is room or not. */
+  | { readonly say: 'driving'; readonly hub: string; readonly isOpen: boolean; readonly epoch: number; readonly isFull: boolean }
   /** To one tab that said hello: this is what was found when the box was opened. */
   | { readonly say: 'welcome'; readonly hub: string; readonly to: string; readonly report: OpenReport }
   /** To one tab that I do not know (any more) from this hello: say hello. */

@@ -51,6 +51,8 @@ export class Seat {
   #mover: Mover | undefined
   #report: OpenReport | undefined
   #epoch = 0
+  /** What everybody was told of the room. */
+  #saidFull = false
   #opening: Promise<void> | undefined
   #timer: TimerHandle | undefined
   #unregister = (): void => {}
@@ -89,16 +91,20 @@ export class Seat {
     this.#checkNotOver()
     const { tab, failed, warned } = this.#host
     const { hub } = this
-    this.#mover = new Mover(driver, inbox, report.moved, {
+    const mover = new Mover(driver, inbox, report.moved, {
+      isFull: () => this.#isFull(),
       moved: (to, key, receipts) => this.#tell({ say: 'moved', hub, to, key, receipts }),
       refused: (to, key, failure) => this.#tell({ say: 'refused', hub, to, key, epoch: inbox.epoch, failure }),
       warned: (message) => warned({ message }),
       failed,
     })
-    this.#host.engine.connect(this.#linkHere(tab))
+    await mover.begin()
+    this.#checkNotOver()
+    this.#mover = mover
+    this.#host.engine.connect(this.#linkHere(tab, mover))
     this.#host.engine.welcome(report)
     this.#sayDriving()
-    void this.#mover.begin().catch(failed)
+    mover.look()
   }
 
   /** A tab says something to this hub, or to whoever drives. */
@@ -171,7 +177,15 @@ export class Seat {
   }
 
   #sayDriving(): void {
-    this.#host.send({ say: 'driving', hub: this.hub, isOpen: this.isOpen, epoch: this.#epoch })
+    const isFull = (this.#saidFull = this.#parts.storage.full === true)
+    this.#host.send({ say: 'driving', hub: this.hub, isOpen: this.isOpen, epoch: this.#epoch, isFull })
+  }
+
+  /** Whether there is no room for new messages; everybody is told when that changes. */
+  #isFull(): boolean {
+    const isFull = this.#parts.storage.full === true
+    if (isFull !== this.#saidFull) this.#sayDriving()
+    return isFull
   }
 
   /** Whether a tab is the member that it takes itself for; it is told if not. */
@@ -206,7 +220,7 @@ export class Seat {
   }
 
   /** The way to the hub in the tab of the hub. */
-  #linkHere(tab: string): Link {
+  #linkHere(tab: string, mover: Mover): Link {
     const member = this.#hub.join(tab, 0, (outputs) => {
       if (!this.#over.signal.aborted) this.#host.engine.receive(outputs)
     })
@@ -214,6 +228,7 @@ export class Seat {
       hello: (calls) => this.#hub.take(member, calls),
       send: (calls) => this.#hub.take(member, calls),
       now: (call) => this.#hub.now(member, call),
+      hasMoved: (key) => mover.hasMoved(key),
     }
   }
 

@@ -45,6 +45,8 @@ export class Standing {
   #session = 0
   /** The latest owner that was heard of. */
   #epoch = 0
+  /** That hub has no room for new messages. */
+  #isFull = false
   /** Waiting in line for the lock. */
   #line: AbortController | undefined
   #begunAt = 0
@@ -64,9 +66,9 @@ export class Standing {
     })
   }
 
-  /** Whether this tab drives. */
-  get drives(): boolean {
-    return this.#seat?.isOpen === true
+  /** Whether there is no room for new messages, as far as is known. */
+  get full(): boolean {
+    return this.#seat?.isOpen === true ? this.#parts.storage.full === true : this.#isFull
   }
 
   /** Begins to look for the driver, and to wait for its place. */
@@ -187,10 +189,11 @@ export class Standing {
     }
   }
 
-  #hearDriver({ hub, isOpen, epoch }: Extract<FromHub, { say: 'driving' }>): void {
+  #hearDriver({ hub, isOpen, epoch, isFull }: Extract<FromHub, { say: 'driving' }>): void {
     // One that was robbed, and does not know yet.
     if (isOpen && epoch < this.#epoch) return
     this.#asking.heard()
+    if (isOpen) this.#isFull = isFull
     if (hub === this.#hub) return
     if (!isOpen) return this.#forget()
     this.#epoch = epoch
@@ -223,6 +226,7 @@ export class Standing {
 
   #forget(): void {
     this.#hub = undefined
+    this.#isFull = false
     this.#engine.disconnect()
   }
 

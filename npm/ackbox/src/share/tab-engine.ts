@@ -12,9 +12,10 @@ import { AbortReason, EventKind, type Reader, type Writer } from '../engine/wire
 import type { Warning } from '../events.js'
 import { emptyAnswerOf, fateOf } from './calls.js'
 import { OpRecorder } from './op-recorder.js'
-import type { Leaving, Outgoing, RowItem } from './outgoing.js'
+import type { Leaving, Outgoing } from './outgoing.js'
 import { Outputs } from './outputs.js'
 import type { Call, InputRecord, Output, Part } from './protocol.js'
+import type { RowItem } from './row.js'
 import { askingForCircuits, TabCircuits } from './tab-circuits.js'
 import { TabQueues } from './tab-queues.js'
 
@@ -25,6 +26,8 @@ export interface Link {
   send(calls: readonly Call[]): void
   /** Of a hub in this tab: answers at once. */
   readonly now?: (call: Extract<Call, { request: unknown }>) => CallResult
+  /** Of a hub in this tab: nothing in the inbox is older than what is said now, if this tab left nothing behind this key. */
+  readonly hasMoved?: (key: number) => boolean
 }
 
 /** What the engine of a tab asks of what is around it. */
@@ -40,6 +43,12 @@ export interface TabHost {
 interface TabWorker {
   readonly request: Extract<Request, { op: 'openWorker' }>
   isPaused: boolean
+}
+
+/** Messages on their way to the inbox. */
+interface Left {
+  readonly items: RowItem[]
+  readonly leaving: Leaving
 }
 
 /** Commands that are not answered. */
@@ -177,12 +186,20 @@ export class TabEngine implements Engine {
     this.#link = undefined
     for (const token of this.#tokens) this.#outputs.push({ kind: 'abort', token, reason: LEASE_LOST })
     this.#tokens.clear()
+    const left: Left[] = []
     for (const [ticket, call] of [...this.#calls]) {
       const fate = fateOf(call)
+      const records = fate === 'again' && 'input' in call ? enqueuesOf(call) : undefined
+      if (records !== undefined && this.#failure === undefined) {
+        // By the inbox, like what is enqueued behind it.
+        this.#over(ticket)
+        left.push(this.#leaving(call as Extract<Call, { input: unknown }>, records))
+      }
       if (fate === 'again') continue
       if ('failure' in fate) this.#refuse(ticket, fate.failure)
       else this.#answer(ticket, fate.value)
     }
+    if (left.length > 0) this.#outgoing.leave(left)
     this.#wake()
   }
 
@@ -195,8 +212,8 @@ export class TabEngine implements Engine {
 
   /** This is the end of the box in this tab. */
   fail(failure: Failure): void {
-    this.disconnect()
     this.#failure = failure
+    this.disconnect()
     for (const waiting of [...this.#calls.keys()]) this.#refuse(waiting, failure)
     const ticket = this.#opening
     if (ticket !== undefined) {
@@ -256,21 +273,28 @@ export class TabEngine implements Engine {
   /** Hands commands over: enqueues to the inbox, all else to the hub. */
   #hand(calls: readonly Call[]): void {
     if (calls.length === 0) return
+    const isBehind = this.#isBehindInbox()
     const sent: Call[] = []
-    const left: { readonly items: RowItem[]; readonly leaving: Leaving }[] = []
+    const left: Left[] = []
     for (const call of calls) {
       if (!('input' in call)) continue
       if (this.#failure !== undefined) {
         if ((call.record.ticket ?? 0) !== 0) this.#refuse(call.record.ticket!, this.#failure)
         continue
       }
-      const records = this.#link?.now === undefined ? enqueuesOf(call) : undefined
+      const records = isBehind ? enqueuesOf(call) : undefined
       if (records !== undefined) left.push(this.#leaving(call, records))
       else if (this.#admit(call)) sent.push(call)
     }
     if (left.length > 0) this.#outgoing.leave(left)
     if (sent.length > 0) this.#link?.send(sent)
     this.#host.worked()
+  }
+
+  /** Whether enqueues must not overtake what is in the inbox: of this tab, or from before its hub was there. */
+  #isBehindInbox(): boolean {
+    const { lastKey } = this.#outgoing
+    return lastKey === undefined || this.#link?.hasMoved?.(lastKey) !== true
   }
 
   /** Whether a command is to be sent. */
@@ -307,7 +331,7 @@ export class TabEngine implements Engine {
     return this.#link !== undefined
   }
 
-  #leaving(call: Extract<Call, { input: unknown }>, records: readonly InputRecord[]): { items: RowItem[]; leaving: Leaving } {
+  #leaving(call: Extract<Call, { input: unknown }>, records: readonly InputRecord[]): Left {
     const ticket = call.record.ticket!
     const items = records.map(({ ticket: _none, queue, ...record }): RowItem => ({ ...this.#queues.left(queue!), record }))
     const answered = (receipts: readonly { id: string; state: number; duplicate: boolean; stored?: true }[]): void => {

@@ -137,16 +137,26 @@ export interface SharedInbox {
   close(): void
 }
 
-/** The inbox as its owner sees it; every call rejects if somebody else owns the storage by now. */
+/**
+ * The inbox as its owner sees it; every call rejects if somebody else owns the storage by now. What finds no room rejects with
+ * `clean: true`.
+ */
 export interface OwnedInbox {
   /** Counts up with each owner. */
   readonly epoch: number
+  /**
+   * Removes all up to a key, and makes sure that others leave nothing under those any more: the key is of the journal, which
+   * may have been copied here from where keys had come further.
+   */
+  begin(moved: number): Promise<void>
   /** Some rows behind a key, in their order. */
   rows(after: number): Promise<{ readonly key: number; readonly row: unknown }[]>
   /** Makes a row the owner's: nobody takes it back any more. False if it is not there. */
   claim(key: number): Promise<boolean>
   /** Removes all up to a key. */
   remove(upTo: number): Promise<void>
+  /** Keeps what is under a key where nobody sees it. */
+  setAside(key: number): Promise<void>
 }
 
 /** Who owns a storage that several may share. */
@@ -173,6 +183,8 @@ export interface Sharing {
   gone(who: string, signal: AbortSignal): Promise<void>
   /** `onClosed` is called if the browser takes it away. */
   connect(onClosed: (why: string) => void): Promise<SharedInbox>
+  /** What the browser promised; `undefined` while it has not answered. */
+  readonly persisted: boolean | undefined
   /** Of an owner whose storage is open. */
   owned(): OwnedInbox
 }

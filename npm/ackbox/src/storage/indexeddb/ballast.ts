@@ -7,6 +7,7 @@
 
 import { platform } from '../../clock.js'
 import { BALLAST, type Database } from './database.js'
+import type { OwnedJournal } from './owned-journal.js'
 import { isQuotaError } from './room.js'
 
 /** Thousands of settlements, and what cleaning writes meanwhile. */
@@ -18,13 +19,16 @@ const RANDOM_BYTES_MAX = 65_536
 
 export class Ballast {
   readonly #database: Database
+  /** Tells who owns both. */
+  readonly #journal: OwnedJournal
   #isHeld = false
   #isShort = false
   #trying: Promise<void> | undefined
   #triedAt = Number.NEGATIVE_INFINITY
 
-  constructor(database: Database) {
+  constructor(database: Database, journal: OwnedJournal) {
     this.#database = database
+    this.#journal = journal
   }
 
   /** Whether new messages are refused: there was no room, and there has been none for the ballast since. */
@@ -49,7 +53,11 @@ export class Ballast {
     // The first time it may be new messages that are refused; from then on there are none.
     if (!wasShort || !this.#isHeld || bytes >= BYTES) return false
     this.#isHeld = false
-    await this.#database.delete('reserve', BALLAST)
+    const transaction = this.#database.transaction(['owner', 'reserve'], 'readwrite', { durability: 'relaxed' })
+    transaction.done.catch(() => {})
+    // There is no room for a fence.
+    await this.#journal.check(transaction.objectStore('owner'))
+    await Promise.all([transaction.objectStore('reserve').delete(BALLAST), transaction.done])
     return true
   }
 
@@ -60,16 +68,26 @@ export class Ballast {
 
   async #take(): Promise<void> {
     try {
-      const transaction = this.#database.transaction('reserve', 'readwrite', { durability: 'relaxed' })
-      transaction.done.catch(() => {})
-      if ((await transaction.store.count(BALLAST)) === 0) await transaction.store.put(noise(), BALLAST)
-      await transaction.done
+      if ((await this.#database.count('reserve', BALLAST)) === 0) await this.#put()
       this.#isHeld = true
       this.#isShort = false
     } catch (error) {
       // Anything else, the next append will meet as well, and report.
       this.#isShort ||= isQuotaError(error)
     }
+  }
+
+  async #put(): Promise<void> {
+    const transaction = this.#database.transaction(['owner', 'reserve'], 'readwrite', { durability: 'relaxed' })
+    const done = transaction.done.then(
+      () => undefined,
+      (error: unknown) => error ?? new Error('the transaction was aborted'),
+    )
+    const asked = [this.#journal.pass(transaction.objectStore('owner')), transaction.objectStore('reserve').put(noise(), BALLAST)]
+    transaction.commit()
+    await Promise.all(asked)
+    const undone = await done
+    if (undone !== undefined) throw undone
   }
 }
 

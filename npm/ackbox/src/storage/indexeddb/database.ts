@@ -8,6 +8,7 @@
  * | `owner` | the number of an epoch that is over | who came next: the fence against its owner |
  * | `reserve` | `'ballast'` | bytes without a meaning: room for settlements |
  * | `inbox` | counted up | what tabs that do not own the journal leave for the one that does |
+ * | `inbox` | the same, below 0 | what the owner could not read of that, and set aside |
  */
 
 import { type DBSchema, type IDBPDatabase, type IDBPObjectStore, openDB, type OpenDBCallbacks } from 'idb'

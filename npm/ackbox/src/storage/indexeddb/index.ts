@@ -28,7 +28,7 @@ import type { Hold } from './held-lock.js'
 import { ownedInbox } from './inbox.js'
 import { own, owned, type Ownership } from './ownership.js'
 import { openSnapshot } from './reader.js'
-import { isQuotaError, noRoom, persisted, quotaReserve } from './room.js'
+import { isQuotaError, KeepingPromise, noRoom, quotaReserve } from './room.js'
 import { sharingOf, surroundings } from './sharing.js'
 
 /** Options of `indexedDbStorage`. */
@@ -63,8 +63,6 @@ interface Opened {
   readonly ballast: Ballast
   readonly inbox: OwnedInbox
   readonly sizes: Map<number, number>
-  /** What the browser promised; `undefined` while it has not answered. */
-  persisted: boolean | undefined
   /** The append under way. */
   appending: Promise<void> | undefined
   /** What ended all writing. */
@@ -76,7 +74,7 @@ class IndexedDbStorage implements Storage, Shareable {
   readonly #name: string
   readonly #what: string
   readonly #strictness: Strictness
-  readonly #persist: boolean
+  readonly #promise: KeepingPromise
   /** Those of the place where it was made. */
   readonly #locks = globalThis.navigator?.locks as LockManager | undefined
   readonly #surroundings = surroundings()
@@ -88,7 +86,7 @@ class IndexedDbStorage implements Storage, Shareable {
     this.#name = name
     this.#what = `database '${name}'`
     this.#strictness = strictness
-    this.#persist = persist
+    this.#promise = new KeepingPromise(persist)
     this.durability = strictness === 'strict' ? 'power-loss' : 'process-crash'
   }
 
@@ -103,7 +101,7 @@ class IndexedDbStorage implements Storage, Shareable {
   }
 
   get persisted(): boolean | undefined {
-    return this.#opened?.persisted
+    return this.#opened === undefined ? undefined : this.#promise.answer
   }
 
   async open(): Promise<SegmentInfo[]> {
@@ -168,7 +166,7 @@ class IndexedDbStorage implements Storage, Shareable {
     const opened = this.#whileOpen('remove')
     this.#sizeOf(opened, segment)
     await this.#explain(`could not remove segment ${segment}`, () =>
-      opened.journal.write(this.#strictness, (journal) => removeChunks(journal, segment)),
+      opened.journal.discard(this.#strictness, (journal) => removeChunks(journal, segment)),
     )
     opened.sizes.delete(segment)
   }
@@ -190,7 +188,7 @@ class IndexedDbStorage implements Storage, Shareable {
 
   [SHARE](): Sharing | undefined {
     if (this.#surroundings === undefined) return undefined
-    return sharingOf(this.#name, this.#surroundings, {
+    return sharingOf(this.#name, this.#surroundings, this.#promise, {
       granted: (hold) => (this.#granted = hold),
       inbox: () => this.#whileOpen('owned').inbox,
     })
@@ -210,16 +208,11 @@ class IndexedDbStorage implements Storage, Shareable {
       if (!ownership.isHeld) throw this.#failed('could not be opened', 'another tab took the lock')
       const journal = await ownJournal(database, this.#name, ownership.since)
       const reserve = quotaReserve(this.#name)
-      const ballast = new Ballast(database)
-      const asked = persisted(this.#persist)
-      // A user may have to answer, and need not.
-      const [kept] = await Promise.all([this.#persist ? undefined : asked, reserve.check(), ballast.take()])
+      const ballast = new Ballast(database, journal)
+      await Promise.all([this.#promise.ask(), reserve.check(), ballast.take()])
       const sizes = new Map(journal.segments.map(({ segment, bytes }) => [segment, bytes]))
-      const inbox = ownedInbox(database, journal)
-      const none = { appending: undefined, failure: undefined }
-      const opened: Opened = { ownership, journal, reserve, ballast, inbox, sizes, persisted: kept, ...none }
-      if (this.#persist) void asked.then((answer) => (opened.persisted = answer))
-      return opened
+      const inbox = ownedInbox(database, this.#name, journal)
+      return { ownership, journal, reserve, ballast, inbox, sizes, appending: undefined, failure: undefined }
     } catch (error) {
       database.close()
       throw error

@@ -73,7 +73,13 @@ export class OwnedJournal {
 
   /** Reads; `work` asks for nothing but the journal. */
   async read<T>(work: (journal: Journal<'readonly'>) => Promise<T>): Promise<T> {
-    return work(this.#database.transaction(JOURNAL_STORES, 'readonly').objectStore('journal'))
+    const transaction = this.#database.transaction(JOURNAL_STORES, 'readonly')
+    const checked = this.check(transaction.objectStore('owner'))
+    const working = work(transaction.objectStore('journal'))
+    // What is missing because somebody else removed it is said by the check.
+    working.catch(() => {})
+    await checked
+    return working
   }
 
   /** Counts up with each owner. */
@@ -104,6 +110,20 @@ export class OwnedJournal {
       commit()
     })
     this.#isClaimed = true
+  }
+
+  /** The same for what only removes: it makes room, and so may not need any. */
+  async discard(durability: Strictness, ask: (journal: Journal) => Promise<unknown>): Promise<void> {
+    try {
+      await this.write(durability, ask)
+    } catch (error) {
+      if (!isQuotaError(error)) throw error
+      await this.#transact(durability, async (journal, owner, commit) => {
+        await this.check(owner)
+        await ask(journal)
+        commit()
+      })
+    }
   }
 
   /** Undoes a transaction unless this one is the owner. */

@@ -19,14 +19,33 @@ export function quotaReserve(name: string): Reserve {
   )
 }
 
-/** Whether the browser promised to keep the data of this origin; `ask` asks it to. `undefined` where it has no such promise. */
-export async function persisted(ask: boolean): Promise<boolean | undefined> {
-  const manager = globalThis.navigator?.storage
-  try {
-    return ask ? await manager?.persist?.() : await manager?.persisted?.()
-  } catch {
-    // A context that may not ask (an opaque origin, say) is promised nothing.
-    return false
+/** Whether the browser promised to keep the data of this origin. */
+export class KeepingPromise {
+  /** `undefined` while there is no answer, and where browsers promise nothing of that kind. */
+  answer: boolean | undefined
+  readonly #isWished: boolean
+  /** That of the place where it was made. */
+  readonly #manager = globalThis.navigator?.storage as StorageManager | undefined
+  #asked: Promise<void> | undefined
+
+  /** `isWished`: the browser is asked to promise it. */
+  constructor(isWished: boolean) {
+    this.#isWished = isWished
+  }
+
+  /** Asks once. Resolves with the answer; at once if a user may have to give it, who need not. */
+  ask(): Promise<void> {
+    this.#asked ??= this.#ask()
+    return this.#isWished ? Promise.resolve() : this.#asked
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      this.answer = await (this.#isWished ? this.#manager?.persist?.() : this.#manager?.persisted?.())
+    } catch {
+      // A context that may not ask (an opaque origin, say) is promised nothing.
+      this.answer = false
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import { connect } from './database.js'
 import { type Hold, holdLock } from './held-lock.js'
 import { sharedInbox } from './inbox.js'
 import { exclusiveName, lockName } from './ownership.js'
+import type { KeepingPromise } from './room.js'
 
 /** The parts of the platform that sharing needs. */
 export interface Surroundings {
@@ -31,7 +32,7 @@ export interface Holder {
   readonly inbox: () => OwnedInbox
 }
 
-export function sharingOf(name: string, { locks, Channel }: Surroundings, holder: Holder): Sharing {
+export function sharingOf(name: string, { locks, Channel }: Surroundings, promise: KeepingPromise, holder: Holder): Sharing {
   return {
     channel(onMessage): Channel {
       const channel = new Channel(lockName(name))
@@ -61,7 +62,11 @@ export function sharingOf(name: string, { locks, Channel }: Surroundings, holder
       await release()
     },
     async connect(onClosed) {
-      return sharedInbox(await connect(name, onClosed), name)
+      const [database] = await Promise.all([connect(name, onClosed), promise.ask()])
+      return sharedInbox(database, name)
+    },
+    get persisted() {
+      return promise.answer
     },
     owned: holder.inbox,
   }
