@@ -4,6 +4,7 @@
 //! - **Idle**: no suspect runs and none waits for quiet. Everything is claimed as usual.
 //! - **Waiting**: a suspect could be claimed while other deliveries run. Nothing new is claimed
 //!   until they are done, or until the suspect has waited as long as it may hold others back.
+//! - **Due**: it has. It starts beside them as soon as anything can be claimed, and holds nobody back before.
 //! - **Holding**: a suspect runs. Nothing else is claimed until it is settled or its hold is over.
 //!
 //! A hold lasts 1 s for the first death and four times as long for each further one, at most the
@@ -22,6 +23,7 @@ enum State {
     Waiting {
         until: Timestamp,
     },
+    Due,
     Holding {
         token: Token,
         until: Timestamp,
@@ -53,6 +55,7 @@ impl Suspects {
             return true;
         }
         match self.0 {
+            State::Due => true,
             State::Waiting { until } => now >= until,
             State::Idle | State::Holding { .. } => {
                 self.0 = State::Waiting {
@@ -73,7 +76,7 @@ impl Suspects {
 
     /// No suspect can be claimed any more; true if others were held back because one waited.
     pub fn give_up_waiting(&mut self) -> bool {
-        let waited = matches!(self.0, State::Waiting { .. });
+        let waited = matches!(self.0, State::Waiting { .. } | State::Due);
         if waited {
             self.0 = State::Idle;
         }
@@ -96,7 +99,10 @@ impl Suspects {
                 self.0 = State::Idle;
                 true
             }
-            State::Waiting { until } => now >= until,
+            State::Waiting { until } if now >= until => {
+                self.0 = State::Due;
+                true
+            }
             _ => false,
         }
     }
@@ -105,7 +111,7 @@ impl Suspects {
     #[must_use]
     pub fn next_change(&self) -> Timestamp {
         match self.0 {
-            State::Idle => Timestamp::NEVER,
+            State::Idle | State::Due => Timestamp::NEVER,
             State::Waiting { until } | State::Holding { until, .. } => until,
         }
     }

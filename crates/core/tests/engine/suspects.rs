@@ -363,3 +363,23 @@ fn at_most_once_knows_no_suspects() {
     world.worker(queues[0], 1);
     assert_eq!(world.delivered(), ["new"]);
 }
+
+#[test]
+fn a_suspect_that_waited_long_enough_is_no_reason_to_be_called_while_nothing_can_be_claimed() {
+    let (mut world, queues) = interrupted(
+        &[("q", &["s1", "s2"]), ("r", &[])],
+        &QueueOptions::default(),
+    );
+    world.worker(queues[0], 10);
+    world.advance(1500);
+    assert_eq!(world.delivered(), ["s1"]);
+    world.hold_appends = true;
+    let queue = queues[1];
+    world.request(Request::PauseQueue { queue }).unwrap();
+    world.fail_append(true);
+    // Its time comes half a second before the storage is asked again.
+    world.now += 500;
+    world.run();
+    let next = world.engine.poll_timeout().expect("it waits for room");
+    assert!(next.0.0 > world.now, "{next:?}, now {}", world.now);
+}
