@@ -134,8 +134,8 @@ impl World {
             Asked::Enqueue { .. } => must!(false, "an enqueue is answered by receipts"),
             // Who died or waits since it was asked for was met, too.
             Asked::Sweep { queue, what } => self.model.sweep(queue, what, now),
-            Asked::Redrive { queue, how } => self.model.redrive(queue, how, now),
-            Asked::Other => {}
+            Asked::Redrive { queue, how, .. } => self.model.redrive(queue, how, now),
+            Asked::Dequeue { .. } | Asked::Leave { .. } | Asked::Drain { .. } | Asked::Other => {}
         }
         if self.closing == Some(sequence) {
             if !self.model.was_full {
@@ -212,7 +212,7 @@ impl World {
                 return Ok(());
             }
             // One at a pace was cut off: it had done a part of its work.
-            Asked::Redrive { queue, how } => {
+            Asked::Redrive { queue, how, .. } => {
                 let now = self.clock.engine_now();
                 self.model.redrive(queue, how, now);
             }

@@ -1,9 +1,8 @@
 //! What the engine tells, and what follows from it for what is known.
 
-use ackbox_core::command::{Command, Ticket};
+use ackbox_core::command::Command;
 use ackbox_core::config::Guarantee;
 use ackbox_core::effect::{AbortReason, Effect, Event, EventKind, Notice};
-use ackbox_core::time::Timestamp;
 
 use crate::invariants::Told;
 use crate::model::{Asked, Sure};
@@ -29,8 +28,7 @@ impl World {
                 if delivery.handed_over && !self.plan.late {
                     // Every consumer sees what it is given at once.
                     let token = delivery.token;
-                    let begun = Command::Began { token };
-                    self.engine.handle_command(Timestamp(now), Ticket(0), begun);
+                    self.tell(0, Command::Began { token });
                 }
             }
             Effect::Abort { token, reason } => self.aborted(token.0, reason)?,

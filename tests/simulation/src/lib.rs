@@ -27,6 +27,7 @@ pub mod plan;
 mod power;
 pub mod probe;
 pub mod recovery;
+mod resting;
 mod rot;
 mod running;
 mod serving;
@@ -39,6 +40,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use figures::Figures;
 use invariants::Violation;
 use plan::Plan;
+use shrink::DIFFER;
 use world::{Stop, World};
 
 /// How a world went.
@@ -95,15 +97,22 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or_else(|| "without a word".to_owned())
 }
 
-/// A whole world, twice: equal inputs must give equal outputs.
+/// Performs these operations of a plan, twice: equal inputs must give equal outputs.
 #[must_use]
-pub fn run_twice(plan: &Plan) -> Report {
-    let all: Vec<usize> = (0..plan.ops.len()).collect();
-    let mut report = run(plan, &all);
-    let again = run(plan, &all);
-    if report.violation.is_none() && again != report {
-        let violation = format!("two runs differ: {report:?} and {again:?}");
-        report.violation = Some((plan.ops.len(), Violation(violation)));
+pub fn run_twice(plan: &Plan, kept: &[usize]) -> Report {
+    let report = run(plan, kept);
+    let silent = Plan {
+        echoes: false,
+        ..plan.clone()
+    };
+    compare(report, &run(&silent, kept), plan.ops.len())
+}
+
+fn compare(mut report: Report, again: &Report, end: usize) -> Report {
+    if *again != report {
+        let violation = format!("{DIFFER}: {report:?} and {again:?}");
+        let at = report.violation.map_or(end, |(at, _)| at);
+        report.violation = Some((at, Violation(violation)));
     }
     report
 }

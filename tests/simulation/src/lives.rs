@@ -121,6 +121,7 @@ impl World {
     pub(crate) fn setting_up(&mut self, request: Request) -> Result<Option<Object>, Stop> {
         let sequence = self.next_sequence();
         let now = self.now();
+        self.has_said = true;
         let answer = self.engine.handle_request(now, Ticket(sequence), request);
         answer.map_err(|failure| Violation(format!("refused while opening: {failure:?}")).into())
     }

@@ -9,7 +9,7 @@ use crate::model::Asked;
 use crate::world::{Stop, World};
 
 /// Steps without rest that are no rest any more.
-const STEPS_MAX: u32 = 100_000;
+const STEPS_MAX: u32 = 10_000;
 
 impl World {
     pub(crate) fn next_sequence(&mut self) -> u64 {
@@ -25,9 +25,15 @@ impl World {
 
     /// A command, and what follows from it.
     pub(crate) fn command(&mut self, ticket: u64, command: Command<'_>) -> Result<(), Stop> {
-        let now = self.now();
-        self.engine.handle_command(now, Ticket(ticket), command);
+        self.tell(ticket, command);
         self.run()
+    }
+
+    /// A command; what follows from it comes later.
+    pub(crate) fn tell(&mut self, ticket: u64, command: Command<'_>) {
+        let now = self.now();
+        self.has_said = true;
+        self.engine.handle_command(now, Ticket(ticket), command);
     }
 
     /// A request that is answered later.
@@ -35,6 +41,7 @@ impl World {
         let sequence = self.next_sequence();
         let now = self.now();
         self.model.asked.insert(sequence, asked);
+        self.has_said = true;
         match self.engine.handle_request(now, Ticket(sequence), request) {
             Ok(_) => self.run(),
             Err(failure) => {
@@ -56,6 +63,7 @@ impl World {
     pub(crate) fn answer_to(&mut self, request: Request) -> Result<Option<Object>, Stop> {
         let sequence = self.next_sequence();
         let now = self.now();
+        self.has_said = true;
         let answer = self.engine.handle_request(now, Ticket(sequence), request);
         match answer {
             Ok(object) => Ok(object),
@@ -66,41 +74,44 @@ impl World {
         }
     }
 
-    /// Lets the engine work until it rests, and the storage answer if it is prompt.
+    /// Lets the engine work on what it was told until it rests, and the storage answer if it is prompt.
     pub(crate) fn run(&mut self) -> Result<(), Stop> {
         self.model.see_over(self.clock.engine_now());
         loop {
             self.drain()?;
             if !self.prompt || self.storage.jobs.is_empty() {
-                return Ok(());
+                return self.check_rest();
             }
             self.answer(0)?;
         }
     }
 
+    /// Calls the engine as a host does: once behind what it was told, and again as long as it wants to be called
+    /// now.
     fn drain(&mut self) -> Result<(), Stop> {
         for _ in 0..STEPS_MAX {
-            let mut idle = self.poll()?;
+            self.has_said = false;
             let now = self.now();
             self.engine.handle_timeout(now);
-            idle &= self.poll()?;
-            if idle && !self.engine.has_more() {
+            self.poll()?;
+            let next = self.engine.poll_timeout();
+            if !self.has_said && !self.engine.has_more() && next.is_none_or(|(at, _)| at > now) {
                 return Ok(());
             }
         }
-        Err(Violation("liveness: the engine never comes to rest".to_owned()).into())
+        let next = self.engine.poll_timeout();
+        let text = format!("liveness: the engine never comes to rest, it asks for {next:?}");
+        Err(Violation(text).into())
     }
 
-    /// Performs what the engine asks for and tells; true if that is nothing.
-    fn poll(&mut self) -> Result<bool, Stop> {
-        let mut idle = true;
+    /// Performs what the engine asks for and tells.
+    fn poll(&mut self) -> Result<(), Stop> {
         while let Some(effect) = self.engine.poll_effect() {
-            idle = false;
             self.burn()?;
             self.digest.effect(&effect);
             self.perform(effect)?;
         }
-        Ok(idle)
+        Ok(())
     }
 
     /// A crash comes nearer.

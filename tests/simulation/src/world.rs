@@ -77,6 +77,8 @@ pub struct World {
     /// When this run began.
     pub(crate) began_at: u64,
     pub(crate) phase: Phase,
+    /// Something was said to the engine since it was called last.
+    pub(crate) has_said: bool,
     pub(crate) prompt: bool,
     /// The request to open it.
     pub(crate) opening: u64,
@@ -118,6 +120,7 @@ impl World {
             circuits: BTreeMap::new(),
             began_at: now.0,
             phase: Phase::Opening,
+            has_said: false,
             prompt: plan.prompt,
             opening: 0,
             closing: None,
@@ -167,18 +170,18 @@ impl World {
             Op::Serve { pick } => return self.serve(*pick),
             Op::Advance { ms } => {
                 self.clock.advance(*ms);
-                return self.run();
+                return self.pass_time();
             }
             Op::Jump { ms } => {
                 self.figures.clock_jumps += u64::from(*ms != 0);
                 self.clock.jump(*ms);
-                return self.run();
+                return self.pass_time();
             }
             Op::Wake => {
                 if let Some((at, _)) = self.engine.poll_timeout() {
                     self.clock.advance_to(at.0);
                 }
-                return self.run();
+                return self.pass_time();
             }
             Op::Arm { fault, tear } => {
                 self.storage.armed.push(*fault);

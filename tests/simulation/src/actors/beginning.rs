@@ -1,6 +1,6 @@
 //! Consumers that do not begin at once with what they are given: they begin later, or decline it.
 
-use ackbox_core::command::{Command, Ticket, Token};
+use ackbox_core::command::{Command, Token};
 
 use crate::model::Held;
 use crate::op::Say;
@@ -28,9 +28,7 @@ impl World {
         self.model.see(place, now);
         if is_told {
             self.figures.begun_late += 1;
-            let now = self.now();
-            self.engine
-                .handle_command(now, Ticket(0), Command::Began { token });
+            self.tell(0, Command::Began { token });
         }
     }
 

@@ -56,7 +56,8 @@ impl World {
     ) -> Result<(), Stop> {
         let queue = QueueId((queue % self.model.queues.len()) as u32);
         let sequence = self.next_sequence();
-        self.model.asked.insert(sequence, Asked::Other);
+        let until = self.clock.engine_now() + wait_ms;
+        self.model.asked.insert(sequence, Asked::Dequeue { until });
         self.command(
             sequence,
             Command::Dequeue {
@@ -125,7 +126,11 @@ impl World {
         self.model.asked.insert(sequence, unit);
         self.note_end(&held, say, sure);
         let command = Command::Settle(settle(held.token, say, now, returned));
-        let ticket = if answered || !sure { sequence } else { 0 };
+        let is_heard = answered || !sure;
+        let ticket = if is_heard { sequence } else { 0 };
+        if !is_heard {
+            self.model.unheard.insert(sequence);
+        }
         self.command(ticket, command)?;
         self.look_at_circuit_of(&held)
     }
@@ -206,6 +211,10 @@ impl World {
             let sequence = self.next_sequence();
             let say = Say::Return;
             self.model.say(held.message, say, now, sequence, Sure::Yes);
+        }
+        if held.is_over(now) && !held.settled && !held.lost {
+            // It has failed by now, whether that is told while anybody knows of it or not.
+            self.note_result(&held, true, false);
         }
         let lease_ms = self.model.queues[held.queue].lease_ms.unwrap_or(0);
         let held = &mut self.model.held[place];

@@ -2,11 +2,13 @@
 
 use ackbox_core::command::{Command, DeadFilter, EditDead, QueueId, Request};
 use ackbox_core::effect::Object;
+use ackbox_core::policy::breaker::State;
 
 use crate::circuits::breaker_of;
 use crate::model::meeting::{How, Swept};
 use crate::model::{Asked, Body, End, Message};
 use crate::op::Care;
+use crate::passing::Passage;
 use crate::world::{Stop, Working, World};
 
 impl World {
@@ -65,15 +67,21 @@ impl World {
                 }
                 let worker = self.workers.remove(*pick as usize % self.workers.len());
                 self.blur_circuits(worker.queue);
-                Request::CloseWorker { worker: worker.id }
+                let worker = worker.id;
+                let request = Request::CloseWorker { worker };
+                return self.request(request, Asked::Leave { worker });
             }
             Care::DrainWorker { pick } => {
                 if self.workers.is_empty() {
                     return Ok(());
                 }
-                let worker = self.workers.remove(*pick as usize % self.workers.len());
-                self.blur_circuits(worker.queue);
-                Request::DrainWorker { worker: worker.id }
+                let working = self.workers.remove(*pick as usize % self.workers.len());
+                self.blur_circuits(working.queue);
+                let worker = working.id;
+                let asked = Asked::Drain {
+                    queue: working.queue,
+                };
+                return self.request(Request::DrainWorker { worker }, asked);
             }
             Care::Circuit {
                 pick,
@@ -178,7 +186,12 @@ impl World {
             forget_steps: how.forget_steps,
             per_second_milli,
         };
-        self.request(request, Asked::Redrive { queue: at, how })
+        let asked = Asked::Redrive {
+            queue: at,
+            how,
+            is_paced: per_second_milli.is_some(),
+        };
+        self.request(request, asked)
     }
 
     /// Gives a dead letter another body, of which nobody can say whose it is.
@@ -220,14 +233,7 @@ impl World {
         destination: u8,
         isolate: bool,
     ) -> Result<(), Stop> {
-        let policies = &self.plan.policies;
-        let name = match destination {
-            0 => String::new(),
-            number => format!("place-{}", number - 1),
-        };
-        let guarded = |worker: &&Working| breaker_of(&policies[worker.queue], &name).is_some();
-        let workers: Vec<Working> = self.workers.iter().filter(guarded).copied().collect();
-        let Some(worker) = workers.get(pick as usize % workers.len().max(1)) else {
+        let Some((worker, name)) = self.guarded(pick, destination) else {
             return Ok(());
         };
         let request = Request::ForceCircuit {
@@ -244,6 +250,28 @@ impl World {
             self.model.holds.remove(&(worker.queue, name));
         }
         self.run()
+    }
+
+    /// One of the workers that have a circuit of a destination, and its name.
+    fn guarded(&self, pick: u32, destination: u8) -> Option<(Working, String)> {
+        let policies = &self.plan.policies;
+        let name = match destination {
+            0 => String::new(),
+            number => format!("place-{}", number - 1),
+        };
+        let guarded = |worker: &&Working| breaker_of(&policies[worker.queue], &name).is_some();
+        let workers: Vec<Working> = self.workers.iter().filter(guarded).copied().collect();
+        let worker = workers.get(pick as usize % workers.len().max(1))?;
+        Some((*worker, name))
+    }
+
+    /// Whether somebody has isolated the circuit of a destination.
+    pub(crate) fn is_isolated(&mut self, pick: u32, destination: u8) -> Result<bool, Stop> {
+        let Some((worker, name)) = self.guarded(pick, destination) else {
+            return Ok(false);
+        };
+        let circuit = self.circuit_of(&Passage::of(worker.id.0, name))?;
+        Ok(circuit.is_some_and(|circuit| circuit.state == State::Isolated))
     }
 
     /// Somebody is told how long the circuit stays open of which it asked that, perhaps too late.

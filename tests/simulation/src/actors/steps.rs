@@ -1,7 +1,7 @@
 //! Handlers that come to a step of their message: they ask what it gave, and if nobody knows, they run it
 //! and have that recorded.
 
-use ackbox_core::command::{Command, RecordStep, Request, Ticket, Token};
+use ackbox_core::command::{Command, RecordStep, Request, Token};
 use ackbox_core::effect::{Answer, Object};
 use ackbox_core::error::{ErrorCode, Failure};
 
@@ -146,9 +146,7 @@ impl World {
             result: gave.as_deref(),
         };
         // Whoever heard the answer is still being called: what follows comes later.
-        let now = self.now();
-        let command = Command::RecordStep(step);
-        self.engine.handle_command(now, Ticket(sequence), command);
+        self.tell(sequence, Command::RecordStep(step));
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use ackbox_core::command::WorkerId;
 use ackbox_core::consumer::watch::HandlerLimits;
 
 use super::inbox::Row;
@@ -105,8 +106,18 @@ pub enum Asked {
     Forget { queue: usize, id: String },
     /// Something that may remove messages of a queue which nobody names.
     Sweep { queue: usize, what: Swept },
-    /// Another chance for dead letters of a queue.
-    Redrive { queue: usize, how: How },
+    /// Another chance for dead letters of a queue, perhaps for one after the other.
+    Redrive {
+        queue: usize,
+        how: How,
+        is_paced: bool,
+    },
+    /// The end of a worker, once it has no handler any more.
+    Leave { worker: WorkerId },
+    /// The same, once nothing of its queue is ready any more either.
+    Drain { queue: usize },
+    /// Messages for somebody who waits for them, no longer than until then.
+    Dequeue { until: u64 },
     /// What a step of a message gave before.
     Recall(Call),
     /// What a step of a message gave now.
@@ -136,6 +147,13 @@ pub enum Asked {
 }
 
 impl Held {
+    /// Whether it was given to this worker.
+    #[must_use]
+    pub fn is_of(&self, worker: u32) -> bool {
+        let passage = self.passage.as_ref();
+        passage.is_some_and(|passage| passage.worker == worker)
+    }
+
     /// Whether the lease may be over by time.
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {

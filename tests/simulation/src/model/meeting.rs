@@ -52,7 +52,7 @@ impl Model {
         for asked in self.asked_since(since) {
             match asked {
                 Asked::Sweep { queue, what } => self.meet_sweep(index, queue, what),
-                Asked::Redrive { queue, how } => self.meet_redrive(index, queue, how),
+                Asked::Redrive { queue, how, .. } => self.meet_redrive(index, queue, how),
                 Asked::Cancel { message } if message != index => {
                     // It named an id, which has been another message's since.
                     let (named, message) = (&self.messages[message], &self.messages[index]);
@@ -68,7 +68,7 @@ impl Model {
     /// A redrive without an answer may have met a message by now.
     pub fn meet_redrives(&mut self, index: usize) {
         for asked in self.asked_since(0) {
-            if let Asked::Redrive { queue, how } = asked {
+            if let Asked::Redrive { queue, how, .. } = asked {
                 self.meet_redrive(index, queue, how);
             }
         }

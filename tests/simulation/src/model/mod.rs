@@ -54,6 +54,8 @@ pub struct Model {
     pub entries: BTreeMap<(usize, String), Entry>,
     /// Commands of this run without an answer, by their sequence.
     pub asked: BTreeMap<u64, Asked>,
+    /// Of those, the ones of which nobody is told the outcome.
+    pub unheard: BTreeSet<u64>,
     /// Everything up to this command is durable.
     pub durable: u64,
     /// The latest time that any run was told.

@@ -196,9 +196,9 @@ impl Model {
         self.messages[index].starts.1 = 1;
         self.messages[index].not_before = 0;
         let redriven = self.asked.values().find_map(|asked| match asked {
-            Asked::Redrive { queue: from, how } => {
-                (*from == queue || how.to == Some(queue)).then_some(*how)
-            }
+            Asked::Redrive {
+                queue: from, how, ..
+            } => (*from == queue || how.to == Some(queue)).then_some(*how),
             _ => None,
         });
         if let Some(how) = redriven {
@@ -323,6 +323,7 @@ impl Model {
         let held = std::mem::take(&mut self.held);
         self.stale.extend(held.iter().map(|held| held.token));
         self.asked.clear();
+        self.unheard.clear();
         self.durable = 0;
         self.holds.clear();
         self.was_full = false;
