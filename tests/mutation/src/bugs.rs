@@ -49,7 +49,7 @@ const fn engine(filter: &'static str) -> Tier {
 }
 
 /// All of them.
-pub(crate) const BUGS: [Bug; 39] = [
+pub(crate) const BUGS: [Bug; 58] = [
     bug(
         "acknowledge-before-flush",
         Tier::Enumeration,
@@ -250,5 +250,100 @@ pub(crate) const BUGS: [Bug; 39] = [
             filter: "",
         },
         "a capped delay has no jitter",
+    ),
+    bug(
+        "no-queue-timer",
+        Tier::Simulation,
+        "nobody is asked to call when a message comes due, or a lease or a wait is over",
+    ),
+    bug(
+        "no-waiter-timer",
+        Tier::Simulation,
+        "nobody is asked to call when a dequeue has waited long enough",
+    ),
+    bug(
+        "no-suspect-timer",
+        Tier::Simulation,
+        "nobody is asked to call when a suspect has held other work back long enough",
+    ),
+    bug(
+        "no-room-timer",
+        Tier::Simulation,
+        "nobody is asked to call when a storage without room is to be tried again",
+    ),
+    bug(
+        "lose-settle-answer",
+        Tier::Simulation,
+        "a settlement is carried out and never answered",
+    ),
+    bug(
+        "lose-dequeue-answer",
+        Tier::Simulation,
+        "a dequeue is never answered",
+    ),
+    bug(
+        "lose-transaction-answer",
+        Tier::Simulation,
+        "a transaction is carried out and never answered",
+    ),
+    bug(
+        "leave-group-waiting",
+        Tier::Simulation,
+        "the next of a group does not go on when its head is done",
+    ),
+    bug(
+        "forget-purge",
+        Tier::Simulation,
+        "a purge does not survive reopening",
+    ),
+    bug(
+        "event-before-record",
+        Tier::Simulation,
+        "an event is told before its record is durable",
+    ),
+    bug(
+        "clean-loses-due",
+        Tier::Simulation,
+        "a delayed message that cleaning moves is due at once",
+    ),
+    bug(
+        "clean-loses-deadline",
+        Tier::Simulation,
+        "a message that cleaning moves lives for ever",
+    ),
+    bug(
+        "clean-prolongs-window",
+        Tier::Simulation,
+        "cleaning begins the window of a finished id anew",
+    ),
+    bug(
+        "never-open-circuit",
+        Tier::Simulation,
+        "a circuit stays closed whatever fails",
+    ),
+    bug(
+        "open-circuit-for-ever",
+        Tier::Simulation,
+        "an open circuit lets no probe through",
+    ),
+    bug(
+        "no-suspects",
+        Tier::Simulation,
+        "messages whose owner died are no suspects",
+    ),
+    bug(
+        "redrive-keeps-attempts",
+        Tier::Simulation,
+        "a redriven message keeps the attempts of its life before",
+    ),
+    bug(
+        "wrong-sequence-ahead",
+        Tier::Simulation,
+        "of a producer's numbers ahead of a gap, the wrong one counts as known",
+    ),
+    bug(
+        "differ-between-runs",
+        Tier::Simulation,
+        "equal inputs give other tokens the second time",
     ),
 ];

@@ -52,7 +52,11 @@ impl Engine {
         let next = target
             .next_change()
             .min(self.desks[queue as usize].next_change())
-            .min(self.waiters.next_change(queue))
+            .min(if bug!("no-waiter-timer") {
+                Timestamp::NEVER
+            } else {
+                self.waiters.next_change(queue)
+            })
             .min(self.ledger.next_entry_expiry(queue))
             .min(excess)
             .min(retention);

@@ -248,7 +248,7 @@ impl Engine {
             };
             self.emit(queue, event);
         }
-        if was_open {
+        if was_open && !bug!("open-circuit-takes-nothing-back") {
             self.take_back_from_destination(queue, key, destination);
         }
     }

@@ -25,6 +25,7 @@ impl Engine {
             _ => Err(lease_lost()),
         };
         match outcome {
+            Ok(()) if bug!("lose-settle-answer") => {}
             Ok(()) => self.reply(ticket, Ok(Answer::Value(0))),
             Err(failure) => self.refuse(ticket, failure),
         }
@@ -267,6 +268,7 @@ impl Engine {
                 Progress::Settled => Err(already_settled()),
                 Progress::Late | Progress::Lost => Err(lease_lost()),
             },
+            _ if bug!("extend-lost-token") => Ok(Answer::Value(0)),
             _ => Err(lease_lost()),
         };
         self.output.push_back(Effect::Reply {

@@ -355,16 +355,16 @@ impl Engine {
         let queue = self
             .agenda
             .first()
-            .filter(|_| !self.is_stage_full())
+            .filter(|_| !self.is_stage_full() && !bug!("no-queue-timer"))
             .map(|(at, queue)| (*at, Wakeup::Queue(*queue)));
         let suspect = Some((self.suspects.next_change(), Wakeup::Suspect));
         let redrive = Some((self.paced_redrives.next_change(), Wakeup::Redrive));
         let room = Some((self.room.next_try(), Wakeup::Room));
         queue
             .into_iter()
-            .chain(suspect)
-            .chain(redrive)
-            .chain(room)
+            .chain(suspect.filter(|_| !bug!("no-suspect-timer")))
+            .chain(redrive.filter(|_| !bug!("no-redrive-timer")))
+            .chain(room.filter(|_| !bug!("no-room-timer")))
             .filter(|(at, _)| *at != Timestamp::NEVER)
             .min()
     }
@@ -392,6 +392,11 @@ impl Engine {
 
     fn next_token(&mut self) -> Token {
         self.last_token += 1;
+        if bug!("differ-between-runs") {
+            use std::sync::atomic::{AtomicU64, Ordering};
+            static N: AtomicU64 = AtomicU64::new(0);
+            self.last_token += N.fetch_add(1, Ordering::Relaxed) % 7;
+        }
         Token(self.last_token)
     }
 

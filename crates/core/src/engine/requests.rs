@@ -332,13 +332,15 @@ impl Engine {
         let number = message.number;
         self.ledger.leave(slot);
         self.ledger.messages[slot].due = self.now;
-        self.commit.write(
-            &Record::Rescheduled {
-                number,
-                due: self.now.0,
-            },
-            Note::None,
-        );
+        if !bug!("retry-now-unwritten") {
+            self.commit.write(
+                &Record::Rescheduled {
+                    number,
+                    due: self.now.0,
+                },
+                Note::None,
+            );
+        }
         self.ledger.enter(slot, self.now);
         true
     }

@@ -37,6 +37,10 @@ impl Engine {
     /// Emits an event of a queue if anyone listens.
     pub(super) fn emit(&mut self, queue: u32, event: Event) {
         if self.listens(queue, event.kind) {
+            if bug!("event-before-record") {
+                self.output.push_back(Effect::Event(Box::new(event)));
+                return;
+            }
             self.after_commit(Effect::Event(Box::new(event)));
         }
     }

@@ -253,7 +253,7 @@ impl Ledger {
     fn check_room(&self, queue: u32, bytes: u32) -> Result<(), Failure> {
         let queue = &self.queues[queue as usize];
         let (depth, max_depth) = (queue.depth, queue.settings.max_depth);
-        if depth >= max_depth {
+        if depth >= max_depth.saturating_add(u64::from(bug!("one-too-deep"))) {
             return Err(Failure::new(
                 ErrorCode::QueueFull,
                 format!(

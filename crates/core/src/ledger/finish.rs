@@ -128,6 +128,7 @@ impl Ledger {
     ) -> Failed {
         let message = &self.messages[slot];
         let delay = delay_ms.unwrap_or_else(|| self.backoff_ms(slot));
+        let delay = delay * (1 + 9 * u64::from(bug!("retry-late")));
         let due = now.plus(if bug!("retry-early") {
             delay / 2
         } else {

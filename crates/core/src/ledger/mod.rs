@@ -263,14 +263,18 @@ impl Ledger {
         self.numbers.remove(slot);
         self.destinations.release(message.destination);
         let queue = &mut self.queues[message.queue as usize];
-        queue.bytes -= u64::from(message.bytes);
+        if !bug!("leak-bytes") {
+            queue.bytes -= u64::from(message.bytes);
+        }
         queue.generated -= u64::from(message.id.is_none());
         if message.group != NONE {
             queue.groups.part(message.group, message.order);
             if message.death.is_some() {
                 queue.groups.unbury(message.group);
             }
-            self.promote(message.queue, message.group, now);
+            if !bug!("leave-group-waiting") {
+                self.promote(message.queue, message.group, now);
+            }
         }
         self.touch(message.queue);
         self.note_change(message.queue);

@@ -203,17 +203,38 @@ impl Ledger {
                 _ => (&*message.error, &*message.history),
             },
         };
+        let history = if bug!("clean-loses-history") {
+            &[][..]
+        } else {
+            history
+        };
         let record = MessageRecord {
-            due: message.due.0,
-            deadline: message.deadline.0,
+            due: if bug!("clean-loses-due") {
+                message.enqueued_at.0
+            } else {
+                message.due.0
+            },
+            deadline: if bug!("clean-loses-deadline") {
+                u64::MAX
+            } else {
+                message.deadline.0
+            },
             order: message.order,
             attempt: if bug!("move-without-attempts") {
                 0
             } else {
                 message.attempt
             },
-            deaths: message.deaths,
-            first_delivery: message.first_delivery.0,
+            deaths: if bug!("clean-loses-deaths") {
+                0
+            } else {
+                message.deaths
+            },
+            first_delivery: if bug!("clean-loses-first-delivery") {
+                0
+            } else {
+                message.first_delivery.0
+            },
             state: match message.standing {
                 Standing::Leased if message.suspect => StoredState::LeasedSuspect,
                 Standing::Leased => StoredState::Leased,
@@ -360,7 +381,11 @@ impl Ledger {
                 fingerprint: self.dedup.fingerprint(entry),
             },
             number,
-            finished_at: at.0,
+            finished_at: if bug!("clean-prolongs-window") {
+                now.0
+            } else {
+                at.0
+            },
             state: dedup::end_code(state, is_damaged),
             attempt: dedup.finished_attempt(entry).unwrap_or(0),
             history,

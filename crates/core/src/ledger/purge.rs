@@ -83,6 +83,9 @@ impl Ledger {
     /// dropped, and in front of those of all others.
     pub(super) fn replay_purge(&mut self, queue: u32, time: Timestamp) -> Replayed {
         self.queue_known(queue)?;
+        if bug!("forget-purge") {
+            return Ok(());
+        }
         self.purges.replayed += self.outdate_waiting(queue);
         if 2 * self.purges.replayed > self.messages.len() as u64 {
             self.free_replayed_purges(time);

@@ -204,7 +204,9 @@ impl Ledger {
         let from = message.queue;
         self.queues[from as usize].dead.remove(&death.sequence);
         message.standing = Standing::Held;
-        message.attempt = 0;
+        if !bug!("redrive-keeps-attempts") {
+            message.attempt = 0;
+        }
         message.deaths = 0;
         message.first_delivery = Timestamp(0);
         message.deadline = Timestamp::NEVER;
@@ -213,8 +215,13 @@ impl Ledger {
         message.error = Box::default();
         let (group, old_order) = (message.group, message.order);
         // In front of a blocked group it goes to the head, elsewhere to the tail.
-        if !death.blocks || to.is_some() {
+        let to_tail = bug!("redrive-to-tail");
+        if !death.blocks || to.is_some() || to_tail {
             message.order = order;
+        }
+        if to_tail && death.blocks && to.is_none() && group != NONE {
+            self.queues[from as usize].groups.part(group, old_order);
+            self.promote(from, group, now);
         }
         if group != NONE {
             self.queues[from as usize].groups.unbury(group);

@@ -217,6 +217,11 @@ impl Ledger {
                 state,
             } => {
                 let key = (queue, Rc::from(worker), Rc::from(destination));
+                let state = if bug!("forget-circuit") {
+                    &[][..]
+                } else {
+                    state
+                };
                 self.replay_circuit(key, state, place)?;
             }
             Record::Held {

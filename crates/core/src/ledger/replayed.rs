@@ -110,7 +110,7 @@ impl Ledger {
                 self.unlease(slot);
                 let message = &mut self.messages[slot];
                 message.deaths += 1;
-                message.suspect = true;
+                message.suspect = !bug!("no-suspects");
                 message.due = message.due.min(now);
                 if message.deaths <= free_deaths || bug!("death-costs-nothing") {
                     message.attempt -= 1;

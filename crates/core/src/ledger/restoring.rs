@@ -30,11 +30,11 @@ impl Ledger {
         match self.queues.get_mut(queue as usize) {
             Some(known) if *known.name == *name => {
                 known.settings = settings;
-                known.paused = paused;
+                known.paused = paused && !bug!("forget-pause");
             }
             None if queue as usize == next && next < QUEUES_MAX => {
                 self.add_queue(Queue::new(name, settings));
-                self.queues[queue as usize].paused = paused;
+                self.queues[queue as usize].paused = paused && !bug!("forget-pause");
             }
             _ => return Err("a queue whose number or name does not fit those before it"),
         }

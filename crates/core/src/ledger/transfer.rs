@@ -61,6 +61,9 @@ impl Ledger {
     /// Moves a message that is in no set and in no group from its queue to another one. It is in no
     /// group there either.
     pub(super) fn change_queue(&mut self, slot: u32, to: Transfer) {
+        if bug!("redrive-loses-steps") {
+            self.forget_steps(slot);
+        }
         let id = self.id_text(slot);
         let is_home = self.is_home(slot, to.queue, &id);
         let group = self.group(slot);

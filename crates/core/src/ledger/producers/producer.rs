@@ -65,7 +65,7 @@ impl Producer {
         if sequence <= self.watermark {
             return true;
         }
-        let index = sequence - self.next();
+        let index = sequence - self.next() + u64::from(bug!("wrong-sequence-ahead"));
         match &self.ahead {
             Some(ahead) if index < AHEAD_MAX => {
                 ahead[index as usize / 64] & (1 << (index % 64)) != 0

@@ -230,13 +230,16 @@ impl Breaker {
         match &mut self.phase {
             Phase::Closed(window) => {
                 window.record(failed, slow, at);
+                if bug!("never-open-circuit") {
+                    return None;
+                }
                 let why = window.trips(&self.settings, at)?;
                 Some(self.open(why, at))
             }
             // A slow probe is no sign that the others may follow.
             Phase::HalfOpen(_) if failed || slow => Some(self.open(Why::ProbeFailed, at)),
             Phase::HalfOpen(probes) => {
-                if probes.succeed() < self.settings.successes {
+                if probes.succeed() < self.settings.successes || bug!("never-close-circuit") {
                     return None;
                 }
                 self.openings = 0;
@@ -252,7 +255,11 @@ impl Breaker {
         let cooldown = self.settings.cooldown.delay_ms(self.openings, random);
         self.openings = self.openings.saturating_add(1);
         self.counters.opened += 1;
-        let until = at.saturating_add(cooldown);
+        let until = if bug!("open-circuit-for-ever") {
+            u64::MAX / 2
+        } else {
+            at.saturating_add(cooldown)
+        };
         self.enter(Phase::Open { since: at, until }, why, at)
     }
 
