@@ -20,22 +20,25 @@ async function openAgain() {
   return outcome
 }
 
-/** Enqueues until that is refused, then works off what was accepted. */
-async function fill(bytes) {
+/** Enqueues until that is refused, `most` times at most, then works off what was accepted. Says how far it is. */
+async function fill(bytes, most) {
   const box = await open('full', { segmentBytes: 256 << 10 })
   const queue = box.queue('orders')
   let accepted = 0
   let refusal
-  while (refusal === undefined) {
+  while (refusal === undefined && accepted < most) {
     await queue.enqueue(noise(bytes)).then(
       () => accepted++,
       (error) => (refusal = plain(error)),
     )
   }
+  console.log(`accepted: ${accepted}`)
   const again = await ended(queue.enqueue('small'))
   const health = box.health()
-  const drained = await queue.drain(() => {})
+  let worked = 0
+  const drained = await queue.drain(() => console.log(`worked off: ${++worked}, health: ${JSON.stringify(box.health())}`))
   await box.close()
+  console.log('closed')
   return { accepted, refusal, again, health, drained, reopened: await openAgain() }
 }
 

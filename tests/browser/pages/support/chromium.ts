@@ -3,8 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { chromium, type Browser, type LaunchOptions, type Page } from 'playwright'
-import { afterAll, beforeAll, onTestFinished } from 'vitest'
+import { chromium, type Browser, type BrowserContext, type LaunchOptions, type Page } from 'playwright'
+import { afterAll, beforeAll, onTestFailed, onTestFinished } from 'vitest'
+
+/** What is shown of a failed test. */
+const LINES_MAX = 40
+/** A browser that does not start says so, before the test is over. */
+const START_MS = 40_000
 
 export interface ChromiumOptions {
   /** More for the command line. */
@@ -15,6 +20,7 @@ export interface ChromiumOptions {
 
 function launchOptions({ args = [], cachesPages = false }: ChromiumOptions): LaunchOptions {
   return {
+    timeout: START_MS,
     executablePath: process.env['ACKBOX_CHROMIUM'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', ...args],
     ...(cachesPages ? { ignoreDefaultArgs: ['--disable-back-forward-cache'] } : {}),
@@ -34,6 +40,7 @@ export function useChromium(options: ChromiumOptions = {}): () => Promise<Page> 
   return async () => {
     const context = await browser.newContext()
     onTestFinished(() => context.close())
+    tellOnFailure(context)
     return context.newPage()
   }
 }
@@ -50,6 +57,16 @@ export function useProfile(options: ChromiumOptions = {}): () => Promise<Page> {
       await context.close()
       await rm(folder, { recursive: true, force: true, maxRetries: 5 })
     })
+    tellOnFailure(context)
     return context.newPage()
   }
+}
+
+/** What the pages said is shown if the test fails, so that one that hangs tells where. */
+function tellOnFailure(context: BrowserContext): void {
+  const said: string[] = ['the browser was started']
+  context.on('page', (page) => said.push(`a page was opened: ${page.url()}`))
+  context.on('console', (message) => said.push(message.text()))
+  context.on('weberror', (error) => said.push(String(error.error().stack ?? error.error())))
+  onTestFailed(() => console.error(said.slice(-LINES_MAX).join('\n')))
 }

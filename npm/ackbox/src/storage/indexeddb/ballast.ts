@@ -52,12 +52,12 @@ export class Ballast {
     this.#triedAt = platform.monotonicNow()
     // The first time it may be new messages that are refused; from then on there are none.
     if (!wasShort || !this.#isHeld || bytes >= BYTES) return false
-    this.#isHeld = false
     const transaction = this.#database.transaction(['owner', 'reserve'], 'readwrite', { durability: 'relaxed' })
     transaction.done.catch(() => {})
     // There is no room for a fence.
     await this.#journal.check(transaction.objectStore('owner'))
     await Promise.all([transaction.objectStore('reserve').delete(BALLAST), transaction.done])
+    this.#isHeld = false
     return true
   }
 
