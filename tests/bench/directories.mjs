@@ -14,6 +14,7 @@ export async function inFreshDirectory(fn) {
   try {
     return await fn(directory)
   } finally {
-    await rm(directory, { recursive: true, force: true })
+    // A browser that is closed may still be writing.
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   }
 }
