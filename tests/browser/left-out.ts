@@ -3,6 +3,7 @@ const FOLDERS = 'folders and files'
 const PROCESSES = 'starts processes'
 const ITS_SUITE = 'runs the suite of another library as its package brings it, with the modules of Node'
 const SERVERS = 'starts servers'
+const CLIENTS = 'asks with the clients of Node'
 const NODE = 'is about Node'
 const HANDLES = 'counts what keeps a process alive'
 const ENGINES = 'loads engines from the disk'
@@ -12,14 +13,11 @@ const COMPILES = 'compiles a program and starts it'
 
 export const LEFT_OUT: Readonly<Record<string, string>> = {
   'conformance/cases/bad-input-folder.test.ts': FOLDERS,
-  'conformance/cases/classify.test.ts': SERVERS,
   'conformance/cases/cockatiel-suite.test.ts': ITS_SUITE,
   'conformance/cases/default-target.test.ts': PROCESSES,
   'conformance/cases/engine-choice.test.ts': NODE,
   'conformance/cases/fake-timers.test.ts': NODE,
-  'conformance/cases/http-errors.test.ts': SERVERS,
-  'conformance/cases/http-network-errors.test.ts': SERVERS,
-  'conformance/cases/http-sender.test.ts': SERVERS,
+  'conformance/cases/http-errors.test.ts': CLIENTS,
   'conformance/cases/idle-breakers.test.ts': HANDLES,
   'conformance/cases/node-listener.test.ts': SERVERS,
   'conformance/cases/poison.test.ts': PROCESSES,

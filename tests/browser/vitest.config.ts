@@ -12,6 +12,7 @@ import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
 
 import { LEFT_OUT } from './left-out.ts'
+import { loopbackCommands } from './loopback-commands.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const profile = mkdtempSync(join(tmpdir(), 'ackbox-chromium-'))
@@ -39,6 +40,7 @@ export default defineConfig({
       isolate: false,
       screenshotFailures: false,
       api: { host: '127.0.0.1' },
+      commands: loopbackCommands,
       provider: playwright({
         launchOptions: {
           executablePath: process.env['ACKBOX_CHROMIUM'] ?? '/usr/bin/chromium',

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { eachStorage, makeInMemory } from '../support/boxes.ts'
 import { refusal } from '../support/errors.ts'
 import { record } from '../support/events.ts'
-import { httpServer } from '../support/http-server.ts'
+import { type Arrival, loopback, says } from '../support/loopback.ts'
 
 const always = (verdict: unknown): Classify => (): ErrorVerdict => verdict as ErrorVerdict
 
@@ -159,14 +159,17 @@ describe('classify', () => {
   })
 
   it('with httpErrors: a missing page is dead, a busy server is asked again when it says [A3 classify]', async () => {
-    const { url } = await httpServer()
+    const answers: Record<string, ((arrival: Arrival) => void)[]> = {
+      '/missing': [says(404)],
+      '/busy': [says(503, { 'retry-after': '30' }), says(503, { 'retry-after': '30' }), says(200)],
+    }
+    const { origin } = await loopback((arrival) => answers[arrival.path]!.shift()!(arrival))
     const { box, clock } = await makeInMemory()
     const queue = box.queue<string>('calls', { maxAttempts: 2, backoff: constant(1) })
     const seen = record(queue)
-    const answers = new Map([['busy', [url(503, { 'retry-after': '30' }), url(503, { 'retry-after': '30' }), url(200)]]])
     queue.process(
       async ({ body }) => {
-        const response = await fetch(answers.get(body)?.shift() ?? url(404))
+        const response = await fetch(`${origin}/${body}`)
         if (!response.ok) throw response
       },
       { classify: httpErrors() },

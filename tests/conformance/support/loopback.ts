@@ -1,56 +1,57 @@
-/** A server on the loopback interface that a test answers for, request by request. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+/** A server on the loopback interface that a test answers for, request by request; the test may be in a browser. */
+import { listen } from '#loopback'
 
-import { onTestFinished } from 'vitest'
+/** An answer that is under way. */
+export interface Answering {
+  /** False: the answer does not tell the time. */
+  sendDate: boolean
+  /** The client has gone. */
+  readonly destroyed: boolean
+  writeHead(status: number, headers?: Readonly<Record<string, string>>): this
+  flushHeaders(): void
+  /** False: there is no room for more until `drain`. */
+  write(text: string, onWritten?: () => void): boolean
+  end(text?: string): unknown
+  on(event: 'drain' | 'error', listener: () => void): unknown
+}
 
 /** A request that came, with its whole body. */
 export interface Arrival {
   readonly method: string
   readonly path: string
-  readonly headers: IncomingMessage['headers']
+  readonly headers: Readonly<Record<string, string | undefined>>
   readonly body: Buffer
-  readonly response: ServerResponse
+  readonly response: Answering
   /** Cuts the connection. */
   reset(): void
   /** Resolves when the client has gone. */
   readonly gone: Promise<void>
 }
 
-export interface Loopback {
+/** What listens: tells each request as it comes. */
+export interface Listening {
   /** `http://127.0.0.1:port` */
   readonly origin: string
+  close(): Promise<void>
+}
+
+export interface Loopback extends Listening {
   readonly arrivals: Arrival[]
   /** Resolves with the n-th request, from 1. */
   arrival(count: number): Promise<Arrival>
-  close(): Promise<void>
 }
 
 /** Calls `answer` with each request; closed when the test ends. */
 export async function loopback(answer: (arrival: Arrival, count: number) => void): Promise<Loopback> {
   const arrivals: Arrival[] = []
   const waiting = new Set<() => void>()
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('error', () => {})
-    request.on('end', () => {
-      const { method = '', url: path = '', headers, socket } = request
-      const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-      const arrival = { method, path, headers, body: Buffer.concat(chunks), response, gone, reset: () => void socket.resetAndDestroy() }
-      arrivals.push(arrival)
-      answer(arrival, arrivals.length)
-      for (const wake of [...waiting]) wake()
-    })
+  const listening = await listen((arrival) => {
+    arrivals.push(arrival)
+    answer(arrival, arrivals.length)
+    for (const wake of [...waiting]) wake()
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const close = async (): Promise<void> => {
-    server.closeAllConnections()
-    if (server.listening) await new Promise((resolve) => server.close(resolve))
-  }
-  onTestFinished(close)
   return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...listening,
     arrivals,
     async arrival(count) {
       while (arrivals.length < count) {
@@ -64,7 +65,6 @@ export async function loopback(answer: (arrival: Arrival, count: number) => void
       }
       return arrivals[count - 1]!
     },
-    close,
   }
 }
 

@@ -99,7 +99,8 @@ const DEFAULTS = Object.freeze({ breaker: true })
  *
  * In browsers a request of a small body is finished even when its page is closed (`keepalive`); its message is sent again
  * later all the same, under its key. Any other request is aborted when its page goes away (`pagehide`). Neither costs an
- * attempt, nor is it a failure of the server.
+ * attempt, nor is it a failure of the server. Chromium finishes a small one as well when it is given up for another reason (a
+ * time-out, say), or cuts it off half a minute later.
  *
  * ```ts
  * const send = httpSender<Order>({ url: 'https://example.org/orders' })
