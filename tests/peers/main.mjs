@@ -25,6 +25,8 @@ async function run() {
   const tier = new Tier()
   const abouts = await Promise.all(NODE_SUBJECTS.map(async (subject) => (await import(`./subjects/${subject}.mjs`)).about))
   const faults = []
+  const whyNoBrowser = workbox.whyNot()
+  if (whyNoBrowser !== undefined) tier.skip(workbox.about.name, whyNoBrowser)
   for (const { id, fault, what, mounts, round } of FAULTS) {
     if (mounts && why !== undefined) {
       tier.skip(fault, why)
@@ -32,8 +34,7 @@ async function run() {
     }
     const results = {}
     for (const about of abouts) results[about.name] = await repeat(about, id, (folder, random) => round(about.name, folder, random))
-    const browser = workbox.ROUNDS[id]
-    results[workbox.about.name] = browser ? await repeat(workbox.about, id, browser) : { note: workbox.about.notes[id] }
+    results[workbox.about.name] = whyNoBrowser === undefined ? await repeat(workbox.about, id, workbox.ROUNDS[id]) : { note: whyNoBrowser }
     faults.push({ fault, what, runs: ROUNDS, results })
     const { lost } = results['ackbox']
     tier.check(`${fault}: ackbox loses nothing`, lost > 0 ? [`${lost} lost`] : [])
@@ -55,8 +56,11 @@ async function repeat({ name, notes }, id, round) {
     }
   }
   const stuck = results.reduce((total, result) => total + result.stuck, 0)
-  const note = [notes[id] ?? '', stuck > 0 ? `could not be opened or finished in ${stuck} rounds` : ''].filter((text) => text !== '').join('; ')
-  const result = { ...sum(results), note }
+  const total = sum(results)
+  // Why it did, if it did.
+  const cause = total.lost + total.repeated > 0 ? (notes[id] ?? '') : ''
+  const note = [cause, stuck > 0 ? `could not be opened or finished in ${stuck} rounds` : ''].filter((text) => text !== '').join('; ')
+  const result = { ...total, note }
   console.log(`${name}, ${id}: ${JSON.stringify(result)}`)
   return result
 }

@@ -13,9 +13,9 @@ const IMAGE_BYTES = 24 << 20
 const COMMIT_SECONDS = 3_600
 
 /** Makes an empty ext4. */
-export function makeImage(path) {
+export function makeImage(path, bytes = IMAGE_BYTES) {
   writeFileSync(path, '')
-  truncateSync(path, IMAGE_BYTES)
+  truncateSync(path, bytes)
   execFileSync('mkfs.ext4', ['-q', '-F', '-b', '4096', '-m', '0', path], { stdio: ['ignore', 'ignore', 'inherit'] })
 }
 

@@ -209,6 +209,8 @@ fn build_package(progress: &Progress, only: &[String]) -> Result<()> {
     typescript::compile(progress)?;
     if is_wanted(tabs::PROGRAM) {
         typescript::bundle(progress)?;
+    }
+    if is_wanted(tabs::PROGRAM) || is_wanted(peers::PROGRAM) {
         chromium::find(progress)?;
     }
     Ok(())
