@@ -8,6 +8,7 @@ use crate::consumer::policies::Policies;
 use crate::consumer::sluice::SluiceState;
 use crate::consumer::watch::HandlerLimits;
 use crate::time::Timestamp;
+pub use crate::transit::Claimed;
 
 macro_rules! newtype {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -146,6 +147,20 @@ pub enum Command<'a> {
     /// waiting [`Command::Finished`] or [`Command::Idle`]: it is answered with 0. Or a paced
     /// [`Request::Redrive`]: it is answered with what it has done.
     StopWaiting,
+    /// Remote: a message that was claimed for this engine. Nothing is answered.
+    TakeIn(Claimed<'a>),
+    /// Remote: a claim is over, and what it brought was taken in. `dry`: there was less than was wanted.
+    ClaimDone {
+        /// From where.
+        queue: QueueId,
+        /// Nothing more is there for now.
+        dry: bool,
+    },
+    /// Remote: the claim of a message is gone; whoever handles it is told.
+    LoseClaim {
+        /// Of the claim.
+        token: Token,
+    },
     /// The same as [`Command::EnqueueMany`], in parts under one ticket, one behind the other: nothing else may
     /// be said between them, and all are answered with the last.
     EnqueuePart(Part<'a>),
@@ -348,7 +363,9 @@ pub enum MessageState {
 pub enum Completion<'a> {
     /// The one append in flight is durable.
     Appended,
-    /// The one append in flight failed; `clean`: it wrote nothing at all.
+    /// Remote: the settlement of this claim, in flight, was refused: its lease was gone. Told ahead of `Appended`.
+    Refused(Token),
+    /// The one append in flight failed.
     AppendFailed {
         /// Nothing was written: the box lives on.
         clean: bool,

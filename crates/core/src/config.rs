@@ -33,6 +33,8 @@ pub struct Config {
     pub free_owner_deaths: u32,
     /// The box is looked at, beside its owner or without one, and never written.
     pub read_only: bool,
+    /// Another ledger owns the messages: this engine works on what it claims there, and writes no journal.
+    pub remote: bool,
 }
 
 impl Default for Config {
@@ -44,6 +46,7 @@ impl Default for Config {
             seed: None,
             free_owner_deaths: 0,
             read_only: false,
+            remote: false,
         }
     }
 }

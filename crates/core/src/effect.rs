@@ -11,6 +11,7 @@ use crate::id_text::IdText;
 use crate::ledger::steps::Gave;
 use crate::policy::breaker::State;
 use crate::time::Timestamp;
+pub use crate::transit::{Fate, Settlement};
 
 /// One thing to do or to tell, in order.
 #[derive(Clone, Debug)]
@@ -90,6 +91,21 @@ pub enum Effect {
     },
     /// Something happened in a queue; durable.
     Event(Box<Event>),
+    /// Remote: the consumers of a queue have room for so many messages more. Told when that changes, and behind
+    /// each [`crate::command::Command::ClaimDone`] if there is any.
+    Want {
+        /// Which queue.
+        queue: QueueId,
+        /// How many; 0: none.
+        max: u32,
+    },
+    /// Remote: what became of a claimed message, to be carried out with the transit that follows.
+    Settlement(Box<Settlement>),
+    /// Remote: carry out the settlements before this. Answered like an append; one at a time.
+    Transit {
+        /// How many they are.
+        count: u32,
+    },
     /// Something happened to the box.
     Notice(Notice),
 }

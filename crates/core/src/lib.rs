@@ -32,3 +32,4 @@ pub mod meter;
 pub mod policy;
 pub mod slab;
 pub mod time;
+pub mod transit;

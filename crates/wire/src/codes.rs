@@ -42,6 +42,20 @@ pub enum Verdict {
     PutOff = 5,
 }
 
+/// How a claimed message ends, in a `Settlement` record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+#[expect(
+    missing_docs,
+    reason = "each variant is the core's fate of the same name"
+)]
+pub enum Fate {
+    Completed = 0,
+    Again = 1,
+    Dead = 2,
+    Returned = 3,
+}
+
 /// How a `Reply` record answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
@@ -95,9 +109,15 @@ codes! {
         Closed = "closed", Open = "open", HalfOpen = "half-open", Isolated = "isolated", Disabled = "disabled",
     }
 }
+codes! {
+    /// How a message that was claimed of a remote ledger goes back, or ends.
+    FATES = Fate { Completed = "completed", Again = "again", Dead = "dead", Returned = "returned", }
+}
 
 /// All tables, in the order in which they are printed.
-pub const ALL: &[Codes] = &[VERDICTS, REPLIES, REASONS, STATES, ABORTS, EVENTS, CIRCUITS];
+pub const ALL: &[Codes] = &[
+    VERDICTS, REPLIES, REASONS, STATES, ABORTS, EVENTS, CIRCUITS, FATES,
+];
 
 /// The reason with this number.
 #[must_use]

@@ -5,9 +5,11 @@
 use std::ops::Range;
 
 use ackbox_core::command::{
-    Command, Completion, EditDead, Enqueue, Move, Part, Produce, QueueId, ReadId, RecordStep,
-    Settle, Ticket, Token, Transaction, Verdict,
+    Claimed, Command, Completion, EditDead, Enqueue, Move, Part, Produce, QueueId, ReadId,
+    RecordStep, Settle, Ticket, Token, Transaction, Verdict,
 };
+
+use ackbox_core::time::Timestamp;
 
 use crate::codes;
 use crate::input::{self, Input};
@@ -332,6 +334,22 @@ impl<'a> Messages<'a> {
                 segment: record.segment,
             }),
             Input::MaintenanceFailed(_) => done(Completion::MaintenanceFailed),
+            Input::Refused(record) => done(Completion::Refused(token(record.token)?)),
+            Input::TakeIn(record) => {
+                let claimed = claimed(record)?;
+                Ok(Message::Command(Ticket(0), Command::TakeIn(claimed)))
+            }
+            Input::ClaimDone(record) => {
+                let (queue, dry) = (QueueId(record.queue), record.dry);
+                Ok(Message::Command(
+                    Ticket(0),
+                    Command::ClaimDone { queue, dry },
+                ))
+            }
+            Input::LoseClaim(record) => {
+                let token = token(record.token)?;
+                Ok(Message::Command(Ticket(0), Command::LoseClaim { token }))
+            }
         }
     }
 }
@@ -371,6 +389,33 @@ fn enqueue(record: input::Enqueue<'_>) -> Checked<Enqueue<'_>> {
         max_attempts: max_attempts.transpose()?,
         group: filled(record.group),
         destination: filled(record.destination),
+        headers: record.headers,
+        body: record.body,
+    })
+}
+
+fn claimed(record: input::TakeIn<'_>) -> Checked<Claimed<'_>> {
+    let priority = u8::try_from(record.priority).map_err(|_| {
+        let priority = record.priority;
+        BadInput(format!("priority: expected 0 to 255, got {priority}"))
+    })?;
+    if record.attempt == 0 {
+        return Err(BadInput("attempt: expected 1 or more, got 0".to_owned()));
+    }
+    let deadline = record.deadline.map(|at| instant(at, "deadline"));
+    Ok(Claimed {
+        token: token(record.token)?,
+        queue: QueueId(record.queue),
+        id: record.id,
+        attempt: record.attempt,
+        deaths: record.deaths,
+        max_attempts: limit(record.max_attempts, "maxAttempts")?,
+        priority,
+        enqueued_at: instant(record.enqueued_at, "enqueuedAt")?,
+        first_delivery: instant(record.first_delivery, "firstDelivery")?,
+        deadline: deadline.transpose()?.unwrap_or(Timestamp::NEVER),
+        group: record.group,
+        destination: record.destination,
         headers: record.headers,
         body: record.body,
     })

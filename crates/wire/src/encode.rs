@@ -1,12 +1,13 @@
 //! From what the core tells to output records.
 
-use ackbox_core::effect::{self, Answer, Delivery, Effect, Recipient};
+use ackbox_core::effect::{self, Answer, Delivery, Effect, Fate, Recipient};
 use ackbox_core::error::Failure;
 
-use crate::codes::ReplyCode;
+use crate::codes::{self, ReplyCode};
 use crate::number::to_host;
 use crate::output::{
-    Abort, Append, Body, Deliver, Event, Notice, Output, Read, Receipt, Remove, Reply, Truncate,
+    Abort, Append, Body, Deliver, Event, Notice, Output, Read, Receipt, Remove, Reply, Settlement,
+    Transit, Truncate, Want,
 };
 
 /// The record of an effect. `notice` is the number under which a notice will be kept.
@@ -65,6 +66,12 @@ pub(crate) fn record(effect: &Effect, notice: u64) -> Output<'_> {
             body: content.body(),
         }),
         Effect::Event(event) => Output::Event(happened(event)),
+        Effect::Want { queue, max } => Output::Want(Want {
+            queue: queue.0,
+            max: *max,
+        }),
+        Effect::Settlement(settlement) => Output::Settlement(settled(settlement)),
+        Effect::Transit { count } => Output::Transit(Transit { count: *count }),
         Effect::Notice(_) => Output::Notice(Notice {
             number: to_host(notice),
         }),
@@ -123,5 +130,34 @@ fn happened(event: &effect::Event) -> Event<'_> {
         circuit_to: event.states.map_or(0, |(_, to)| to as u32),
         id: &event.id,
         error: &event.error,
+    }
+}
+
+fn settled(settlement: &effect::Settlement) -> Settlement<'_> {
+    let (fate, bytes): (_, &[u8]) = match &settlement.fate {
+        Fate::Completed(result) => (codes::Fate::Completed, result),
+        Fate::Again { error, .. } => (codes::Fate::Again, error),
+        Fate::Dead { error, .. } => (codes::Fate::Dead, error),
+        Fate::Returned => (codes::Fate::Returned, b""),
+    };
+    let (due, costs_attempt) = match settlement.fate {
+        Fate::Again {
+            due, costs_attempt, ..
+        } => (due.0, costs_attempt),
+        _ => (0, false),
+    };
+    let reason = match settlement.fate {
+        Fate::Again { reason, .. } | Fate::Dead { reason, .. } => reason as u32,
+        _ => 0,
+    };
+    Settlement {
+        token: to_host(settlement.token.0),
+        ticket: to_host(settlement.ticket.0),
+        due: to_host(due),
+        fate: fate as u32,
+        reason,
+        costs_attempt,
+        in_unit: settlement.in_unit,
+        bytes,
     }
 }

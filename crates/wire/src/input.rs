@@ -209,4 +209,46 @@ records! {
         /// Encoded error of these.
         error: &'a [u8],
     }
+
+    /// A settlement in flight was refused by the remote ledger, for its lease was gone. Told ahead of `Appended`.
+    Refused = 23, key token, bytes 16 {}
+    /// A message that was claimed of a remote ledger for this engine. Nothing is answered.
+    TakeIn<'a> = 28, key token, bytes 88 {
+        /// When it was accepted.
+        enqueued_at: f64,
+        /// When its first delivery was claimed.
+        first_delivery: f64,
+        /// No delivery starts after.
+        deadline: Option<f64>,
+        /// 2^32 - 1 is without limit.
+        max_attempts: f64,
+        /// Where it is.
+        queue: u32,
+        /// Which attempt this is, from 1.
+        attempt: u32,
+        /// How often a lease of it ran out.
+        deaths: u32,
+        /// 0 to 255, higher first.
+        priority: u32,
+        ;
+        /// Its identity.
+        id: &'a str,
+        /// Ordering key.
+        group: &'a str,
+        /// What it goes to.
+        destination: &'a str,
+        /// Encoded headers.
+        headers: &'a [u8],
+        /// Encoded body.
+        body: &'a [u8],
+    }
+    /// A claim of a remote ledger is over: what it brought was taken in.
+    ClaimDone = 29, bytes 24 {
+        /// From where.
+        queue: u32,
+        /// There was less than was wanted.
+        dry: bool,
+    }
+    /// The lease of a message that was taken in is gone.
+    LoseClaim = 30, key token, bytes 16 {}
 }

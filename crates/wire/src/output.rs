@@ -135,4 +135,35 @@ records! {
     }
     /// Something happened to the box: `take` the key.
     Notice = 43, key number, bytes 16 {}
+
+    /// Consumers of a queue have room for so many messages more of a remote ledger.
+    Want = 44, bytes 24 {
+        /// Of which queue.
+        queue: u32,
+        /// How many.
+        max: u32,
+    }
+    /// What became of a claimed message, for a remote ledger to carry out with the `Transit` that follows.
+    Settlement<'a> = 45, key token, bytes 56 {
+        /// On whose behalf; 0: nobody waits for the answer.
+        ticket: f64,
+        /// `Again`: the instant from which it waits.
+        due: f64,
+        /// One of `Fate`.
+        fate: u32,
+        /// `Again`, `Dead`: one of `Reason`.
+        reason: u32,
+        /// `Again`: the attempt counts.
+        costs_attempt: bool,
+        /// All settlements of this ticket are carried out together, or none.
+        in_unit: bool,
+        ;
+        /// Encoded result or error.
+        bytes: &'a [u8],
+    }
+    /// Carry out the settlements before this: answered like an append. One at a time.
+    Transit = 46, bytes 24 {
+        /// How many they are.
+        count: u32,
+    }
 }

@@ -31,6 +31,9 @@ impl World {
                     self.tell(0, Command::Began { token });
                 }
             }
+            Effect::Want { .. } | Effect::Settlement(_) | Effect::Transit { .. } => {
+                unreachable!("the box is no remote one")
+            }
             Effect::Abort { token, reason } => self.aborted(token.0, reason)?,
             Effect::Receipt {
                 ticket,

@@ -23,6 +23,10 @@ pub struct Desk {
     pub paces: Paces,
     /// When a worker may start something again that its rate kept from it.
     pub paced_until: Timestamp,
+    /// Messages that are wanted of a remote ledger, as was told last.
+    pub wanted: Option<u32>,
+    /// The remote ledger had less than was wanted.
+    pub is_dry: bool,
     /// Ends of manual leases.
     pub lease_ends: BTreeSet<(Timestamp, u64)>,
     /// When to look at handlers that are limited.

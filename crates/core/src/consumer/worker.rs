@@ -120,6 +120,16 @@ impl Worker {
             < u64::from(self.concurrency) + u64::from(allowance)
     }
 
+    /// How many more it may claim, those that have no slot yet included.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        if self.paused || !self.closing.is_empty() {
+            return 0;
+        }
+        let taken = u64::from(self.running) + self.claimed.len() as u64;
+        (u64::from(self.concurrency) + u64::from(self.ahead)).saturating_sub(taken)
+    }
+
     /// Claims a message.
     pub fn claim(&mut self, token: Token) {
         self.claimed.push_back(token);

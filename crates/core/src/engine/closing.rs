@@ -55,6 +55,9 @@ impl Engine {
         });
         for queue in 0..self.desks.len() as u32 {
             self.answer_waiters(queue);
+            if self.ledger.is_remote {
+                self.ledger.touch(queue);
+            }
         }
         None
     }

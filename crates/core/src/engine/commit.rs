@@ -10,6 +10,7 @@
 //! Nothing is written before there is something to write: the record that a run began goes in
 //! front of the run's first other record.
 
+mod remote;
 mod sealing;
 mod taking_apart;
 
@@ -18,6 +19,7 @@ use super::totals::Totals;
 use crate::config::Durability;
 use crate::journal::{Position, Record, SegmentHeader};
 use crate::ledger::{Note, Recorder};
+pub(super) use remote::Remote;
 use std::collections::VecDeque;
 
 /// A frame that holds so much is closed, so that no frame grows far beyond an atomic unit.
@@ -31,6 +33,8 @@ pub(super) struct Commit {
     identity: SegmentHeader,
     durability: Durability,
     segment_bytes: u32,
+    /// What is written goes to a remote ledger.
+    pub(super) remote: Option<Remote>,
     /// Written in front of everything else.
     opening: Option<(u64, u64)>,
     open: u32,
@@ -56,6 +60,9 @@ pub(super) struct Commit {
 
 impl Recorder for Commit {
     fn write(&mut self, record: &Record<'_>, note: Note) {
+        if self.remote.is_some() {
+            return self.write_remote(record);
+        }
         if !self.in_unit || bug!("split-unit") {
             self.make_frame();
         }
@@ -82,6 +89,9 @@ pub(super) struct Joined<'a>(&'a mut Commit);
 
 impl Recorder for Joined<'_> {
     fn write(&mut self, record: &Record<'_>, note: Note) {
+        if self.0.remote.is_some() {
+            return self.0.write_remote(record);
+        }
         self.0.push(record, note);
     }
 
@@ -131,6 +141,7 @@ impl Commit {
             identity,
             durability,
             segment_bytes,
+            remote: None,
             opening: Some((last_number, last_token)),
             staged: VecDeque::new(),
             in_flight: None,
@@ -216,6 +227,9 @@ impl Commit {
 
     /// Lets something wait for everything written so far; gives it back if all of it is durable.
     pub(super) fn gate(&mut self, gate: Gate) -> Option<Gate> {
+        if self.remote.is_some() {
+            return self.gate_remote(gate);
+        }
         let staged = self
             .staged
             .iter_mut()
@@ -235,6 +249,9 @@ impl Commit {
     /// Whether everything that somebody waits for is durable.
     #[must_use]
     pub(super) fn is_durable(&self) -> bool {
+        if let Some(remote) = &self.remote {
+            return remote.is_idle();
+        }
         self.in_flight.is_none()
             && (self.on_hold || self.staged.iter().all(|staged| staged.frame.is_empty()))
     }
@@ -263,6 +280,9 @@ impl Commit {
     /// Bytes of records that wait to be sealed.
     #[must_use]
     pub(super) fn staged_bytes(&self) -> usize {
+        if let Some(remote) = &self.remote {
+            return remote.staged_bytes();
+        }
         self.staged
             .iter()
             .filter(|staged| !staged.frame.is_empty())
@@ -273,6 +293,9 @@ impl Commit {
     /// What waits to be told or done.
     #[must_use]
     pub(super) fn gates(&self) -> usize {
+        if let Some(remote) = &self.remote {
+            return remote.gates();
+        }
         let in_flight = self.in_flight.iter().map(|in_flight| in_flight.gates.len());
         let staged = self.staged.iter().map(|staged| staged.gates.len());
         in_flight.chain(staged).sum()

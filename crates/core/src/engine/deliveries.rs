@@ -68,7 +68,9 @@ impl Engine {
             Verdict::Ack | Verdict::Return => None,
             _ => self.lend_content(token),
         };
+        self.settle_for(ticket);
         let stays = self.apply(token, slot, verdict, result, settle.error);
+        self.settle_for(Ticket(0));
         if let Some(slot) = lent {
             self.ledger.uncache(slot);
         }
@@ -92,6 +94,13 @@ impl Engine {
         }
         self.note_drained(queue);
         Ok(())
+    }
+
+    /// Says on whose behalf is settled what follows, which a remote ledger may refuse.
+    fn settle_for(&mut self, ticket: Ticket) {
+        if let Some(remote) = &mut self.commit.remote {
+            remote.ask_for(ticket);
+        }
     }
 
     /// Whether a queue keeps so long a result.
@@ -333,7 +342,7 @@ impl Engine {
     }
 }
 
-pub(super) fn lease_lost() -> Failure {
+pub(in crate::engine) fn lease_lost() -> Failure {
     Failure::new(
         ErrorCode::LeaseLost,
         "the lease of this delivery is gone: nothing was changed",

@@ -72,6 +72,7 @@ impl Engine {
             }
             if self.pump(queue, left) {
                 self.answer_waiters(queue);
+                self.note_want(queue);
             }
             self.rearm(queue);
         }
@@ -271,7 +272,11 @@ impl Engine {
 
     /// Claims a message: its start, or in at-most-once its settlement, is on its way to the journal.
     fn claim(&mut self, slot: u32, to: Recipient) -> Token {
-        let token = self.next_token();
+        let token = if self.ledger.is_remote {
+            Token(self.ledger.messages[slot].number)
+        } else {
+            self.next_token()
+        };
         self.ledger.lease(slot, token, self.now);
         let message = &self.ledger.messages[slot];
         let (queue, number, place) = (message.queue, message.number, message.place);
@@ -343,7 +348,8 @@ impl Engine {
         {
             worker.claim(token);
         }
-        if bug!("start-before-record") {
+        // A remote ledger counted the attempt when it was claimed.
+        if self.ledger.is_remote || bug!("start-before-record") {
             self.started(token);
         } else if self.commit.gate(Gate::Started(token)).is_some() {
             unreachable!("a start was written just now");

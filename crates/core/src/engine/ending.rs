@@ -156,5 +156,8 @@ impl Engine {
         }
         let ended = self.end_of(slot, MessageState::Dead, b"");
         self.tell_end(ended);
+        if self.ledger.is_remote {
+            self.ledger.dismiss(slot, self.now);
+        }
     }
 }

@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// Workers whose handlers returned during an append may claim ahead from now on, others no more.
-    fn tell_workers_of_append(&mut self) {
+    pub(super) fn tell_workers_of_append(&mut self) {
         for id in std::mem::take(&mut self.returned) {
             let Some(worker) = self.workers.get_mut(&id) else {
                 continue;

@@ -211,6 +211,9 @@ impl Engine {
             self.tell_hand_over_end(lease.number, MessageState::Completed);
             self.ledger.forget_handed_over(lease.number);
         }
+        if self.ledger.is_remote && lease.handed_over_group.is_some() {
+            self.tell_group_goes_on(lease);
+        }
         if let Some(group) = lease.handed_over_group {
             self.ledger.queues[lease.queue as usize].groups.end(group);
             self.ledger.promote(lease.queue, group, self.now);

@@ -54,6 +54,7 @@ mod own_errors;
 mod passing;
 mod producing;
 mod redriving;
+mod remote;
 mod requests;
 mod resting;
 mod retracting;
@@ -220,7 +221,8 @@ impl Engine {
     /// A hot command.
     pub fn handle_command(&mut self, now: Timestamp, ticket: Ticket, command: Command<'_>) {
         self.advance_to(now);
-        if let Err(failure) = self.accepting().and_then(|()| self.owned()) {
+        let taken = self.accepting().and_then(|()| self.owned());
+        if let Err(failure) = taken.and_then(|()| self.takes(&command)) {
             if matches!(command, Command::StopWaiting) {
                 // Whoever waited was answered when that happened.
                 return;
@@ -268,6 +270,9 @@ impl Engine {
                 Ok(queue) => self.finished(ticket, queue, id),
                 Err(failure) => self.refuse(ticket, failure),
             },
+            Command::TakeIn(claimed) => self.take_in(&claimed),
+            Command::ClaimDone { queue, dry } => self.claim_done(queue, dry),
+            Command::LoseClaim { token } => self.lose_claim(token),
             Command::Idle { queue } => self.wait_for_idle(ticket, queue),
             Command::StopWaiting => self.stop_waiting(ticket),
         }
@@ -292,7 +297,13 @@ impl Engine {
             return;
         }
         match completion {
+            Completion::Appended if self.config.remote => self.transited(),
             Completion::Appended => self.appended(),
+            Completion::Refused(token) => {
+                if let Some(remote) = &mut self.commit.remote {
+                    remote.refuse(token);
+                }
+            }
             Completion::AppendFailed { clean } => self.append_failed(clean),
             Completion::Chunk { read, bytes } => self.chunk(read, bytes),
             Completion::ReadFailed { .. } => self.fail_storage("a read of the journal failed"),
@@ -322,7 +333,9 @@ impl Engine {
         self.work_on_dead_jobs();
         self.work_on_paced_redrives();
         self.dispatch();
-        self.clean();
+        if !self.config.remote {
+            self.clean();
+        }
         self.check_rest();
         self.read_for_deaths();
         self.reads.begin(&mut self.output);
@@ -401,6 +414,9 @@ impl Engine {
     }
 
     fn seal(&mut self) {
+        if let Some(remote) = &mut self.commit.remote {
+            return remote.seal(&mut self.output);
+        }
         let sealed = self
             .commit
             .seal(self.now, |front| self.ledger.write_definitions(front));

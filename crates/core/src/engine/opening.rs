@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::commit::Commit;
+use super::commit::{Commit, Remote};
 use super::{Engine, Phase};
 use crate::command::{ReadId, Reason, SegmentInfo, Ticket};
 use crate::config::Config;
@@ -122,13 +122,15 @@ pub(super) fn blank(config: &Config, entropy: &[u8; 32]) -> (Ledger, Commit) {
     let mut ledger = Ledger::new(&identity.box_id, identity.hash_key, identity.jitter_seed);
     identity.run = ledger.draw_run(entropy);
     ledger.note_open(identity.run, 0);
-    let commit = Commit::new(
+    let mut commit = Commit::new(
         identity,
         config.durability,
         config.segment_bytes,
         VecDeque::new(),
         0,
     );
+    ledger.is_remote = config.remote;
+    commit.remote = config.remote.then(Remote::default);
     (ledger, commit)
 }
 

@@ -424,7 +424,7 @@ impl Engine {
         left == 0
     }
 
-    fn stance(&mut self, queue: u32, key: u32, destination: u32) -> Stance {
+    pub(super) fn stance(&mut self, queue: u32, key: u32, destination: u32) -> Stance {
         let controls = &mut self.desks[queue as usize].controls;
         let Some(control) = controls.get_mut(&key) else {
             return Stance::Open;

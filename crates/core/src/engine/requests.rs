@@ -242,6 +242,7 @@ impl Engine {
         self.workers.insert(worker, opened);
         self.resume_paces(worker);
         self.desks[queue as usize].workers.push_back(worker);
+        self.ask_anew(queue);
         self.ledger.touch(queue);
         Ok(Object::Worker(WorkerOpened { worker }))
     }

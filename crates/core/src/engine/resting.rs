@@ -199,7 +199,11 @@ impl Engine {
     fn could_claim(&self, worker: &Worker) -> bool {
         let target = &self.ledger.queues[worker.queue as usize];
         let is_some_ready = !target.ready.is_empty() || !target.suspects.is_empty();
-        let could = (is_some_ready && self.is_served(worker)) || target.groups.wait_for_delivery();
+        let desk = &self.desks[worker.queue as usize];
+        let may_come = self.ledger.is_remote && !desk.is_dry;
+        let could = (is_some_ready && self.is_served(worker))
+            || target.groups.wait_for_delivery()
+            || may_come;
         could && !target.paused && self.closing.is_none()
     }
 

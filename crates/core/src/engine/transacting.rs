@@ -23,6 +23,9 @@ impl Engine {
         if let Err(failure) = checked {
             return self.refuse(ticket, failure);
         }
+        if let Some(remote) = &mut self.commit.remote {
+            remote.join(true);
+        }
         let mark = self.commit.begin_unit();
         let freed = self.messages_acknowledged(&unit.settles);
         for slot in &freed {
@@ -41,6 +44,9 @@ impl Engine {
                 .expect("every end was checked");
         }
         self.commit.end_unit();
+        if let Some(remote) = &mut self.commit.remote {
+            remote.join(false);
+        }
         self.tell_all_accepted(ticket, accepted);
         if !bug!("lose-transaction-answer") {
             self.reply(ticket, Ok(Answer::Value(unit.settles.len() as u64)));

@@ -58,7 +58,11 @@ impl Ledger {
                 // Without an entry nobody can ask for them: the message itself is gone.
                 attempt: if remembers { attempt } else { 0 },
                 history: &history,
-                result: if remembers { result } else { b"" },
+                result: if remembers || self.is_remote {
+                    result
+                } else {
+                    b""
+                },
             },
             note,
         );
@@ -97,6 +101,7 @@ impl Ledger {
             },
             Note::None,
         );
+        self.messages[slot].went_back = self.is_remote;
         self.unstart(slot, now);
     }
 
@@ -148,6 +153,7 @@ impl Ledger {
         };
         out.write(&record, Note::None);
         self.messages[slot].due = due;
+        self.messages[slot].went_back = self.is_remote;
         self.queues[self.messages[slot].queue as usize]
             .counters
             .retried += 1;
@@ -187,6 +193,7 @@ impl Ledger {
         );
         message.attempt -= 1;
         message.due = due;
+        message.went_back = self.is_remote;
         Failed::Retried(due)
     }
 
@@ -343,7 +350,7 @@ pub(super) const fn death_code(reason: Reason, blocks: bool) -> u8 {
 }
 
 /// A stored reason, and whether the death holds its group back.
-pub(super) fn parse_death(code: u8) -> Result<(Reason, bool), &'static str> {
+pub(crate) fn parse_death(code: u8) -> Result<(Reason, bool), &'static str> {
     let reason = Reason::from_code(code & !BLOCKS).ok_or("a death of an unknown reason")?;
     Ok((reason, code & BLOCKS != 0))
 }

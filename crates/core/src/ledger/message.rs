@@ -116,6 +116,8 @@ pub struct Message {
     pub suspect: bool,
     /// Its content is on its way to be moved by cleaning.
     pub moving: bool,
+    /// It was claimed of a remote ledger, and is that one's again.
+    pub went_back: bool,
 }
 
 impl Message {
@@ -156,6 +158,7 @@ impl Message {
             standing: Standing::Held,
             suspect: false,
             moving: false,
+            went_back: false,
         }
     }
 

@@ -9,6 +9,7 @@ mod accept;
 mod chain;
 mod changes;
 mod circuits;
+mod claimed;
 mod compensation;
 mod dead;
 pub mod dedup;
@@ -51,6 +52,7 @@ pub use compensation::Compensation;
 pub use dead::DeadQuery;
 pub use ends::RecentEnd;
 pub use finish::Failed;
+pub(crate) use finish::parse_death;
 pub use kept::ValveKey;
 pub use moving::{Edit, Live};
 pub use producers::{AHEAD_MAX, Producers};
@@ -87,6 +89,8 @@ pub const QUEUES_MAX: usize = 65_536;
 /// All messages of a box.
 #[derive(Debug)]
 pub struct Ledger {
+    /// Another ledger owns the messages: what waits again leaves.
+    pub is_remote: bool,
     /// Keys the hashes of callers' ids.
     pub hash_key: [u8; 16],
     /// Keys the jitter of retries.
@@ -140,6 +144,7 @@ impl Ledger {
     #[must_use]
     pub fn new(box_id: &[u8; 16], hash_key: [u8; 16], jitter_seed: [u8; 16]) -> Self {
         Self {
+            is_remote: false,
             hash_key,
             jitter_seed,
             box_tag: GeneratedId::tag_of(box_id),

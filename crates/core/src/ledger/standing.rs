@@ -11,6 +11,9 @@ impl Ledger {
     pub fn enter(&mut self, slot: u32, now: Timestamp) {
         let message = &mut self.messages[slot];
         debug_assert_eq!(message.standing, Standing::Held, "entered twice");
+        if message.went_back {
+            return self.dismiss(slot, now);
+        }
         let queue = &mut self.queues[message.queue as usize];
         if message.epoch < queue.purges {
             return self.erase_purged(slot, now);

@@ -69,6 +69,7 @@ mod purging;
 mod put_off;
 mod rates;
 mod redriving;
+mod remote;
 mod retry_budgets;
 mod retrying;
 mod scheduling;

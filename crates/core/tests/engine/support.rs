@@ -4,6 +4,8 @@
 #[path = "views.rs"]
 mod views;
 
+pub use views::message;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use ackbox_core::command::*;
@@ -40,6 +42,9 @@ pub struct World {
     pub notices: Vec<Notice>,
     pub aborts: Vec<(Token, AbortReason)>,
     pub reports: Vec<OpenReport>,
+    /// What a remote engine wanted of its ledger, and what it settled there.
+    pub wants: Vec<(QueueId, u32)>,
+    pub settlements: Vec<Settlement>,
     /// Reads wait for [`World::answer_reads`].
     pub hold_reads: bool,
     pub held_reads: VecDeque<(ReadId, u32, u64, u32)>,
@@ -102,6 +107,8 @@ impl World {
             notices: Vec::new(),
             aborts: Vec::new(),
             reports: Vec::new(),
+            wants: Vec::new(),
+            settlements: Vec::new(),
             hold_reads,
             held_reads: VecDeque::new(),
             reads: 0,
@@ -565,26 +572,17 @@ impl World {
                     .or_default()
                     .push((index, intact, content));
             }
+            Effect::Want { queue, max } => self.wants.push((queue, max)),
+            Effect::Settlement(settlement) => self.settlements.push(*settlement),
+            Effect::Transit { .. } => {
+                self.appends += 1;
+                if !self.hold_appends {
+                    self.engine.handle_completion(now, Completion::Appended);
+                }
+            }
             Effect::Event(event) => self.events.push(*event),
             Effect::Notice(notice) => self.notices.push(notice),
         }
-    }
-}
-
-/// A message with nothing but a body.
-pub fn message(queue: QueueId, body: &str) -> Enqueue<'_> {
-    Enqueue {
-        queue,
-        id: None,
-        delay_ms: None,
-        at: None,
-        ttl_ms: None,
-        priority: 0,
-        max_attempts: None,
-        group: None,
-        destination: None,
-        headers: b"",
-        body: body.as_bytes(),
     }
 }
 

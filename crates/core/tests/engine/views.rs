@@ -253,3 +253,20 @@ impl World {
         }
     }
 }
+
+/// A message with nothing but a body.
+pub fn message(queue: QueueId, body: &str) -> Enqueue<'_> {
+    Enqueue {
+        queue,
+        id: None,
+        delay_ms: None,
+        at: None,
+        ttl_ms: None,
+        priority: 0,
+        max_attempts: None,
+        group: None,
+        destination: None,
+        headers: b"",
+        body: body.as_bytes(),
+    }
+}

@@ -19,6 +19,8 @@ export interface Config {
   freeOwnerDeaths?: number | undefined
   /** The box is looked at and never written. */
   readOnly?: boolean | undefined
+  /** Another ledger owns the messages: no journal is written. */
+  remote?: boolean | undefined
 }
 
 /** How a delay is spread; a fraction in thousandths. */

@@ -31,6 +31,10 @@ export const InputKind = {
   began: 25,
   excused: 26,
   move: 27,
+  refused: 23,
+  takeIn: 28,
+  claimDone: 29,
+  loseClaim: 30,
 } as const
 
 /** Numbers of the records from the engine. */
@@ -46,6 +50,9 @@ export const OutputKind = {
   body: 41,
   event: 42,
   notice: 43,
+  want: 44,
+  settlement: 45,
+  transit: 46,
 } as const
 
 /** What became of a delivery. */
@@ -266,6 +273,29 @@ export const circuitStateNames: readonly (CircuitStateName | undefined)[] = [
   'half-open',
   'isolated',
   'disabled',
+]
+
+/** How a message that was claimed of a remote ledger goes back, or ends. */
+export const Fate = {
+  completed: 0,
+  again: 1,
+  dead: 2,
+  returned: 3,
+} as const
+
+/** Names of `Fate`. */
+export type FateName =
+  | 'completed'
+  | 'again'
+  | 'dead'
+  | 'returned'
+
+/** The name of each `Fate` by its number; 0 is none where it is not used. */
+export const fateNames: readonly (FateName | undefined)[] = [
+  'completed',
+  'again',
+  'dead',
+  'returned',
 ]
 
 /** Accept one message: answered by a receipt or a failed reply. */
@@ -495,6 +525,55 @@ export interface Move {
   refused: boolean
   /** Encoded error of these. */
   error?: string | Uint8Array | undefined
+}
+
+/** A settlement in flight was refused by the remote ledger, for its lease was gone. Told ahead of `Appended`. */
+export interface Refused {
+  token: number
+}
+
+/** A message that was claimed of a remote ledger for this engine. Nothing is answered. */
+export interface TakeIn {
+  token: number
+  /** When it was accepted. */
+  enqueuedAt: number
+  /** When its first delivery was claimed. */
+  firstDelivery: number
+  /** No delivery starts after. */
+  deadline?: number | undefined
+  /** 2^32 - 1 is without limit. */
+  maxAttempts: number
+  /** Where it is. */
+  queue: number
+  /** Which attempt this is, from 1. */
+  attempt: number
+  /** How often a lease of it ran out. */
+  deaths: number
+  /** 0 to 255, higher first. */
+  priority: number
+  /** Its identity. */
+  id?: string | undefined
+  /** Ordering key. */
+  group?: string | undefined
+  /** What it goes to. */
+  destination?: string | undefined
+  /** Encoded headers. */
+  headers?: string | Uint8Array | undefined
+  /** Encoded body. */
+  body?: string | Uint8Array | undefined
+}
+
+/** A claim of a remote ledger is over: what it brought was taken in. */
+export interface ClaimDone {
+  /** From where. */
+  queue: number
+  /** There was less than was wanted. */
+  dry: boolean
+}
+
+/** The lease of a message that was taken in is gone. */
+export interface LoseClaim {
+  token: number
 }
 
 /** Writes records into the input area of an engine. */
@@ -761,6 +840,55 @@ export class Writer extends RecordWriter {
     let end = start + 48
     end += this.u32[(start + 40) >>> 2] = this.put(end, error)
     this.finish(start, end)
+  }
+
+  /** A settlement in flight was refused by the remote ledger, for its lease was gone. Told ahead of `Appended`. */
+  refused(record: Refused): void {
+    const start = this.begin(23, 16)
+    this.f64[(start + 8) >>> 3] = record.token
+    this.finish(start, start + 16)
+  }
+
+  /** A message that was claimed of a remote ledger for this engine. Nothing is answered. */
+  takeIn(record: TakeIn): void {
+    const id = record.id ?? ''
+    const group = record.group ?? ''
+    const destination = record.destination ?? ''
+    const headers = record.headers ?? ''
+    const body = record.body ?? ''
+    const start = this.begin(28, 88 + roomFor(id) + roomFor(group) + roomFor(destination) + roomFor(headers) + roomFor(body))
+    this.f64[(start + 8) >>> 3] = record.token
+    this.f64[(start + 16) >>> 3] = record.enqueuedAt
+    this.f64[(start + 24) >>> 3] = record.firstDelivery
+    this.f64[(start + 32) >>> 3] = record.deadline ?? NaN
+    this.f64[(start + 40) >>> 3] = record.maxAttempts
+    this.u32[(start + 48) >>> 2] = record.queue
+    this.u32[(start + 52) >>> 2] = record.attempt
+    this.u32[(start + 56) >>> 2] = record.deaths
+    this.u32[(start + 60) >>> 2] = record.priority
+    let end = start + 88
+    end += this.u32[(start + 64) >>> 2] = this.put(end, id)
+    end += this.u32[(start + 68) >>> 2] = this.put(end, group)
+    end += this.u32[(start + 72) >>> 2] = this.put(end, destination)
+    end += this.u32[(start + 76) >>> 2] = this.put(end, headers)
+    end += this.u32[(start + 80) >>> 2] = this.put(end, body)
+    this.finish(start, end)
+  }
+
+  /** A claim of a remote ledger is over: what it brought was taken in. */
+  claimDone(record: ClaimDone): void {
+    const start = this.begin(29, 24)
+    this.f64[(start + 8) >>> 3] = 0
+    this.u32[(start + 16) >>> 2] = record.queue
+    this.u32[(start + 20) >>> 2] = record.dry ? 1 : 0
+    this.finish(start, start + 24)
+  }
+
+  /** The lease of a message that was taken in is gone. */
+  loseClaim(record: LoseClaim): void {
+    const start = this.begin(30, 16)
+    this.f64[(start + 8) >>> 3] = record.token
+    this.finish(start, start + 16)
   }
 }
 
@@ -1106,6 +1234,78 @@ export class NoticeView extends RecordView {
   }
 }
 
+/** Consumers of a queue have room for so many messages more of a remote ledger. */
+export class WantView extends RecordView {
+
+  /** Of which queue. */
+  get queue(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+
+  /** How many. */
+  get max(): number {
+    return this.from.u32[(this.from.start + 20) >>> 2]!
+  }
+}
+
+/** What became of a claimed message, for a remote ledger to carry out with the `Transit` that follows. */
+export class SettlementView extends RecordView {
+  get token(): number {
+    return this.from.f64[(this.from.start + 8) >>> 3]!
+  }
+
+  /** On whose behalf; 0: nobody waits for the answer. */
+  get ticket(): number {
+    return this.from.f64[(this.from.start + 16) >>> 3]!
+  }
+
+  /** `Again`: the instant from which it waits. */
+  get due(): number {
+    return this.from.f64[(this.from.start + 24) >>> 3]!
+  }
+
+  /** One of `Fate`. */
+  get fate(): number {
+    return this.from.u32[(this.from.start + 32) >>> 2]!
+  }
+
+  /** `Again`, `Dead`: one of `Reason`. */
+  get reason(): number {
+    return this.from.u32[(this.from.start + 36) >>> 2]!
+  }
+
+  /** `Again`: the attempt counts. */
+  get costsAttempt(): boolean {
+    return this.from.u32[(this.from.start + 40) >>> 2]! !== 0
+  }
+
+  /** All settlements of this ticket are carried out together, or none. */
+  get inUnit(): boolean {
+    return this.from.u32[(this.from.start + 44) >>> 2]! !== 0
+  }
+
+  /** Encoded result or error. A view: copy it before anything else is asked of the engine. */
+  bytes(): Uint8Array {
+    const { start, u32 } = this.from
+    return this.from.view(start + 56, u32[(start + 48) >>> 2]!)
+  }
+
+  /** Encoded result or error. Decoded as UTF-8. */
+  bytesText(): string {
+    const { start, u32 } = this.from
+    return this.from.text(start + 56, u32[(start + 48) >>> 2]!)
+  }
+}
+
+/** Carry out the settlements before this: answered like an append. One at a time. */
+export class TransitView extends RecordView {
+
+  /** How many they are. */
+  get count(): number {
+    return this.from.u32[(this.from.start + 16) >>> 2]!
+  }
+}
+
 /** Walks the records in the output area; `kind` tells which view is valid. */
 export class Reader extends RecordReader {
   readonly append = new AppendView(this)
@@ -1119,4 +1319,7 @@ export class Reader extends RecordReader {
   readonly body = new BodyView(this)
   readonly event = new EventView(this)
   readonly notice = new NoticeView(this)
+  readonly want = new WantView(this)
+  readonly settlement = new SettlementView(this)
+  readonly transit = new TransitView(this)
 }

@@ -94,6 +94,9 @@ impl Commit {
 
     /// Everything that waits, to be told that it will never be durable.
     pub(in crate::engine) fn abandon(&mut self) -> Vec<Gate> {
+        if let Some(remote) = &mut self.remote {
+            return remote.abandon();
+        }
         let in_flight = self
             .in_flight
             .take()

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { openRedis, type RedisOptions } from './engine/open-redis.js'
 export { type ServerFacts, whatCouldBeLost } from './facts.js'
 export { type MessageKey, MessageKeys } from './message-key.js'
 export { RedisLedger, type RedisLedgerOptions } from './redis-ledger.js'

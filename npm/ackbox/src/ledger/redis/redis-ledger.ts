@@ -56,22 +56,30 @@ export class RedisLedger {
   readonly prefix: string
   /** What the server keeps, as it was when the box was opened. */
   readonly facts: ServerFacts
+  /** Drawn when the box was created, 32 bytes: what its processes have to agree in follows from it. */
+  readonly secret: Buffer
   /** How ids and keys of messages belong together. */
   readonly keys: MessageKeys
   readonly #transport: Transport
   readonly #requests: Requests
   readonly #box: string
+  readonly #clock: () => number
+  /** How far the server's clock is ahead of it. */
+  readonly #ahead: number
   readonly #enqueues = new Map<string, Batcher<Sheet, Accepted>>()
   readonly #settlements = new Map<string, Batcher<Settlement, 'settled' | 'lost'>>()
   readonly #extensions = new Map<string, Batcher<Extension, 'extended' | 'lost'>>()
 
-  private constructor(transport: Transport, requests: Requests, prefix: string, facts: ServerFacts, secret: Buffer) {
+  private constructor(transport: Transport, requests: Requests, prefix: string, facts: ServerFacts, secret: Buffer, clock: () => number, ahead: number) {
     this.#transport = transport
     this.#requests = requests
     this.prefix = prefix
     this.facts = facts
+    this.secret = secret
     this.keys = new MessageKeys(secret)
     this.#box = boxKey(prefix)
+    this.#clock = clock
+    this.#ahead = ahead
   }
 
   /** Opens a box, or creates it. Waits for a server that is not there. */
@@ -87,13 +95,29 @@ export class RedisLedger {
     const facts = await requests.insistOn(() => serverFacts(transport))
     checkFacts(facts, options.requireDurable ?? false)
     const reply = await requests.look('open', [boxKey(prefix)], [process, '1', randomBytes(32), requests.now()])
-    const [, secret] = reply as Buffer[]
-    return new RedisLedger(transport, requests, prefix, facts, secret!)
+    const [, secret, , now] = reply as Buffer[]
+    const clock = options.now ?? Date.now
+    return new RedisLedger(transport, requests, prefix, facts, secret!, clock, Number(now) - clock())
   }
 
   /** Since when replies fail to come; absent: they come. */
   get waitingSince(): number | undefined {
     return this.#requests.waitingSince
+  }
+
+  /** The time of the server, as far as this process knows. */
+  now(): number {
+    return this.remote(this.#clock())
+  }
+
+  /** A time of the server by the clock of this process. */
+  local(time: number): number {
+    return time - this.#ahead
+  }
+
+  /** The same the other way round. */
+  remote(time: number): number {
+    return time + this.#ahead
   }
 
   /** Declares a queue; resolves to the names of the settings that were different before. */
@@ -248,6 +272,12 @@ export class RedisLedger {
     const entries: PageEntry[] = []
     for (let from = 0; from < reply.length; from += 2) entries.push({ key: reply[from]!, at: Number(reply[from + 1]) })
     return entries
+  }
+
+  /** Names of all queues. */
+  async queues(): Promise<string[]> {
+    const reply = await this.#requests.insistOn(() => this.#transport.send(['SMEMBERS', `${this.prefix}queues`]))
+    return (reply as Buffer[]).map(String).sort()
   }
 
   /** Counters and depths. */

@@ -27,7 +27,8 @@ local allowed, rate_at, rate = want, nil, nil
 if ARGV[8] and ARGV[8] ~= '' then allowed, rate_at, rate = permits(Q, ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), want) end
 if Q.paused == 1 then allowed = 0 end
 
-local token = math.max(Q.token + 1, MICROS)
+-- Of the box, so that no claim of any of its queues has that of another.
+local token = math.max(tonumber(call('HGET', KEYS[1], 'token') or 0) + 1, MICROS)
 for _ = 1, ROUNDS do
   if #leased >= allowed or again then break end
   local keys, orders = candidates(Q, math.min(allowed - #leased, AT_ONCE))
@@ -68,7 +69,7 @@ for _ = 1, ROUNDS do
   end
 end
 if #leased > 0 then
-  set(Q, 'token', token - 1)
+  call('HSET', KEYS[1], 'token', string.format('%.0f', token - 1))
   count(Q, 'delivered', #leased)
   if rate then call('HSET', Q._n, ARGV[8], string.format('%.0f', rate(#leased))) end
 end

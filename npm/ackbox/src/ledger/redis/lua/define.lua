@@ -24,7 +24,9 @@ local new = call('HSETNX', KEYS[2], 'next', 0) == 1
 local changed = {}
 for at = 4, #ARGV, 2 do
   local before = call('HGET', KEYS[2], ARGV[at])
-  if before ~= ARGV[at + 1] then
+  if sub(ARGV[at], 1, 1) == '?' then
+    call('HSETNX', KEYS[2], sub(ARGV[at], 2), ARGV[at + 1])
+  elseif before ~= ARGV[at + 1] then
     call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
     if not new and (before or '0') ~= ARGV[at + 1] then changed[#changed + 1] = ARGV[at] end
   end

@@ -1,6 +1,6 @@
 -- One queue: its keys, its options and counters, and what is to be written of it.
 --
--- {tag}:q:NAME  hash    options, counters, the last order and token
+-- {tag}:q:NAME  hash    options, counters, the last order (the last token is in {tag}:box)
 -- {tag}:m:NAME  hash    key of a message -> the message, packed (sheet.lua)
 -- {tag}:t:NAME  hash    key -> track of a message that was claimed at least once (track.lua)
 -- {tag}:w:NAME  list    keys that wait, never claimed, priority 0, no group: in the order of acceptance, each with its order
@@ -38,15 +38,15 @@ local KEYS_OF = {
 }
 
 local function queue_of(key)
-  local v = call('HMGET', key, 'next', 'token', 'depth', 'bytes', 'paused', 'waiting', 'watched', 'parked', 'maxDepth', 'maxBytes',
+  local v = call('HMGET', key, 'next', 'depth', 'bytes', 'paused', 'waiting', 'watched', 'parked', 'maxDepth', 'maxBytes',
     'windowMs', 'dedupMax', 'dedupShortens', 'groupBlocks')
   if not v[1] then return nil end
   return setmetatable({
     name = sub(key, #BOX + 3), q = key, changed = {}, counted = {}, buffers = {},
-    next = tonumber(v[1]), token = tonumber(v[2] or 0), depth = tonumber(v[3] or 0), bytes = tonumber(v[4] or 0),
-    paused = tonumber(v[5] or 0), waiting = tonumber(v[6] or 0), watched = tonumber(v[7] or 0), parked = tonumber(v[8] or 0),
-    maxDepth = tonumber(v[9] or 0), maxBytes = tonumber(v[10] or 0), windowMs = tonumber(v[11] or 0),
-    dedupMax = tonumber(v[12] or 0), dedupShortens = tonumber(v[13] or 0), groupBlocks = tonumber(v[14] or 0),
+    next = tonumber(v[1]), depth = tonumber(v[2] or 0), bytes = tonumber(v[3] or 0), paused = tonumber(v[4] or 0),
+    waiting = tonumber(v[5] or 0), watched = tonumber(v[6] or 0), parked = tonumber(v[7] or 0),
+    maxDepth = tonumber(v[8] or 0), maxBytes = tonumber(v[9] or 0), windowMs = tonumber(v[10] or 0),
+    dedupMax = tonumber(v[11] or 0), dedupShortens = tonumber(v[12] or 0), groupBlocks = tonumber(v[13] or 0),
   }, KEYS_OF)
 end
 
