@@ -6,7 +6,7 @@ import type { Storage } from './storage/storage.js'
 export const SEGMENT_BYTES_DEFAULT = 4 << 20
 
 /** What `open` does when another owner has the box. */
-export const WHEN_LOCKED_DEFAULT = 'reject' as 'reject' | 'share'
+export const WHEN_LOCKED_DEFAULT = 'share' as 'reject' | 'share'
 
 /** Deaths of its page that a message survives without cost: pages are reloaded all the time. */
 export const FREE_OWNER_DEATHS = 20

@@ -14,13 +14,13 @@ import { checkNames, choice, duration, flag, integer, MAX_MS, optionalSignal } f
 /** Options of `open`. */
 export interface OpenOptions {
   /**
-   * What to do when another owner has the box. `'reject'` (the default): `ERR_LOCKED`. `'wait'`: opens as soon as that
-   * owner closes it or dies, or rejects with `ERR_LOCKED` after `lockWaitMs`. `'share'` (in browsers, where the
-   * storage is `indexedDbStorage`): all tabs and workers of the site work with the box, through the one that drives it; see the
-   * page on browsers. `ERR_UNSUPPORTED` where that cannot be; `ERR_LOCKED` if a tab has the box for itself.
+   * What to do when another owner has the box. `'reject'` (the default in Node): `ERR_LOCKED`. `'wait'`: opens as soon as that
+   * owner closes it or dies, or rejects with `ERR_LOCKED` after `lockWaitMs`. `'share'` (the default in browsers, where it can be:
+   * with `indexedDbStorage`): all tabs and workers of the site work with the box, through the one that drives it; see the
+   * page on browsers. Named, it is `ERR_UNSUPPORTED` where it cannot be. It waits like `'wait'` for a tab that has the box for itself.
    */
   readonly whenLocked?: 'reject' | 'wait' | 'share' | undefined
-  /** How long `'wait'` waits, 0 or more. Default 30,000. */
+  /** How long `'wait'` waits, and `'share'` for one that does not share; 0 or more. Default 30,000. */
   readonly lockWaitMs?: number | undefined
   /**
    * Looks at the box without owning it, also while its owner works: as it was on the disk when it was opened, leases

@@ -50,7 +50,7 @@ const TIMEOUT_MS_DEFAULT = 120_000
  *
  * ```ts
  * drainOnSync(async ({ signal }) => {
- *   const box = await open('shop', { whenLocked: 'share', signal }) // of 'ackbox/eager'; the same box as that of the pages
+ *   const box = await open('shop', { signal }) // of 'ackbox/eager'; the same box as that of the pages
  *   try {
  *     return await box.queue<Order>('orders').drain(send, { signal })
  *   } finally {

@@ -6,9 +6,9 @@ import { requestSync } from 'ackbox/service-worker'
 
 const send = httpSender({ url: new URL('/orders', location.href) })
 
-/** Resolves with the queue and its worker once this tab has the box. */
+/** Resolves with the queue and its worker. All tabs share the box, and this one works whichever of them drives it. */
 export async function openOutbox() {
-  const box = await open('tea-orders', { whenLocked: 'wait' })
+  const box = await open('tea-orders')
   const orders = box.queue('orders', {
     id: (order) => order.id, // by which the service knows an order that comes again
     destination: send.destination,

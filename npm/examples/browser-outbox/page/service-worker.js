@@ -5,7 +5,7 @@ import { drainOnSync, httpSender, open } from '/ackbox/single.js'
 const send = httpSender({ url: new URL('/orders', location.origin) })
 
 drainOnSync(async ({ signal }) => {
-  const box = await open('tea-orders', { whenLocked: 'wait', signal }) // a tab that has it open sends by itself
+  const box = await open('tea-orders', { signal }) // the same box as that of the tabs
   try {
     return await box.queue('orders').drain(send, { signal })
   } finally {
