@@ -27,11 +27,11 @@ macro_rules! figures {
 figures! {
     /// Ends of runs without a closing: crashes, and openings after a failure.
     crashes: "simulated crashes",
-    /// Crashes that left nothing, or a part, of an append that was under way.
+    /// Of those, crashes after which an append that had not been confirmed was not there, and none was there in part.
     power_cuts: "simulated power cuts that lost unsynchronised bytes",
     /// Power cuts that took back what had been told, where the storage promises no more.
     taken_back: "simulated power cuts that took back what was not flushed",
-    /// Crashes and failures that left a part of an append.
+    /// Of the crashes, those that left a part of an append.
     torn_writes: "simulated torn writes",
     /// Bits that another one opened the box with.
     bit_flips: "simulated bit flips",
@@ -43,6 +43,8 @@ figures! {
     full_disks: "simulated appends without room",
     /// Appends and flushes that failed otherwise.
     failed_flushes: "simulated failed writes and flushes",
+    /// Of those, writes of which a part was there.
+    torn_failures: "simulated failed writes that left a part",
     /// Of those, flushes of a segment that was left for the next one, where appends are not flushed themselves.
     failed_leaves: "simulated failed flushes of a segment before the next one",
     /// Reads that failed.

@@ -15,9 +15,9 @@ use crate::world::{Phase, Stop, Working, World};
 impl World {
     /// The process is gone, and somebody opens the box again.
     pub(crate) fn crash(&mut self, tear: Tear, clean: bool) -> Result<(), Stop> {
-        self.lose_unflushed(tear);
-        let left = self.storage.crash(tear);
-        self.figures.power_cuts += u64::from(left != Left::Everything);
+        let unflushed = self.lose_unflushed(tear);
+        let left = self.storage.crash(tear).and(unflushed);
+        self.figures.power_cuts += u64::from(left == Left::Nothing);
         self.figures.torn_writes += u64::from(left == Left::Part);
         self.storage.show();
         self.succeed(clean)

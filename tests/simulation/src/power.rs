@@ -9,7 +9,7 @@
 use ackbox_core::config::Durability;
 
 use crate::model::Model;
-use crate::storage::{Job, Storage, Tear};
+use crate::storage::{Job, Left, Storage, Tear};
 use crate::world::World;
 
 /// An append that was answered and not flushed.
@@ -68,11 +68,11 @@ impl World {
     }
 
     /// Cuts the power, if that is what a crash is and anything was not flushed. What is in flight is a part
-    /// of what is torn then, or is left alone.
-    pub(crate) fn lose_unflushed(&mut self, tear: Tear) {
+    /// of what is torn then, or is left alone. Gives what is left of what was not flushed.
+    pub(crate) fn lose_unflushed(&mut self, tear: Tear) -> Left {
         let unflushed = std::mem::take(&mut self.unflushed);
         let (Some(first), true) = (unflushed.first(), tear.cuts_power()) else {
-            return;
+            return Left::Everything;
         };
         let segment = first.segment;
         let is_elsewhere = |job: &Job| match job {
@@ -82,7 +82,7 @@ impl World {
         };
         if tear.finishes_others() && self.storage.jobs.iter().any(is_elsewhere) {
             // It flushed the segment first.
-            return;
+            return Left::Everything;
         }
         let jobs = std::mem::take(&mut self.storage.jobs);
         for job in jobs.iter().filter(|job| !is_elsewhere(job)) {
@@ -90,13 +90,15 @@ impl World {
         }
         let file = self.storage.disk.get_mut(&segment);
         let written = file.expect("it was appended to").split_off(first.begin);
-        if self.storage.tear(segment, &written, tear) {
-            self.figures.torn_writes += 1;
-        }
+        let torn = self.storage.tear(segment, &written, tear);
         let left = &self.storage.disk[&segment][first.begin..];
         let same = left.iter().zip(&written);
         let intact = first.begin + same.take_while(|(left, written)| left == written).count();
-        self.figures.power_cuts += u64::from(left != written);
+        let kept = match torn {
+            true => Left::Part,
+            false if left == written => Left::Everything,
+            false => Left::Nothing,
+        };
         if first.begin == 0 && intact < first.end {
             self.storage.forget_first();
         }
@@ -105,6 +107,7 @@ impl World {
             self.figures.taken_back += 1;
             self.go_back(*gone.model);
         }
+        kept
     }
 
     /// Everything since is as if it had never been, but for what the outside saw.

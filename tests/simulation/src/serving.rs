@@ -122,7 +122,7 @@ impl World {
                 self.figures.failed_flushes += 1;
                 self.leave_head(*segment);
                 let torn = self.storage.tear(*segment, bytes, self.tear);
-                self.figures.torn_writes += u64::from(torn);
+                self.figures.torn_failures += u64::from(torn);
                 Completion::AppendFailed { clean: false }
             }
             Job::Read { read, .. } => {

@@ -60,6 +60,18 @@ pub enum Left {
     Part,
 }
 
+impl Left {
+    /// What a crash left of two writes, which counts once: as what is worst to find.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Part, _) | (_, Self::Part) => Self::Part,
+            (Self::Nothing, _) | (_, Self::Nothing) => Self::Nothing,
+            (Self::Everything, Self::Everything) => Self::Everything,
+        }
+    }
+}
+
 /// What goes wrong next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
