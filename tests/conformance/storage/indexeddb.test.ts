@@ -269,6 +269,22 @@ describe('bad luck [A8 indexedDbStorage]', () => {
     newer.close()
   })
 
+  test('a tab of an older version that does not let go is named, and once it is closed the storage opens', async () => {
+    const name = freshName()
+    const older = await openByHand(name, 1)
+    // As the next version of the package opens it.
+    const { open: openAt } = IDBFactory.prototype
+    IDBFactory.prototype.open = function (this: IDBFactory, at: string) {
+      return openAt.call(this, at, 2)
+    }
+    onTestFinished(() => void (IDBFactory.prototype.open = openAt))
+    const storage = storageOn(name)
+    await refusal(storage.open(), 'ERR_LOCKED', /another tab holds it open in an older version and does not let go; close that tab/)
+    older.close()
+    expect(await storage.open()).toEqual([])
+    await storage.append(1, BYTES)
+  })
+
   test('a database of another program is left alone', async () => {
     const name = freshName()
     const database = await openByHand(name, 1, (made) => made.createObjectStore('customers'))
