@@ -141,9 +141,7 @@ impl<'a> Messages<'a> {
         let smallest = input::Enqueue::LAYOUT.fixed_bytes();
         self.unit(numbers, count, smallest, |record| match record {
             Input::Enqueue(record) => enqueue(record),
-            other => Err(BadInput(format!(
-                "unit of {count}: expected an enqueue, got {other:?}"
-            ))),
+            other => Err(unexpected(count, "an enqueue", &other)),
         })
     }
 
@@ -151,9 +149,7 @@ impl<'a> Messages<'a> {
         let smallest = input::Settle::LAYOUT.fixed_bytes();
         self.unit(0..count, count, smallest, |record| match record {
             Input::Settle(record) => settle(record),
-            other => Err(BadInput(format!(
-                "unit of {count}: expected a settlement, got {other:?}"
-            ))),
+            other => Err(unexpected(count, "a settlement", &other)),
         })
     }
 
@@ -370,6 +366,11 @@ fn token(value: f64) -> Checked<Token> {
 
 fn read(key: f64) -> Checked<ReadId> {
     exact(key, "read").map(ReadId)
+}
+
+fn unexpected(count: u32, expected: &str, record: &Input<'_>) -> BadInput {
+    let name = record.name();
+    BadInput(format!("unit of {count}: expected {expected}, got {name}"))
 }
 
 fn enqueue(record: input::Enqueue<'_>) -> Checked<Enqueue<'_>> {

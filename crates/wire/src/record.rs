@@ -210,6 +210,12 @@ macro_rules! records {
             /// All records of this direction.
             pub const LAYOUTS: &'static [$crate::record::Layout] = &[$($name::LAYOUT,)+];
 
+            /// What it is called.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $name::LAYOUT.name,)+ }
+            }
+
             /// Bytes that it takes on the wire.
             #[must_use]
             pub fn size(&self) -> usize {

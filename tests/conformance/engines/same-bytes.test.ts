@@ -21,7 +21,7 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
     const first = await origin('native', seed)
     native = await live('native', first.copy(), seed)
     wasm = await live('wasm', first.copy(), seed)
-  })
+  }, 60_000)
 
   it('the journals are identical [A1 clock]', () => {
     expect(wasm.appends).toStrictEqual(native.appends)
