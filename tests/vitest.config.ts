@@ -6,6 +6,7 @@
  * `packaging` installs the packed package; `readme` runs the snippets of the documents. Nothing is retried: a test that fails now and then is a defect.
  */
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 interface Suite {
   readonly name: string
@@ -33,8 +34,20 @@ function suite({ name, include, engine, timeoutMs }: Suite): TestProjectConfigur
 
 const CASES = ['conformance/cases/**/*.test.ts', 'conformance/storage/**/*.test.ts']
 
+/** What takes longest begins first: else it is alone at the end, on one core. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ project }: TestSpecification): boolean => project.name === 'scale'
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
+    // By default one core is left idle.
+    maxWorkers: '100%',
     projects: [
       suite({ name: 'native', include: CASES, engine: 'native', timeoutMs: 20_000 }),
       suite({ name: 'wasm', include: CASES, engine: 'wasm', timeoutMs: 20_000 }),

@@ -20,9 +20,9 @@ const RUST: Budget = Budget::new("Rust", 140);
 const BUILD: Budget = Budget::new("build", 180);
 const CORE_ON_WASM: Budget = Budget::new("core on WebAssembly", 80);
 const NPM_CHECKS: Budget = Budget::new("npm checks", 30);
-const SUITES_BUDGET: Budget = Budget::new("suites", 550);
+const SUITES_BUDGET: Budget = Budget::new("suites", 390);
 const DISTRIBUTED: Budget = Budget::new("distributed", 45);
-const BROWSER: Budget = Budget::new("browser", 80);
+const BROWSER: Budget = Budget::new("browser", 240);
 const DEMO: Budget = Budget::new("demo", 10);
 /// A demo that hangs ends here, well above what it takes on two cores.
 const DEMO_LIMIT: Duration = Duration::from_secs(300);

@@ -9,6 +9,8 @@ export default defineConfig({
     name: 'pages',
     include: ['browser/pages/*.test.ts'],
     pool: 'forks',
+    // By default one core is left idle.
+    maxWorkers: '100%',
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
