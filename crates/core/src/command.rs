@@ -9,6 +9,9 @@ use crate::consumer::sluice::SluiceState;
 use crate::consumer::watch::HandlerLimits;
 use crate::time::Timestamp;
 pub use crate::transit::Claimed;
+pub use units::{Move, Produce, Transaction};
+
+mod units;
 
 macro_rules! newtype {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -200,6 +203,10 @@ pub struct Enqueue<'a> {
     pub headers: &'a [u8],
     /// Encoded by the host, opaque here.
     pub body: &'a [u8],
+    /// Since when the host has had it; now when none.
+    pub enqueued_at: Option<Timestamp>,
+    /// Its id was made by the host, and is no caller's: nothing remembers it when the message has ended.
+    pub has_host_id: bool,
 }
 
 /// Another content for a dead letter; none leaves a part as it is.
@@ -239,42 +246,6 @@ pub struct Settle<'a> {
     pub result: &'a [u8],
     /// Encoded error of a rejection (JSON, at most 4 KiB); empty for none.
     pub error: &'a [u8],
-}
-
-/// A numbered message of a producer.
-#[derive(Clone, Debug)]
-pub struct Produce<'a> {
-    /// Its number in the box.
-    pub producer: u32,
-    /// Of the handle; a newer one fences it.
-    pub epoch: u64,
-    /// From 1, without gaps, at most 1,024 above those that are accepted without one.
-    pub sequence: u64,
-    /// The message.
-    pub enqueue: Enqueue<'a>,
-}
-
-/// What the host kept in its inbox under one key.
-#[derive(Clone, Debug)]
-pub struct Move<'a> {
-    /// The key that was moved before, 0 for none: what comes behind a refusal does not overtake it.
-    pub after: u64,
-    /// A higher one.
-    pub key: u64,
-    /// It was refused, and nobody is left to be told: its messages become dead letters with this error, past
-    /// all limits, under generated ids where theirs are taken by others.
-    pub refused: Option<&'a [u8]>,
-    /// Its messages.
-    pub enqueues: Vec<Enqueue<'a>>,
-}
-
-/// What becomes durable together.
-#[derive(Clone, Debug)]
-pub struct Transaction<'a> {
-    /// Ends of different deliveries.
-    pub settles: Vec<Settle<'a>>,
-    /// Messages of any queues.
-    pub enqueues: Vec<Enqueue<'a>>,
 }
 
 /// What became of a delivery.

@@ -232,11 +232,17 @@ impl<'a> Messages<'a> {
                 command(record.ticket, Command::Produce(produce))
             }
             Input::Move(record) => {
+                let mut enqueues = self.enqueues(0..record.count, record.count)?;
+                let left_at = instant(record.left_at, "leftAt")?;
+                for (index, enqueue) in enqueues.iter_mut().enumerate() {
+                    enqueue.enqueued_at = Some(left_at);
+                    enqueue.has_host_id = record.host_ids.get(index).is_some_and(|&is| is != 0);
+                }
                 let unit = Move {
                     after: exact(record.after, "after")?,
                     key: exact(record.inbox_key, "key")?,
                     refused: record.refused.then_some(record.error),
-                    enqueues: self.enqueues(0..record.count, record.count)?,
+                    enqueues,
                 };
                 command(record.ticket, Command::Move(unit))
             }
@@ -392,6 +398,8 @@ fn enqueue(record: input::Enqueue<'_>) -> Checked<Enqueue<'_>> {
         destination: filled(record.destination),
         headers: record.headers,
         body: record.body,
+        enqueued_at: None,
+        has_host_id: false,
     })
 }
 

@@ -196,11 +196,13 @@ records! {
     }
     /// The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used.
     /// Answered by a receipt for each, then a reply with 0.
-    Move<'a> = 27, key ticket, bytes 48 {
+    Move<'a> = 27, key ticket, bytes 56 {
         /// The key that was moved before.
         after: f64,
         /// Its own.
         inbox_key: f64,
+        /// Since when the host has had them, in ms since 1970.
+        left_at: f64,
         /// How many follow.
         count: u32,
         /// They become dead letters.
@@ -208,6 +210,8 @@ records! {
         ;
         /// Encoded error of these.
         error: &'a [u8],
+        /// For each of them a byte: 1 if its id was made by the host, and is no caller's.
+        host_ids: &'a [u8],
     }
 
     /// A settlement in flight was refused by the remote ledger, for its lease was gone. Told ahead of `Appended`.

@@ -200,6 +200,46 @@ describe('what one tab enqueues [A1 share, A2 group]', () => {
   })
 })
 
+describe('an id that a tab made, since its caller gave none [A1 share, A2 id, A2 idempotency]', () => {
+  it('is none for an exactly-once queue', async () => {
+    const origin = new Origin()
+    await origin.tab()
+    const other = await origin.tab()
+    const orders = other.box.queue<number>('orders', { guarantee: 'exactly-once' })
+    await refusal(orders.enqueue(1), 'ERR_ID_REQUIRED')
+    expect(await orders.enqueue(1, { id: 'a' })).toMatchObject({ status: 'accepted' })
+  })
+
+  it('crowds out none that callers gave', async () => {
+    const origin = new Origin()
+    const { box } = await origin.tab()
+    const other = await origin.tab()
+    const orders = box.queue<unknown>('orders', { dedup: { maxEntries: 2 } })
+    await orders.enqueue('order', { id: 'order-1' })
+    await orders.drain(() => {})
+    for (const body of [1, 2, 3]) {
+      const { id } = await other.box.queue('orders').enqueue(body)
+      expect(await orders.get(id)).toMatchObject({ state: 'ready' })
+      await orders.drain(() => {})
+    }
+    expect(await orders.enqueue('order', { id: 'order-1' })).toMatchObject({ status: 'duplicate' })
+  })
+})
+
+describe('a message that waited in the inbox [A1 share, A2 stored]', () => {
+  it('was enqueued when it was left', async () => {
+    const origin = new Origin()
+    const first = await origin.tab()
+    await first.box.close()
+    const leftAt = Date.now() - 10 * 86_400_000
+    await leave(origin, row({}, { leftAt }))
+    const { box } = await origin.tab()
+    const orders = box.queue('orders')
+    await until(async () => (await orders.stats()).ready === 1)
+    expect(await orders.peek()).toMatchObject([{ enqueuedAt: leftAt }])
+  })
+})
+
 describe('a database that is deleted [A1 share, A2 stored]', () => {
   it('is no place where anything is stored: who waits is refused, with the id', async () => {
     const origin = new Origin()

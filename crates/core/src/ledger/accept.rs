@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Ledger;
+use super::dedup::HOST_ID;
 use super::message::{Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
 use crate::command::{Enqueue, MessageState};
@@ -76,7 +77,7 @@ impl Ledger {
         let own = given.filter(|_| matches!(known, Some(Ok(None))));
         let identity = own.map(|(_, hash)| Identity {
             hash,
-            fingerprint: self.fingerprint(enqueue.body),
+            fingerprint: self.fingerprint_of_enqueue(enqueue),
         });
         let enqueue = Enqueue {
             id: own.map(|(id, _)| id),
@@ -118,10 +119,12 @@ impl Ledger {
                     return Ok(known);
                 }
                 self.make_room(now, enqueue.queue.0, enqueue.stored_bytes())?;
-                self.make_room_for_id(now, enqueue.queue.0)?;
+                if !enqueue.has_host_id {
+                    self.make_room_for_id(now, enqueue.queue.0)?;
+                }
                 Some(Identity {
                     hash,
-                    fingerprint: self.fingerprint(enqueue.body),
+                    fingerprint: self.fingerprint_of_enqueue(enqueue),
                 })
             }
             None => {
@@ -189,7 +192,8 @@ impl Ledger {
                 ),
             ));
         }
-        if enqueue.id.is_none() && queue.settings.guarantee == Guarantee::ExactlyOnce {
+        let has_callers_id = enqueue.id.is_some() && !enqueue.has_host_id;
+        if !has_callers_id && queue.settings.guarantee == Guarantee::ExactlyOnce {
             return Err(Failure::new(
                 ErrorCode::IdRequired,
                 format!("queue '{name}' is exactly-once: expected an id of the caller's, got none"),
@@ -242,12 +246,21 @@ impl Ledger {
         self.check_room(queue, bytes)
     }
 
-    /// Whether a queue holds unfinished or dead messages whose ids were generated.
+    /// Whether a queue holds unfinished or dead messages whose ids no caller gave.
     pub fn holds_generated(&mut self, now: Timestamp, queue: u32) -> bool {
-        while self.queues[queue as usize].generated > 0
-            && self.carry_out_purges(now, PURGED_AT_ONCE)
-        {}
-        self.queues[queue as usize].generated > 0
+        let holds = |ledger: &Self| {
+            ledger.queues[queue as usize].generated > 0 || ledger.dedup.host_count(queue) > 0
+        };
+        while holds(self) && self.carry_out_purges(now, PURGED_AT_ONCE) {}
+        holds(self)
+    }
+
+    fn fingerprint_of_enqueue(&self, enqueue: &Enqueue<'_>) -> u64 {
+        if enqueue.has_host_id {
+            HOST_ID
+        } else {
+            self.fingerprint(enqueue.body)
+        }
     }
 
     fn check_room(&self, queue: u32, bytes: u32) -> Result<(), Failure> {
@@ -287,7 +300,7 @@ impl Ledger {
         let message = Message {
             number: self.last_number,
             order: self.last_number,
-            enqueued_at: now,
+            enqueued_at: enqueue.enqueued_at.map_or(now, |at| at.min(now)),
             due: due.max(now),
             deadline: enqueue.ttl_ms.map_or(Timestamp::NEVER, |ttl| now.plus(ttl)),
             id: enqueue.id.map(Rc::from),

@@ -114,6 +114,8 @@ impl Ledger {
             destination: None,
             headers: b"",
             body: &compensation.body,
+            enqueued_at: None,
+            has_host_id: false,
         };
         self.take_in(now, &enqueue, true, out)
     }

@@ -1,6 +1,7 @@
 //! Which ids are taken: the deduplication index.
 //!
-//! Every id that a caller named has one entry. It is *live* while its message is unfinished or
+//! Every id that a caller named has one entry, and so has one that the host made ([`HOST_ID`]) while its message
+//! is there. It is *live* while its message is unfinished or
 //! dead, and then tells where the message is; it is *finished* from there until its window has
 //! passed, and then tells how the message ended. The owner decides when an entry goes
 //! ([`Dedup::remove`]); nothing here knows of windows or limits.
@@ -27,13 +28,28 @@ use crate::slab::Slab;
 use crate::time::Timestamp;
 
 use super::order::Order;
-pub use entry::{ATTEMPT_MAX, ENTRY_BYTES, End, Entry, Status, end_code, kept_of, parse_end};
+pub use entry::{
+    ATTEMPT_MAX, ENTRY_BYTES, End, Entry, HOST_ID, Status, end_code, kept_of, parse_end,
+};
 
 /// Entries of one queue.
 #[derive(Clone, Debug, Default)]
 struct QueueEntries {
     live: u32,
+    /// Live ones of ids that the host made.
+    hosts: u32,
     finished: Order,
+}
+
+impl QueueEntries {
+    /// Those that count with an entry of this fingerprint.
+    const fn live_of(&mut self, fingerprint: u64) -> &mut u32 {
+        if fingerprint == HOST_ID {
+            &mut self.hosts
+        } else {
+            &mut self.live
+        }
+    }
 }
 
 /// All entries of a box.
@@ -162,7 +178,7 @@ impl Dedup {
         if place >= self.queues.len() {
             self.queues.resize_with(place + 1, QueueEntries::default);
         }
-        self.queues[place].live += 1;
+        *self.queues[place].live_of(fingerprint) += 1;
         key
     }
 
@@ -177,7 +193,7 @@ impl Dedup {
             "the message of the entry has ended before"
         );
         let lists = &mut self.queues[finished.queue() as usize];
-        lists.live -= 1;
+        *lists.live_of(self.entries[entry].fingerprint()) -= 1;
         self.entries[entry].finish(end);
         let entries = &self.entries;
         lists
@@ -223,7 +239,8 @@ impl Dedup {
         self.unlink(entry);
         self.entries[entry].relive(slot);
         let queue = self.entries[entry].queue();
-        self.queues[queue as usize].live += 1;
+        let fingerprint = self.entries[entry].fingerprint();
+        *self.queues[queue as usize].live_of(fingerprint) += 1;
     }
 
     /// Frees an id.
@@ -249,7 +266,15 @@ impl Dedup {
         self.entries.is_empty()
     }
 
-    /// How many entries a queue has, live and finished.
+    /// How many live entries a queue has of ids that the host made.
+    #[must_use]
+    pub fn host_count(&self, queue: u32) -> u64 {
+        self.queues
+            .get(queue as usize)
+            .map_or(0, |lists| lists.hosts.into())
+    }
+
+    /// How many entries a queue has, live and finished, of ids that callers gave.
     #[must_use]
     pub fn count(&self, queue: u32) -> u64 {
         self.queues
@@ -315,7 +340,7 @@ impl Dedup {
         self.unplace(entry);
         let lists = &mut self.queues[self.entries[entry].queue() as usize];
         if self.entries[entry].is_live() {
-            lists.live -= 1;
+            *lists.live_of(self.entries[entry].fingerprint()) -= 1;
         } else {
             let entries = &self.entries;
             lists

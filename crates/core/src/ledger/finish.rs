@@ -1,7 +1,7 @@
 //! How a message ends, or begins again: completed, cancelled, retried, dead.
 
 use super::Ledger;
-use super::dedup::End;
+use super::dedup::{End, HOST_ID};
 use super::history;
 use super::message::{Death, Message, NONE, Standing};
 use super::recorder::{Note, Recorder};
@@ -34,7 +34,9 @@ impl Ledger {
         let message = &self.messages[slot];
         let (number, entry, queue) = (message.number, message.entry, message.queue);
         let attempt = message.attempt;
-        let remembers = entry != NONE && self.queues[queue as usize].settings.dedup_window_ms > 0;
+        let remembers = entry != NONE
+            && self.dedup.fingerprint(entry) != HOST_ID
+            && self.queues[queue as usize].settings.dedup_window_ms > 0;
         let key = remembers.then(|| EntryKey {
             queue,
             hash: self.dedup.hash(entry),

@@ -3,6 +3,7 @@
 
 use super::Ledger;
 use super::accept::{ANY_BODY, Accepted, PURGED_AT_ONCE};
+use super::dedup::HOST_ID;
 use super::dedup::kept_of;
 use super::message::{Death, Standing};
 use crate::command::{Enqueue, MessageState, Reason};
@@ -37,7 +38,7 @@ impl Ledger {
         };
         let compare = self.queues[queue as usize].settings.dedup_compare;
         if compare == Compare::Body
-            && original != ANY_BODY
+            && ![ANY_BODY, HOST_ID].contains(&original)
             && original != self.fingerprint(enqueue.body)
         {
             return Err(self.conflict(queue, id));
@@ -185,7 +186,7 @@ impl Ledger {
 
     /// The fingerprint of a body; never 0, which in a record says that the id is not taken.
     pub(super) fn fingerprint(&self, body: &[u8]) -> u64 {
-        kept_of(hash::fingerprint(&self.hash_key, body).clamp(1, ANY_BODY - 1))
+        kept_of(hash::fingerprint(&self.hash_key, body).clamp(1, HOST_ID - 1))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Dead letters that change their queue: whether the other one takes them, and how.
 //!
 //! A message keeps its number, its id, its priority, group and destination, and how many attempts it
-//! was enqueued with. An id that was generated becomes an explicit one, which passes for any body;
+//! was enqueued with. An id that was generated, or made by the host, becomes an explicit one, which passes for any body;
 //! back in the queue that generated it, it is a generated one again.
 
 use std::rc::Rc;
 
 use super::Ledger;
 use super::accept::ANY_BODY;
+use super::dedup::HOST_ID;
 use super::message::NONE;
 use crate::config::Guarantee;
 use crate::hash;
@@ -34,7 +35,10 @@ impl Ledger {
         };
         let fingerprint = match message.entry {
             NONE => ANY_BODY,
-            entry => self.dedup.fingerprint(entry),
+            entry => match self.dedup.fingerprint(entry) {
+                HOST_ID => ANY_BODY,
+                fingerprint => fingerprint,
+            },
         };
         if is_home && self.queues[queue as usize].settings.guarantee == Guarantee::ExactlyOnce {
             // There its id would be a generated one again.

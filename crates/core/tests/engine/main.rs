@@ -45,6 +45,7 @@ mod groups;
 mod held;
 mod histories;
 mod holds_kept;
+mod host_ids;
 mod idle;
 mod implausible;
 mod inspection;

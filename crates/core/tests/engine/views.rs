@@ -268,5 +268,7 @@ pub fn message(queue: QueueId, body: &str) -> Enqueue<'_> {
         destination: None,
         headers: b"",
         body: body.as_bytes(),
+        enqueued_at: None,
+        has_host_id: false,
     }
 }

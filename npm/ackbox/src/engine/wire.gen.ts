@@ -519,12 +519,16 @@ export interface Move {
   after: number
   /** Its own. */
   inboxKey: number
+  /** Since when the host has had them, in ms since 1970. */
+  leftAt: number
   /** How many follow. */
   count: number
   /** They become dead letters. */
   refused: boolean
   /** Encoded error of these. */
   error?: string | Uint8Array | undefined
+  /** For each of them a byte: 1 if its id was made by the host, and is no caller's. */
+  hostIds?: string | Uint8Array | undefined
 }
 
 /** A settlement in flight was refused by the remote ledger, for its lease was gone. Told ahead of `Appended`. */
@@ -831,14 +835,17 @@ export class Writer extends RecordWriter {
   /** The next records are the enqueues that the host kept in its inbox under one key; their own tickets are not used. */
   move(record: Move): void {
     const error = record.error ?? ''
-    const start = this.begin(27, 48 + roomFor(error))
+    const hostIds = record.hostIds ?? ''
+    const start = this.begin(27, 56 + roomFor(error) + roomFor(hostIds))
     this.f64[(start + 8) >>> 3] = record.ticket
     this.f64[(start + 16) >>> 3] = record.after
     this.f64[(start + 24) >>> 3] = record.inboxKey
-    this.u32[(start + 32) >>> 2] = record.count
-    this.u32[(start + 36) >>> 2] = record.refused ? 1 : 0
-    let end = start + 48
-    end += this.u32[(start + 40) >>> 2] = this.put(end, error)
+    this.f64[(start + 32) >>> 3] = record.leftAt
+    this.u32[(start + 40) >>> 2] = record.count
+    this.u32[(start + 44) >>> 2] = record.refused ? 1 : 0
+    let end = start + 56
+    end += this.u32[(start + 48) >>> 2] = this.put(end, error)
+    end += this.u32[(start + 52) >>> 2] = this.put(end, hostIds)
     this.finish(start, end)
   }
 

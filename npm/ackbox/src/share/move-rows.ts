@@ -46,7 +46,8 @@ export class RowMoves {
           return false
         }
         this.#driver.send({ receipt, answered: () => resolve({ receipts }), refused }, (ticket, input) => {
-          input.move({ ticket, ...move, count: records.length })
+          const hostIds = Uint8Array.from(row.items, ({ hasOwnId }) => (hasOwnId === true ? 1 : 0))
+          input.move({ ticket, ...move, leftAt: row.leftAt, count: records.length, hostIds })
           for (const record of records) input.enqueue(record)
         })
       } catch (error) {

@@ -112,8 +112,7 @@ export class Outgoing {
   async #write(units: readonly { readonly items: readonly RowItem[]; readonly leaving: Leaving }[]): Promise<void> {
     const leftAt = this.#clock.now()
     const rows = units.map(({ items }): Row => {
-      const named = items.map((item) => ({ ...item, record: { ...item.record, id: item.record['id'] ?? tabMessageId(leftAt) } }))
-      return { format: ROW_FORMAT, tab: this.#tab, leftAt, items: named }
+      return { format: ROW_FORMAT, tab: this.#tab, leftAt, items: items.map((item) => named(item, leftAt)) }
     })
     let keys: number[]
     try {
@@ -147,6 +146,12 @@ export class Outgoing {
     if (waiting.timer !== undefined) this.#clock.clearTimeout(waiting.timer)
     return waiting
   }
+}
+
+/** With an id: a receipt may come before the engine has heard of it. */
+function named(item: RowItem, now: number): RowItem {
+  if (item.record['id'] !== undefined) return item
+  return { ...item, record: { ...item.record, id: tabMessageId(now) }, hasOwnId: true }
 }
 
 function idsOf({ items }: Row): string[] {

@@ -24,6 +24,8 @@ export interface RowItem {
   readonly queue: string
   readonly options: QueueOptions
   readonly record: InputRecord
+  /** Its id was made by the tab, and is no caller's. */
+  readonly hasOwnId?: true
 }
 
 /** Whether a later version left it, which alone knows what it says. */

@@ -380,6 +380,8 @@ fn message<'a>(queue: QueueId, id: &'a str, body: &'a [u8]) -> Enqueue<'a> {
         destination: None,
         headers: b"",
         body,
+        enqueued_at: None,
+        has_host_id: false,
     }
 }
 

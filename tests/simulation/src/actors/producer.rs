@@ -117,6 +117,8 @@ pub(crate) fn enqueues<'a>(items: &[Item], sent: &'a [Sent], queues: usize) -> V
         destination: sent.destination.as_deref(),
         headers: sent.headers.as_bytes(),
         body: &sent.body,
+        enqueued_at: None,
+        has_host_id: false,
     };
     items.iter().zip(sent).map(enqueue).collect()
 }

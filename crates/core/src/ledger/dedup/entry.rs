@@ -65,6 +65,13 @@ pub struct End {
     pub tells: bool,
 }
 
+/// Fingerprint of an id that the host made: it passes for any body as well, counts towards no limit, and is free when its
+/// message has ended.
+pub const HOST_ID: u64 = u64::MAX - 1;
+
+/// What is kept of [`HOST_ID`].
+const HOST_ID_KEPT: u32 = u32::MAX - 1;
+
 /// Set in the stored state of an end whose result is what was left of a damaged record.
 const DAMAGED: u8 = 1 << 7;
 
@@ -81,8 +88,8 @@ pub fn parse_end(code: u8) -> Option<(MessageState, bool)> {
     Some((state, code & DAMAGED != 0))
 }
 
-/// What is kept of a fingerprint: enough to tell a body from another by mistake, not by malice. 0 and
-/// `u64::MAX`, which stand for something else than a body, stay what they are.
+/// What is kept of a fingerprint: enough to tell a body from another by mistake, not by malice. 0 and the
+/// two highest, which stand for something else than a body, stay what they are.
 #[must_use]
 pub const fn kept_of(fingerprint: u64) -> u64 {
     widen(narrow(fingerprint))
@@ -92,17 +99,18 @@ const fn narrow(fingerprint: u64) -> u32 {
     match (fingerprint, fingerprint as u32) {
         (0, _) => 0,
         (u64::MAX, _) => u32::MAX,
+        (HOST_ID, _) => HOST_ID_KEPT,
         (_, 0) => 1,
-        (_, u32::MAX) => u32::MAX - 1,
+        (_, low) if low >= HOST_ID_KEPT => HOST_ID_KEPT - 1,
         (_, low) => low,
     }
 }
 
 const fn widen(kept: u32) -> u64 {
-    if kept == u32::MAX {
-        u64::MAX
-    } else {
-        kept as u64
+    match kept {
+        u32::MAX => u64::MAX,
+        HOST_ID_KEPT => HOST_ID,
+        kept => kept as u64,
     }
 }
 
